@@ -1,0 +1,33 @@
+//! One process without MPI.
+
+use super::Ranks;
+
+/// The only rank there is: every reduction is the identity.
+pub struct Alone;
+
+impl Ranks for Alone {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        1
+    }
+
+    fn node_rank(&self) -> usize {
+        0
+    }
+
+    fn sum(&self, _values: &mut [f64]) {}
+
+    fn mean(&self, _values: &mut [f32]) {}
+
+    fn broadcast(&self, _bytes: &mut [u8]) {}
+
+    fn barrier(&self) {}
+
+    fn abort(&self, message: &str) -> ! {
+        eprintln!("tessera: {message}");
+        std::process::exit(1)
+    }
+}

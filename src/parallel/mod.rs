@@ -1,0 +1,43 @@
+//! Ranks and what crosses between them: plain slices only, no system and no file.
+//!
+//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI.
+
+mod alone;
+mod world;
+
+pub use alone::Alone;
+pub use world::World;
+
+/// A group of processes that run the same program on different items. Only the thread that started MPI may call it.
+pub trait Ranks {
+    /// This process, in `0..size()`.
+    fn rank(&self) -> usize;
+    /// Number of processes.
+    fn size(&self) -> usize;
+    /// Rank among the processes of the same node; picks the accelerator.
+    fn node_rank(&self) -> usize;
+    /// Replaces `values` on every rank by their sums over ranks. Every rank must call it with the same length.
+    fn sum(&self, values: &mut [f64]);
+    /// Replaces `values` on every rank by their means over ranks (gradients).
+    fn mean(&self, values: &mut [f32]);
+    /// Copies `bytes` of rank 0 to every rank. Lengths must agree.
+    fn broadcast(&self, bytes: &mut [u8]);
+    /// Waits for all ranks.
+    fn barrier(&self);
+    /// Ends the whole job at once with a non-zero exit status, after printing `message`.
+    fn abort(&self, message: &str) -> !;
+
+    /// The value of each rank, in rank order.
+    fn gather(&self, value: f64) -> Vec<f64> {
+        let mut slots = vec![0.0; self.size()];
+        slots[self.rank()] = value;
+        self.sum(&mut slots);
+        slots
+    }
+
+    /// The contiguous share of `items` that this rank works on; shares differ by at most one item.
+    fn share(&self, items: usize) -> std::ops::Range<usize> {
+        let bound = |rank: usize| rank * items / self.size();
+        bound(self.rank())..bound(self.rank() + 1)
+    }
+}

@@ -1,0 +1,77 @@
+//! All ranks of an MPI job.
+
+use super::Ranks;
+use mpi::{
+    Threading,
+    collective::SystemOperation,
+    environment::Universe,
+    topology::SimpleCommunicator,
+    traits::{AsRaw, Communicator, CommunicatorCollectives, Root},
+};
+use std::io::Write;
+
+/// The MPI world. Only the thread that made it calls MPI; rayon threads compute between calls.
+pub struct World {
+    world: SimpleCommunicator,
+    node: SimpleCommunicator,
+    _universe: Universe,
+}
+
+impl World {
+    /// Starts MPI with funnelled threads; `None` when MPI was started before in this process.
+    pub fn start() -> Option<Self> {
+        let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)?;
+        let world = universe.world();
+        let node = world.split_shared(world.rank());
+        Some(Self { world, node, _universe: universe })
+    }
+
+    /// The communicator as MPI's C type, for libraries that take one (parallel HDF5).
+    pub fn raw(&self) -> mpi::ffi::MPI_Comm {
+        self.world.as_raw()
+    }
+}
+
+impl Ranks for World {
+    fn rank(&self) -> usize {
+        self.world.rank() as usize
+    }
+
+    fn size(&self) -> usize {
+        self.world.size() as usize
+    }
+
+    fn node_rank(&self) -> usize {
+        self.node.rank() as usize
+    }
+
+    fn sum(&self, values: &mut [f64]) {
+        if self.size() > 1 {
+            let mine = values.to_vec();
+            self.world.all_reduce_into(&mine[..], values, SystemOperation::sum());
+        }
+    }
+
+    fn mean(&self, values: &mut [f32]) {
+        if self.size() > 1 {
+            let mine = values.to_vec();
+            self.world.all_reduce_into(&mine[..], values, SystemOperation::sum());
+            let share = 1.0 / self.size() as f32;
+            values.iter_mut().for_each(|value| *value *= share);
+        }
+    }
+
+    fn broadcast(&self, bytes: &mut [u8]) {
+        self.world.process_at_rank(0).broadcast_into(bytes);
+    }
+
+    fn barrier(&self) {
+        self.world.barrier();
+    }
+
+    fn abort(&self, message: &str) -> ! {
+        eprintln!("tessera: rank {} of {}: {message}", self.rank(), self.size());
+        std::io::stderr().flush().ok();
+        self.world.abort(1)
+    }
+}
