@@ -1,0 +1,76 @@
+//! Continuous-time kinetic Monte Carlo without rejection (n-fold way; Bortz, Kalos and Lebowitz 1975).
+//!
+//! With total rate R = sum_i r_i the next event comes after a waiting time ~ Exp(R) and is event i with
+//! probability r_i / R (Algorithm 2 of arXiv 2511.12842).
+
+use super::{Dynamics, Elapsed, Events, EvolveError, Selector, Until};
+use crate::{lattice::Window, rng::Rng};
+use rand::Rng as _;
+use rand_distr::Exp1;
+
+/// Rejection-free kinetic Monte Carlo with the selector `S`.
+#[derive(Clone, Debug, Default)]
+pub struct Kmc<S> {
+    selector: S,
+    offsets: Vec<isize>,
+}
+
+impl<L: Events, S: Selector<L>> Dynamics<L> for Kmc<S> {
+    fn evolve(
+        &mut self,
+        law: &L,
+        window: &mut Window<L::Site>,
+        until: Until,
+        rng: &mut Rng,
+    ) -> Result<Elapsed, EvolveError> {
+        self.offsets = window.offsets(&law.stencil());
+        self.selector.prepare(law, window);
+        let mut elapsed = Elapsed::default();
+        loop {
+            if let Until::Events(wanted) = until
+                && elapsed.events >= wanted
+            {
+                return Ok(elapsed);
+            }
+            let total = self.selector.total_rate();
+            if !total.is_finite() {
+                return Err(EvolveError::BadRate { total });
+            }
+            if total <= 0.0 {
+                return match until {
+                    Until::Time(time) => Ok(Elapsed { time, ..elapsed }),
+                    Until::Events(wanted) => Err(EvolveError::Frozen { done: elapsed.events, wanted }),
+                };
+            }
+            let waiting = rng.sample::<f64, _>(Exp1) / total;
+            if let Until::Time(time) = until
+                && elapsed.time + waiting >= time
+            {
+                return Ok(Elapsed { time, ..elapsed });
+            }
+            self.step(law, window, rng);
+            elapsed += Elapsed { time: waiting, events: 1 };
+        }
+    }
+}
+
+impl<S> Kmc<S> {
+    fn step<L: Events>(&mut self, law: &L, window: &mut Window<L::Site>, rng: &mut Rng)
+    where
+        S: Selector<L>,
+    {
+        let event = self.selector.select(rng);
+        let writes = law.outcome(window, event);
+        for &(site, value) in writes.as_ref() {
+            window.write(site, value);
+        }
+        for &(site, _) in writes.as_ref() {
+            self.selector.refresh(law, window, site);
+            for &offset in &self.offsets {
+                if let Some(neighbour) = window.home(site.wrapping_add_signed(offset)) {
+                    self.selector.refresh(law, window, neighbour);
+                }
+            }
+        }
+    }
+}

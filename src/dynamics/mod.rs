@@ -1,0 +1,109 @@
+//! How a window evolves in time, whatever the system: `evolve(law, window, until, rng)`.
+//!
+//! A [`Law`] says what a site is and how far it sees. [`Events`] adds rates and outcomes; [`Kmc`] turns them into
+//! rejection-free kinetic Monte Carlo with a [`Selector`] of the law's choice. Laws read, the engine writes.
+
+mod kmc;
+mod selectors;
+
+pub use kmc::Kmc;
+pub use selectors::{LinearScan, RateClasses, Selector};
+
+use crate::{
+    lattice::{Stencil, Window},
+    rng::Rng,
+};
+use serde::{Deserialize, Serialize};
+
+/// What a site is, and which other sites its dynamics depends on.
+pub trait Law: Sync {
+    /// State of one site.
+    type Site: Copy + Default + Send + Sync + PartialEq + std::fmt::Debug + 'static;
+    /// Width of the halo that the dynamics of a window needs: the reach of the stencil.
+    const REACH: usize;
+    /// The sites that the rate or drift of a site depends on.
+    fn stencil(&self) -> Stencil;
+}
+
+/// A law of discrete events at sites.
+pub trait Events: Law {
+    /// What one event writes: pairs of site and new value.
+    type Writes: AsRef<[(usize, Self::Site)]>;
+    /// Rate of the event at `site`, in events per unit of time; at least 0.
+    fn rate(&self, window: &Window<Self::Site>, site: usize) -> f64;
+    /// What the event at `site` writes.
+    fn outcome(&self, window: &Window<Self::Site>, site: usize) -> Self::Writes;
+}
+
+/// Events whose rates take few values: selection is then O(1).
+pub trait ClassedEvents: Events {
+    /// Number of classes.
+    const CLASSES: usize;
+    /// The class of the event at `site`, below `CLASSES`.
+    fn class(&self, window: &Window<Self::Site>, site: usize) -> usize;
+    /// The rate of every event of a class.
+    fn class_rate(&self, class: usize) -> f64;
+}
+
+/// How far to evolve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// For a span of time, in units of the law's time.
+    Time(f64),
+    /// For a number of events.
+    Events(u64),
+}
+
+/// How far an evolution went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Elapsed {
+    /// Time that passed, in units of the law's time.
+    pub time: f64,
+    /// Number of events.
+    pub events: u64,
+}
+
+impl std::ops::AddAssign for Elapsed {
+    fn add_assign(&mut self, other: Self) {
+        self.time += other.time;
+        self.events += other.events;
+    }
+}
+
+/// Why a window could not evolve.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum EvolveError {
+    /// Every event has rate zero.
+    #[error(
+        "nothing can happen any more: every event in the window has rate zero after {done} of {wanted} events; \
+         raise the temperature or stop by time instead of by events"
+    )]
+    Frozen {
+        /// Events so far.
+        done: u64,
+        /// Events asked for.
+        wanted: u64,
+    },
+    /// The law gave a rate that is not a number.
+    #[error("the total rate of the window is {total}; check the parameters of the system")]
+    BadRate {
+        /// Total rate.
+        total: f64,
+    },
+}
+
+/// The one primitive: something that advances a window.
+pub trait Dynamics<L: Law> {
+    /// Evolves the sites of the box, the halo of an open window held fixed. `self` holds working memory only.
+    ///
+    /// # Errors
+    /// When no event is possible before `until` is reached, or the law gives rates that are not finite.
+    fn evolve(
+        &mut self,
+        law: &L,
+        window: &mut Window<L::Site>,
+        until: Until,
+        rng: &mut Rng,
+    ) -> Result<Elapsed, EvolveError>;
+}

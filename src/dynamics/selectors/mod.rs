@@ -1,0 +1,22 @@
+//! Ways to choose the next event with probability r_i / R. All draw from the same distribution.
+
+mod linear_scan;
+mod rate_classes;
+
+pub use linear_scan::LinearScan;
+pub use rate_classes::RateClasses;
+
+use super::Events;
+use crate::{lattice::Window, rng::Rng};
+
+/// Keeps the rates of a window and draws events from them.
+pub trait Selector<L: Events>: Default {
+    /// Takes in all rates of the box of `window`.
+    fn prepare(&mut self, law: &L, window: &Window<L::Site>);
+    /// R, the sum of all rates. Call it after every change and before `select`.
+    fn total_rate(&mut self) -> f64;
+    /// Draws a site with probability r_i / R. Only when the total rate is above 0.
+    fn select(&self, rng: &mut Rng) -> usize;
+    /// Takes in the rate of a site of the box again, after something within its reach has changed.
+    fn refresh(&mut self, law: &L, window: &Window<L::Site>, site: usize);
+}

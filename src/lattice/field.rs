@@ -1,0 +1,75 @@
+//! A whole periodic lattice in compact row-major storage, one value a site.
+
+use super::Shape;
+
+/// The microscopic state of a periodic system.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lattice<S> {
+    /// Extents.
+    pub shape: Shape,
+    /// Values in row-major order, `shape.sites()` of them.
+    pub sites: Vec<S>,
+}
+
+impl<S: Copy> Lattice<S> {
+    /// A lattice with the same value everywhere.
+    pub fn filled(shape: Shape, value: S) -> Self {
+        Self { shape, sites: vec![value; shape.sites()] }
+    }
+
+    /// A lattice around existing values.
+    ///
+    /// # Panics
+    /// When the number of values is not the number of sites.
+    pub fn from_sites(shape: Shape, sites: Vec<S>) -> Self {
+        assert_eq!(shape.sites(), sites.len(), "a lattice of shape {shape:?} needs that many values");
+        Self { shape, sites }
+    }
+
+    /// The value at a coordinate, periodic on every axis.
+    pub fn at(&self, coordinate: [isize; 3]) -> S {
+        self.sites[self.shape.wrapped_index(coordinate)]
+    }
+
+    /// Every site becomes a block of `factor` sites along each used axis (the Upsample step of Algorithm 1 for spins).
+    pub fn replicated(&self, factor: usize) -> Self {
+        let shape = self.shape.scaled(factor);
+        let ratio: [usize; 3] = std::array::from_fn(|axis| shape.0[axis] / self.shape.0[axis]);
+        let [_, rows, columns] = self.shape.0;
+        let mut sites = Vec::with_capacity(shape.sites());
+        for z in 0..shape.0[0] {
+            for y in 0..shape.0[1] {
+                let start = (z / ratio[0] * rows + y / ratio[1]) * columns;
+                let row = &self.sites[start..start + columns];
+                sites.extend(row.iter().flat_map(|&value| std::iter::repeat_n(value, ratio[2])));
+            }
+        }
+        Self { shape, sites }
+    }
+
+    /// Copies the row that starts at `coordinate` (periodic) and runs along the fastest axis into `row`.
+    pub(super) fn copy_row(&self, coordinate: [isize; 3], row: &mut [S]) {
+        let columns = self.shape.0[2];
+        let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
+        let line = &self.sites[start..start + columns];
+        let mut from = coordinate[2].rem_euclid(columns as isize) as usize;
+        let mut filled = 0;
+        while filled < row.len() {
+            let length = (columns - from).min(row.len() - filled);
+            row[filled..filled + length].copy_from_slice(&line[from..from + length]);
+            filled += length;
+            from = 0;
+        }
+    }
+
+    /// Copies `row` to the sites that start at `coordinate` (periodic) and run along the fastest axis.
+    pub(super) fn paste_row(&mut self, coordinate: [isize; 3], row: &[S]) {
+        let columns = self.shape.0[2];
+        let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
+        let line = &mut self.sites[start..start + columns];
+        let from = coordinate[2].rem_euclid(columns as isize) as usize;
+        let length = (columns - from).min(row.len());
+        line[from..from + length].copy_from_slice(&row[..length]);
+        line[..row.len() - length].copy_from_slice(&row[length..]);
+    }
+}

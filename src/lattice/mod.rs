@@ -1,0 +1,15 @@
+//! Pure geometry: boxes of sites, stencils, windows with halos, and tilings.
+//!
+//! A [`Lattice`] is a whole periodic system in compact storage. A [`Window`] is a box of sites together with a
+//! halo that holds its surroundings; all dynamics happens in windows. Lattices of one or two dimensions leave
+//! the slower axes at extent 1.
+
+mod field;
+mod shape;
+mod tiling;
+mod window;
+
+pub use field::Lattice;
+pub use shape::{Shape, Stencil};
+pub use tiling::{Tiling, overlapping_patches};
+pub use window::{Region, Window};

@@ -1,0 +1,68 @@
+//! Extents of boxes and neighbourhoods of sites.
+
+/// Extents of a box of sites, slowest axis first. Axes that a lattice does not use have extent 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape(pub [usize; 3]);
+
+impl Shape {
+    /// A chain of `length` sites.
+    pub fn chain(length: usize) -> Self {
+        Self([1, 1, length])
+    }
+
+    /// A square or rectangle of `rows` x `columns` sites.
+    pub fn plane(rows: usize, columns: usize) -> Self {
+        Self([1, rows, columns])
+    }
+
+    /// Number of sites.
+    pub fn sites(self) -> usize {
+        self.0.iter().product()
+    }
+
+    /// The extents without the unused axes, as files and figures show them: `[L]`, `[L, L]` or `[L, L, L]`.
+    pub fn used(self) -> Vec<usize> {
+        let unused = self.0.iter().take(2).take_while(|&&extent| extent == 1).count();
+        self.0[unused..].to_vec()
+    }
+
+    /// The axes with more than one site get `width`, the others 0.
+    pub fn on_used_axes(self, width: usize) -> [usize; 3] {
+        self.0.map(|extent| if extent > 1 { width } else { 0 })
+    }
+
+    /// Extents multiplied by `factor` on the used axes.
+    pub fn scaled(self, factor: usize) -> Self {
+        Self(self.0.map(|extent| if extent > 1 { extent * factor } else { 1 }))
+    }
+
+    /// Row-major index of a coordinate, which may lie outside the box: every axis is periodic.
+    pub fn wrapped_index(self, coordinate: [isize; 3]) -> usize {
+        let [depth, rows, columns] = self.0;
+        let [z, y, x] = std::array::from_fn(|axis| coordinate[axis].rem_euclid(self.0[axis] as isize) as usize);
+        debug_assert!(z < depth);
+        (z * rows + y) * columns + x
+    }
+
+    /// Coordinate of a row-major index.
+    pub fn coordinate(self, index: usize) -> [usize; 3] {
+        let [_, rows, columns] = self.0;
+        [index / (rows * columns), index / columns % rows, index % columns]
+    }
+}
+
+/// The offsets of the sites that the rate of a site depends on, itself excluded. Symmetric: if a reads b, b reads a.
+#[derive(Clone, Debug)]
+pub struct Stencil(pub Vec<[isize; 3]>);
+
+impl Stencil {
+    /// The four nearest neighbours on the square lattice.
+    pub fn square() -> Self {
+        Self(vec![[0, -1, 0], [0, 0, -1], [0, 0, 1], [0, 1, 0]])
+    }
+
+    /// The largest distance along any axis.
+    pub fn reach(&self) -> usize {
+        self.0.iter().flatten().map(|offset| offset.unsigned_abs()).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,24 @@
+//! From small snapshots to training pairs: Upsample and LocalRelax (Algorithm 1), partial evolution (Section II.1).
+
+mod partial;
+mod relax;
+
+pub use partial::{Pair, PartialEvolution, Surroundings};
+pub use relax::LocalRelax;
+
+use crate::lattice::Shape;
+
+/// The factors by which the side grows from a small system to the large one, one a level of Algorithm 1: twos and
+/// threes, smallest first. `None` when the ratio has another prime factor or is not whole.
+pub fn upsampling_factors(small: Shape, large: Shape) -> Option<Vec<usize>> {
+    let ratio = large.0[2].checked_div(small.0[2]).filter(|&ratio| ratio > 0)?;
+    let mut factors = Vec::new();
+    let mut left = ratio;
+    for prime in [2, 3] {
+        while left.is_multiple_of(prime) {
+            factors.push(prime);
+            left /= prime;
+        }
+    }
+    (left == 1 && small.scaled(ratio) == large).then_some(factors)
+}

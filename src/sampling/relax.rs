@@ -1,0 +1,45 @@
+//! LocalRelax: short local dynamics in overlapping patches removes what Upsample left behind (Algorithm 1).
+//!
+//! The patches have the size of the small system and a stride of half a patch. They relax colour by colour, each in
+//! the fixed surroundings of the moment, so patches of one colour could relax in any order or at once.
+
+use crate::{
+    dynamics::{Dynamics, Elapsed, EvolveError, Until},
+    lattice::{Lattice, Region, Shape, Window, overlapping_patches},
+    rng::Rng,
+    systems::System,
+};
+
+/// Relaxes large snapshots patch by patch. Holds the working memory of one thread.
+pub struct LocalRelax<'a, S: System> {
+    system: &'a S,
+    window: Window<S::Site>,
+    dynamics: S::Dynamics,
+    until: Until,
+}
+
+impl<'a, S: System> LocalRelax<'a, S> {
+    /// Relaxation of each patch of shape `patch` for `until`.
+    pub fn new(system: &'a S, patch: Shape, until: Until) -> Self {
+        Self { system, window: Window::open(patch, S::REACH), dynamics: S::Dynamics::default(), until }
+    }
+
+    /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of patch number p.
+    ///
+    /// # Errors
+    /// When a patch cannot evolve as far as asked.
+    pub fn relax(
+        &mut self,
+        lattice: &mut Lattice<S::Site>,
+        stream: impl Fn(u64) -> Rng,
+    ) -> Result<Elapsed, EvolveError> {
+        let mut total = Elapsed::default();
+        let patches = overlapping_patches(lattice.shape, self.window.shape());
+        for (origin, number) in patches.into_iter().flatten().zip(0..) {
+            self.window.load(lattice, origin);
+            total += self.dynamics.evolve(self.system, &mut self.window, self.until, &mut stream(number))?;
+            self.window.store(lattice, origin, Region::BOX);
+        }
+        Ok(total)
+    }
+}

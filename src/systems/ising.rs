@@ -1,0 +1,121 @@
+//! Two-dimensional Ising model with continuous-time Glauber dynamics (J = k_B = 1).
+//!
+//! H = -sum over unordered nearest-neighbour pairs s_i s_j - h sum_i s_i, so that T_c = 2 / ln(1 + sqrt 2) = 2.269185.
+//! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
+//! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
+
+use super::{Observable, System};
+use crate::{
+    dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
+    lattice::{Lattice, Region, Shape, Stencil, Window},
+    rng::Rng,
+};
+use rand::{Rng as _, seq::SliceRandom};
+use serde::{Deserialize, Serialize};
+
+/// Parameters of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ising {
+    /// Temperature in units of J / k_B; above 0.
+    pub temperature: f64,
+    /// External field in units of J.
+    #[serde(default)]
+    pub field: f64,
+}
+
+impl Ising {
+    /// Energy change of flipping a spin of the given class.
+    fn energy_change(&self, class: usize) -> f64 {
+        let spin = if class < 5 { -1.0 } else { 1.0 };
+        let neighbours = 2.0 * (class % 5) as f64 - 4.0;
+        2.0 * spin * (neighbours + self.field)
+    }
+}
+
+impl Law for Ising {
+    type Site = i8;
+    const REACH: usize = 1;
+
+    fn stencil(&self) -> Stencil {
+        Stencil::square()
+    }
+}
+
+impl Events for Ising {
+    type Writes = [(usize, i8); 1];
+
+    fn rate(&self, window: &Window<i8>, site: usize) -> f64 {
+        self.class_rate(self.class(window, site))
+    }
+
+    fn outcome(&self, window: &Window<i8>, site: usize) -> Self::Writes {
+        [(site, -window.values()[site])]
+    }
+}
+
+impl ClassedEvents for Ising {
+    const CLASSES: usize = 10;
+
+    /// 5 for spin up, plus the number of neighbours that are up.
+    fn class(&self, window: &Window<i8>, site: usize) -> usize {
+        let [_, row, _] = window.strides();
+        let spins = window.values();
+        let neighbours = spins[site - 1] + spins[site + 1] + spins[site - row] + spins[site + row];
+        ((5 * spins[site] + neighbours + 9) / 2) as usize
+    }
+
+    fn class_rate(&self, class: usize) -> f64 {
+        1.0 / (1.0 + (self.energy_change(class) / self.temperature).exp())
+    }
+}
+
+impl System for Ising {
+    type Dynamics = Kmc<RateClasses>;
+
+    const OBSERVABLES: &'static [Observable] = &[
+        Observable { name: "magnetisation", symbol: "M", unit: "1", scaled: false },
+        Observable { name: "domain_wall_density", symbol: "rho_DW", unit: "1", scaled: true },
+    ];
+
+    /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
+    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
+        let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));
+        let up = ((1.0 + magnetisation) / 2.0 * shape.sites() as f64).round() as usize;
+        let mut lattice = Lattice::filled(shape, -1);
+        lattice.sites[..up.min(shape.sites())].fill(1);
+        lattice.sites.shuffle(rng);
+        lattice
+    }
+
+    fn observe(&self, window: &Window<i8>, region: Region) -> Vec<f64> {
+        let [_, stride, _] = window.strides();
+        let spins = window.values();
+        let (mut spin_sum, mut pair_sum, mut sites) = (0_i64, 0_i64, 0_i64);
+        for (_, row) in window.rows(region) {
+            for site in row {
+                let spin = i64::from(spins[site]);
+                let neighbours = spins[site - 1] + spins[site + 1] + spins[site - stride] + spins[site + stride];
+                spin_sum += spin;
+                pair_sum += spin * i64::from(neighbours);
+                sites += 1;
+            }
+        }
+        // Each site owns half of its four pairs; a pair differs when its product is -1.
+        vec![spin_sum as f64, (4 * sites - pair_sum) as f64 / 8.0]
+    }
+
+    fn upsample(&self, lattice: &Lattice<i8>, factor: usize, _rng: &mut Rng) -> Lattice<i8> {
+        lattice.replicated(factor)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return Err(format!("system.ising.temperature is {}; it must be above 0", self.temperature));
+        }
+        if !self.field.is_finite() {
+            return Err(format!("system.ising.field is {}; it must be a finite number", self.field));
+        }
+        Ok(())
+    }
+}

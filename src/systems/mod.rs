@@ -1,0 +1,60 @@
+//! The systems. One physics is one file: a struct with its parameters and pure functions.
+//!
+//! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
+
+mod ising;
+
+pub use ising::Ising;
+
+use crate::{
+    dynamics::{Dynamics, Law},
+    lattice::{Lattice, Region, Shape, Window},
+    rng::Rng,
+};
+use serde::{Deserialize, Serialize};
+
+/// A macroscopic observable of a system, intensive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Observable {
+    /// Name in files and metrics.
+    pub name: &'static str,
+    /// Symbol in figures.
+    pub symbol: &'static str,
+    /// Physical unit, "1" when dimensionless.
+    pub unit: &'static str,
+    /// Whether training scales it to [0, 1]; otherwise it is used as it is.
+    pub scaled: bool,
+}
+
+/// A microscopic system: its law, its states and what is observed of them.
+pub trait System: Law + Clone + Send {
+    /// The kernel that evolves it.
+    type Dynamics: Dynamics<Self> + Default + Send;
+
+    /// The macroscopic observables z*, in the order of `observe`.
+    const OBSERVABLES: &'static [Observable];
+
+    /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
+    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<Self::Site>;
+
+    /// Sums over the sites of `region` of each observable's density, pairs counted half from each end with the real
+    /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
+    fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
+
+    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis.
+    fn upsample(&self, lattice: &Lattice<Self::Site>, factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
+
+    /// The law's parameters must make physical sense.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    fn check(&self) -> Result<(), String>;
+}
+
+/// The `[system.<name>]` table of an input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemInput {
+    /// Two-dimensional Ising model, continuous-time Glauber dynamics.
+    Ising(Ising),
+}
