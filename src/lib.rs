@@ -12,3 +12,5 @@ pub mod systems;
 pub mod sampling;
 
 pub mod parallel;
+
+pub mod dataset;

@@ -23,7 +23,7 @@ pub enum Purpose {
     Relax = 4,
     /// State of a shuffled snapshot; item = [snapshot, 0].
     ShuffledDraw = 5,
-    /// Choice of the patch and its partial evolution; item = [snapshot, pair].
+    /// Partial evolution of one patch; item = [snapshot, order of the draw].
     Partial = 6,
     /// Initial state of a direct simulation; item = [trajectory, 0].
     TruthDraw = 7,
@@ -45,6 +45,8 @@ pub enum Purpose {
     Bootstrap = 15,
     /// Micro-benchmarks and tests.
     Bench = 16,
+    /// Choice of the patches of a snapshot; item = [snapshot, 0].
+    PatchChoice = 17,
 }
 
 /// The stream of one unit of work.

@@ -31,6 +31,8 @@ pub struct Pair<T> {
     pub before: Vec<T>,
     /// Sites of the patch after.
     pub after: Vec<T>,
+    /// Observables of the patch before evolution, per site.
+    pub observables_before: Vec<f64>,
     /// Observables of the patch after evolution, per site (the baseline's z_{t+dt,I}).
     pub observables_after: Vec<f64>,
     /// K times the change of the lattice's observables (the increment of Eq. 10).
@@ -95,18 +97,22 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         let used = self.window.shape().0.map(|extent| if extent > 1 { self.inset } else { 0 });
         self.window.load(snapshot, std::array::from_fn(|axis| origin[axis] - used[axis]));
         let before = self.window.values_of(self.patch).collect();
-        let sums_before = self.system.observe(&self.window, self.counted);
+        let observables_before = self.per_site(self.patch);
+        let counted_before = self.per_site(self.counted);
         let elapsed = self.dynamics.evolve(self.system, &mut self.window, self.until, rng)?;
-        let sums_after = self.system.observe(&self.window, self.counted);
-        let changes = sums_after.iter().zip(&sums_before).map(|(after, before)| (after - before) / self.patch_sites);
-        let observables_after =
-            self.system.observe(&self.window, self.patch).into_iter().map(|sum| sum / self.patch_sites).collect();
+        let counted_after = self.per_site(self.counted);
         Ok(Pair {
             before,
             after: self.window.values_of(self.patch).collect(),
-            observables_after,
-            increment: changes.collect(),
+            observables_before,
+            observables_after: self.per_site(self.patch),
+            increment: counted_after.iter().zip(&counted_before).map(|(after, before)| after - before).collect(),
             elapsed,
         })
+    }
+
+    /// Observables summed over a region, divided by the sites of a patch.
+    fn per_site(&self, region: Region) -> Vec<f64> {
+        self.system.observe(&self.window, region).into_iter().map(|sum| sum / self.patch_sites).collect()
     }
 }

@@ -78,6 +78,8 @@ impl System for Ising {
         Observable { name: "domain_wall_density", symbol: "rho_DW", unit: "1", scaled: true },
     ];
 
+    const TIME_UNIT: &'static str = "1 / attempt rate";
+
     /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
         let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));

@@ -34,6 +34,9 @@ pub trait System: Law + Clone + Send {
     /// The macroscopic observables z*, in the order of `observe`.
     const OBSERVABLES: &'static [Observable];
 
+    /// Unit of the law's time.
+    const TIME_UNIT: &'static str;
+
     /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<Self::Site>;
 
@@ -57,4 +60,23 @@ pub trait System: Law + Clone + Send {
 pub enum SystemInput {
     /// Two-dimensional Ising model, continuous-time Glauber dynamics.
     Ising(Ising),
+}
+
+impl SystemInput {
+    /// Shape of a system with `side` sites along each side.
+    pub fn shape(&self, side: usize) -> Shape {
+        match self {
+            Self::Ising(_) => Shape::plane(side, side),
+        }
+    }
+
+    /// The parameters must make physical sense.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Ising(ising) => ising.check(),
+        }
+    }
 }

@@ -1,0 +1,234 @@
+//! The input of a run: typed TOML, defaults, overrides, sweeps, and the physical checks made before anything is allocated.
+//!
+//! Sections that belong to one module are that module's own structs; here stand those of the stages.
+
+mod checks;
+mod overrides;
+
+pub use overrides::{Point, load};
+
+use crate::{
+    dynamics::Until,
+    lattice::Shape,
+    learning::{ClosureInput, SdeInput, TrainInput},
+    sampling::Surroundings,
+    systems::SystemInput,
+};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Why an input was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read the input {}: {source}", .path.display())]
+    Read {
+        /// The input.
+        path: PathBuf,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("{place}: {message}")]
+    Parse {
+        /// The input and line, or the override.
+        place: String,
+        /// What is wrong and, for a key, the nearest valid one.
+        message: String,
+    },
+    /// Valid TOML that makes no physical sense.
+    #[error("the input cannot be run: {0}")]
+    Physics(String),
+}
+
+/// A whole input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Seed of all random streams.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// The microscopic system and its parameters.
+    pub system: SystemInput,
+    /// Sizes.
+    pub lattice: LatticeInput,
+    /// Small-system trajectories.
+    pub simulate: SimulateInput,
+    /// Large snapshots from small ones.
+    pub upsample: UpsampleInput,
+    /// Partial evolution.
+    pub evolve: EvolveInput,
+    /// Closure autoencoder.
+    #[serde(default)]
+    pub closure: ClosureInput,
+    /// Drift and diffusion.
+    #[serde(default)]
+    pub train: TrainSection,
+    /// Ensembles of the learned model.
+    pub predict: PredictInput,
+    /// Direct simulation of the large system.
+    pub truth: TruthInput,
+    /// Metrics.
+    #[serde(default)]
+    pub evaluate: EvaluateInput,
+}
+
+/// Sizes of the systems, in sites along each side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatticeInput {
+    /// Side of the small system and of a patch; n_s = patch^2 in two dimensions.
+    pub patch: usize,
+    /// Side of the large system: `patch` times a product of twos and threes.
+    pub large: usize,
+}
+
+/// Small-system trajectories from far from equilibrium towards it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateInput {
+    /// Number of trajectories, each from its own random start.
+    pub trajectories: usize,
+    /// Snapshots a trajectory, the first at time 0.
+    pub snapshots: usize,
+    /// Time between snapshots.
+    pub interval: f64,
+}
+
+/// Hierarchical upsampling.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpsampleInput {
+    /// Local dynamics of every overlapping patch at each level: `{ time = t }` or `{ events = n }`.
+    pub relax: Until,
+    /// Random initial states of the large system to add to the snapshots.
+    #[serde(default)]
+    pub shuffled: usize,
+}
+
+/// Partial evolution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvolveInput {
+    /// What surrounds the patch: "ghost", "periodic" or { buffer = width }.
+    #[serde(default = "ghost")]
+    pub surroundings: Surroundings,
+    /// How long the patch evolves: `{ time = t }` or `{ events = n }`.
+    pub until: Until,
+    /// Patches drawn from each snapshot, each evolved on its own.
+    #[serde(default = "one_patch")]
+    pub patches: usize,
+}
+
+/// Training of the stochastic model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSection {
+    /// One model is trained for each seed; metrics get their spread.
+    pub seeds: Vec<u64>,
+    /// Train the paper's baseline too: patch observables as next state, lambda = 1.
+    pub baseline: bool,
+    /// lambda in the loss; K, the number of patches, when absent.
+    pub covariance_factor: Option<f64>,
+    /// Networks for drift and diffusion.
+    pub model: SdeInput,
+    /// Optimisation.
+    pub fit: TrainInput,
+}
+
+/// Euler-Maruyama ensembles.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictInput {
+    /// Time step. The duration of the partial evolution is best: the drift then needs no correction in dt.
+    pub step: f64,
+    /// Predicted trajectories for each one of the direct simulation, from the same state.
+    #[serde(default = "one_patch")]
+    pub replicas: usize,
+}
+
+/// Direct simulation of the large system.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TruthInput {
+    /// What distinguishes the initial states (Ising: the magnetisation).
+    pub starts: Vec<f64>,
+    /// Trajectories from each.
+    pub trajectories: usize,
+    /// Time between records.
+    pub interval: f64,
+    /// Records a trajectory, the first at time 0.
+    pub records: usize,
+}
+
+/// Choices of the evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateInput {
+    /// The last part of each trajectory that counts as equilibrium.
+    pub equilibrium: f64,
+    /// Bootstrap resamples behind standard errors.
+    pub resamples: usize,
+}
+
+impl Default for EvaluateInput {
+    fn default() -> Self {
+        Self { equilibrium: 0.5, resamples: 200 }
+    }
+}
+
+impl Default for TrainSection {
+    fn default() -> Self {
+        Self {
+            seeds: vec![1],
+            baseline: true,
+            covariance_factor: None,
+            model: SdeInput::default(),
+            fit: TrainInput::default(),
+        }
+    }
+}
+
+impl Input {
+    /// Shape of the small system and of a patch.
+    pub fn patch_shape(&self) -> Shape {
+        self.system.shape(self.lattice.patch)
+    }
+
+    /// Shape of the large system.
+    pub fn large_shape(&self) -> Shape {
+        self.system.shape(self.lattice.large)
+    }
+
+    /// K, the number of patches that tile the large system.
+    pub fn patches(&self) -> usize {
+        self.large_shape().sites() / self.patch_shape().sites()
+    }
+
+    /// Large snapshots: one for each small one, and the shuffled ones.
+    pub fn large_snapshots(&self) -> usize {
+        self.simulate.trajectories * self.simulate.snapshots + self.upsample.shuffled
+    }
+
+    /// Training pairs.
+    pub fn pairs(&self) -> usize {
+        self.large_snapshots() * self.evolve.patches
+    }
+
+    /// lambda of our loss.
+    pub fn covariance_factor(&self) -> f64 {
+        self.train.covariance_factor.unwrap_or(self.patches() as f64)
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_patch() -> usize {
+    1
+}
+
+fn ghost() -> Surroundings {
+    Surroundings::Ghost
+}

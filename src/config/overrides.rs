@@ -1,0 +1,138 @@
+//! From a file and `--set key=value` to one typed input, or to the points of a `[sweep]`.
+
+use super::{ConfigError, Input};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// One point of a sweep, or the only one of a plain input.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What the sweep set, as pairs of key and value; empty without a sweep.
+    pub set: Vec<(String, Value)>,
+    /// The input with that in place, checked.
+    pub input: Input,
+}
+
+impl Point {
+    /// Name of the point's folder: `patch=16,temperature=2.5`.
+    pub fn label(&self) -> String {
+        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+        self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
+/// lists, the first key of the sweep slowest; without `[sweep]` there is one point.
+///
+/// # Errors
+/// The first thing that is wrong, with the line or the override it stands in.
+pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let mut table: Table = toml::from_str(&text).map_err(|error| located(path, &text, &error))?;
+    for entry in overrides {
+        set(&mut table, entry)?;
+    }
+    let sweep = sweep_lists(table.remove("sweep"))?;
+    let mut points = vec![(Vec::new(), table)];
+    for (key, values) in sweep {
+        points = points
+            .into_iter()
+            .flat_map(|(set, table)| values.iter().map(move |value| (set.clone(), table.clone(), value.clone())).collect::<Vec<_>>())
+            .map(|(mut done, mut table, value)| {
+                insert(&mut table, &key, value.clone())?;
+                done.push((key.clone(), value));
+                Ok((done, table))
+            })
+            .collect::<Result<_, ConfigError>>()?;
+    }
+    // The text as it stands is parsed first where nothing was changed, because only text has lines to name.
+    points
+        .into_iter()
+        .map(|(set, table)| {
+            let input = if overrides.is_empty() && set.is_empty() {
+                toml::from_str::<Input>(&text).map_err(|error| located(path, &text, &error))?
+            } else {
+                let written = toml::to_string(&table).unwrap_or_default();
+                toml::from_str::<Input>(&written).map_err(|error| {
+                    let (place, line) = original_line(path, &text, &written, &error);
+                    ConfigError::Parse { place, message: explain(error.message(), &line) }
+                })?
+            };
+            input.check()?;
+            Ok(Point { set, input })
+        })
+        .collect()
+}
+
+fn set(table: &mut Table, entry: &str) -> Result<(), ConfigError> {
+    let refused = |message: String| ConfigError::Parse { place: format!("--set {entry}"), message };
+    let (key, value) =
+        entry.split_once('=').ok_or_else(|| refused("write it as key=value, for instance lattice.patch=32".into()))?;
+    let value = toml::from_str::<Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    insert(table, key.trim(), value)
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError> {
+    let mut names: Vec<&str> = key.split('.').collect();
+    let last = names.pop().unwrap_or(key);
+    let mut place = table;
+    for name in names {
+        place = place.entry(name).or_insert_with(|| Value::Table(Table::new())).as_table_mut().ok_or_else(|| {
+            ConfigError::Parse { place: key.to_owned(), message: format!("`{name}` is a value, not a table") }
+        })?;
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, ConfigError> {
+    let refused = |place: String| ConfigError::Parse {
+        place,
+        message: "a sweep gives each key a list, for instance \"lattice.patch\" = [16, 32]".into(),
+    };
+    let Some(sweep) = sweep else { return Ok(Vec::new()) };
+    let table = sweep.as_table().ok_or_else(|| refused("sweep".into()))?;
+    table
+        .iter()
+        .map(|(key, values)| match values.as_array() {
+            Some(values) if !values.is_empty() => Ok((key.clone(), values.clone())),
+            _ => Err(refused(format!("sweep.\"{key}\""))),
+        })
+        .collect()
+}
+
+fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+    let content = text.lines().nth(line - 1).unwrap_or_default().trim();
+    ConfigError::Parse { place: format!("{}, line {line}", path.display()), message: explain(error.message(), content) }
+}
+
+/// The line of the user's own text that a rewritten text's error is about, when it stands there.
+fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error) -> (String, String) {
+    let content = error.span().and_then(|span| written[span.start..].lines().next()).unwrap_or_default();
+    let key = content.split('=').next().unwrap_or_default().trim();
+    let number = text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));
+    let place = match number {
+        Some(number) => format!("{}, line {}", path.display(), number + 1),
+        None => format!("{} with --set or [sweep]", path.display()),
+    };
+    (place, content.to_owned())
+}
+
+/// Adds the offending line and, to the complaint about an unknown key, the nearest valid key.
+fn explain(message: &str, line: &str) -> String {
+    let shown = if line.is_empty() { String::new() } else { format!(" (in `{line}`)") };
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let nearest = match quoted.next() {
+        Some(unknown) if message.starts_with("unknown") => quoted
+            .map(|valid| (strsim::damerau_levenshtein(unknown, valid), valid))
+            .min()
+            .map_or(String::new(), |(_, valid)| format!("; did you mean `{valid}`?")),
+        _ => String::new(),
+    };
+    format!("{message}{shown}{nearest}")
+}

@@ -1,0 +1,39 @@
+//! Parallel HDF5 files: named axes, units and provenance; readable by h5py and h5dump without this program.
+//!
+//! A file is written under a temporary name by all ranks together, each its own items, and renamed when it is
+//! complete. So a file under its own name is always whole.
+
+mod reader;
+mod schema;
+mod writer;
+
+pub use reader::Reader;
+pub use schema::{Field, Provenance};
+pub use writer::Writer;
+
+use std::path::PathBuf;
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// HDF5 or MPI-IO refused.
+    #[error("cannot {action} {}: {source}. Check that the folder exists, is writable and has room, and that the file is one of tessera's", .path.display())]
+    Hdf5 {
+        /// What was tried.
+        action: String,
+        /// The file.
+        path: PathBuf,
+        /// HDF5's own words.
+        source: hdf5::Error,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        action: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,80 @@
+//! A finished file, read by one rank at a time or by all at once.
+
+use super::DatasetError;
+use hdf5::H5Type;
+use ndarray::{Array, ArrayD, Dimension};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// A file that is open for reading.
+pub struct Reader {
+    path: PathBuf,
+    file: hdf5::File,
+}
+
+impl Reader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When there is none, or it is not a whole HDF5 file.
+    pub fn open(path: &Path) -> Result<Self, DatasetError> {
+        let file = hdf5::File::open(path).map_err(|source| DatasetError::Hdf5 {
+            action: "open".into(),
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Extents of a field.
+    ///
+    /// # Errors
+    /// When the file has no such field.
+    pub fn extents(&self, name: &str) -> Result<Vec<usize>, DatasetError> {
+        Ok(self.field(name)?.shape())
+    }
+
+    /// A whole field.
+    ///
+    /// # Errors
+    /// When the file has no such field, or it has another type or number of axes.
+    pub fn read<T: H5Type, D: Dimension>(&self, name: &str) -> Result<Array<T, D>, DatasetError> {
+        self.field(name)?.read().map_err(|source| self.refused(name, source))
+    }
+
+    /// Some items (first axis) of a field.
+    ///
+    /// # Errors
+    /// As `read`, and when the field has fewer items.
+    pub fn read_items<T: H5Type>(&self, name: &str, items: Range<usize>) -> Result<ArrayD<T>, DatasetError> {
+        let field = self.field(name)?;
+        let rest = field.shape().into_iter().skip(1).map(|extent| (0..extent).into());
+        let items: hdf5::SliceOrIndex = items.into();
+        let selection = hdf5::Hyperslab::new(std::iter::once(items).chain(rest).collect::<Vec<_>>());
+        field.read_slice(selection).map_err(|source| self.refused(name, source))
+    }
+
+    /// One record (second axis) of every item; the result has no record axis.
+    ///
+    /// # Errors
+    /// As `read`, and when the field has fewer records.
+    pub fn read_record<T: H5Type>(&self, name: &str, record: usize) -> Result<ArrayD<T>, DatasetError> {
+        let field = self.field(name)?;
+        let axes = field.shape().into_iter().enumerate().map(|(axis, extent)| match axis {
+            1 => hdf5::SliceOrIndex::Index(record),
+            _ => (0..extent).into(),
+        });
+        let selection = hdf5::Hyperslab::new(axes.collect::<Vec<_>>());
+        field.read_slice(selection).map_err(|source| self.refused(name, source))
+    }
+
+    fn field(&self, name: &str) -> Result<hdf5::Dataset, DatasetError> {
+        self.file.dataset(name).map_err(|source| self.refused(name, source))
+    }
+
+    fn refused(&self, name: &str, source: hdf5::Error) -> DatasetError {
+        DatasetError::Hdf5 { action: format!("read {name} from"), path: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,157 @@
+//! The closure autoencoder, and the latent pairs it gives (`closure.safetensors`, `latent.h5`).
+//!
+//! Our increment is Eq. 10: the change of the evolved patch, which for observables is K times that of the lattice.
+//! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
+
+use super::{
+    Context, Stage, StageError,
+    latent::{Scaling, encode_snapshots, joined_state},
+};
+use crate::{
+    dataset::{Field, Reader},
+    learning::{Closure, Patches, device},
+    parallel::Ranks,
+    systems::System,
+};
+use ndarray::{Array1, Array2, Array3, ArrayD, Axis, concatenate};
+
+/// Snapshots that are encoded at a time.
+const BLOCK: usize = 1024;
+
+/// Runs the stage.
+///
+/// # Errors
+/// When training, or the file system, fails.
+pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(), StageError> {
+    let closure = fit::<S>(context)?;
+    let input = context.input;
+    let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.evolve.patches);
+    let large = Reader::open(&context.path("large.h5"))?;
+    let pairs = Reader::open(&context.path("pairs.h5"))?;
+    let share = context.world.share(input.large_snapshots());
+    let mut progress = context.progress("encode", share.len(), "snapshots");
+    let components = S::OBSERVABLES.len() + closure.variables();
+    let mut parts: [Vec<Array2<f32>>; 3] = Default::default();
+    for first in share.clone().step_by(BLOCK) {
+        let snapshots = first..(first + BLOCK).min(share.end);
+        let items = snapshots.start * drawn..snapshots.end * drawn;
+        let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
+        let encoded = encode_snapshots(&closure, sites.view(), (shape, patch))?;
+        let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
+        let observables = |name| -> Result<Array2<f64>, StageError> {
+            Ok(flattened(pairs.read_items::<f64>(name, items.clone())?))
+        };
+        let patches = |name| -> Result<Array2<f32>, StageError> {
+            Ok(closure.encode(flattened(pairs.read_items::<i8>(name, items.clone())?).view())?)
+        };
+        let (before, after) = (patches("before")?, patches("after")?);
+        let state = joined_state(observables("observables")?.view(), encoded.select(Axis(0), &repeated).view());
+        let next_of_baseline = joined_state(observables("patch_after")?.view(), after.view());
+        parts[2].push(next_of_baseline - &state);
+        parts[1].push(joined_state(observables("increment")?.view(), (after - before).view()));
+        parts[0].push(state);
+        progress.advance(snapshots.len());
+    }
+    drop(progress);
+    let [states, ours, baseline] = parts.map(|blocks| stacked(&blocks, components));
+    let scaled = scaled_components::<S>(closure.variables());
+    let scaling = Scaling::over(context, states.view(), &scaled);
+
+    let mut file = context.create(Stage::Closure, "latent.h5")?;
+    let pairs = input.pairs();
+    for (name, meaning) in [
+        ("state", "latent state z of the snapshot: observables, then closure variables; scaled"),
+        ("increment", "increment of z by our method (Eq. 10), scaled"),
+        ("increment_baseline", "increment of z by the baseline, scaled"),
+    ] {
+        let extents = [pairs, components];
+        file.declare::<f32>(Field { name, axes: &["pair", "component"], extents: &extents, unit: "1", meaning })?;
+    }
+    for (name, meaning) in [("offset", "scaled = (raw - offset) / scale"), ("scale", "scaled = (raw - offset) / scale")] {
+        file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit: "1", meaning })?;
+    }
+    let first = share.start * drawn;
+    file.write("state", first, scaling.states(states).view())?;
+    file.write("increment", first, scaling.increments(ours).view())?;
+    file.write("increment_baseline", first, scaling.increments(baseline).view())?;
+    if context.leads() {
+        file.write("offset", 0, scaling.offset.view())?;
+        file.write("scale", 0, scaling.scale.view())?;
+    }
+    Ok(file.finish()?)
+}
+
+/// Trains the autoencoder on the patches that partial evolution starts from: one drawn uniformly from each snapshot.
+fn fit<S: System<Site = i8>>(context: &Context) -> Result<Closure, StageError> {
+    let input = context.input;
+    let pairs = Reader::open(&context.path("pairs.h5"))?;
+    let count = input.pairs();
+    let values = flattened(pairs.read_items::<i8>("before", 0..count)?);
+    let observables = pairs.read::<f64, ndarray::Ix2>("patch_before")?.mapv(|value| value as f32);
+    let patches =
+        Patches { values: values.view(), extents: input.patch_shape().used(), observables: observables.view() };
+    let device = device(context.options.device, context.world.node_rank())?;
+    let mut progress = context.progress("closure", input.closure.epochs, "epochs");
+    let (closure, curve) =
+        Closure::fit(&patches, &input.closure, input.seed, context.world, device, &mut |_| progress.advance(1))?;
+    if context.leads() {
+        let metadata = context.provenance(Stage::Closure).json(&[("curve", serde_json::json!(curve))]);
+        closure.save(&context.path("closure.safetensors"), &metadata)?;
+    }
+    Ok(closure)
+}
+
+/// Which latent components are scaled to [0, 1]: observables as they say, closure variables always.
+fn scaled_components<S: System>(variables: usize) -> Vec<bool> {
+    S::OBSERVABLES.iter().map(|observable| observable.scaled).chain(std::iter::repeat_n(true, variables)).collect()
+}
+
+/// All axes after the first as one.
+pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
+    let items = array.shape().first().copied().unwrap_or(0);
+    let rest = array.len() / items.max(1);
+    array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
+}
+
+fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
+    let views: Vec<_> = blocks.iter().map(Array2::view).collect();
+    if views.is_empty() {
+        return Array2::zeros((0, components));
+    }
+    concatenate(Axis(0), &views).expect("blocks have the same components")
+}
+
+/// The scaling that `latent.h5` holds.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
+    let latent = Reader::open(&context.path("latent.h5"))?;
+    let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
+    Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
+}
+
+/// Scaled latent states of whole snapshots given as `[trajectory, record, site]` with their observables.
+///
+/// # Errors
+/// When the encoder fails.
+pub fn latent_states(
+    context: &Context,
+    closure: &Closure,
+    scaling: &Scaling,
+    sites: ArrayD<i8>,
+    observables: Array3<f64>,
+) -> Result<Array3<f32>, StageError> {
+    let (trajectories, records, count) = observables.dim();
+    let shapes = (context.input.large_shape(), context.input.patch_shape());
+    let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
+    let mut blocks = Vec::new();
+    for block in sites.axis_chunks_iter(Axis(0), BLOCK) {
+        blocks.push(encode_snapshots(closure, block, shapes)?);
+    }
+    let encoded = stacked(&blocks, closure.variables());
+    let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
+    let states = scaling.states(joined_state(observables.view(), encoded.view()));
+    let components = states.ncols();
+    Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
+}

@@ -1,0 +1,79 @@
+//! What every stage gets: the input, the run directory, the ranks, and where to report progress.
+
+use super::{Stage, StageError, ledger, progress::Progress};
+use crate::{
+    config::Input,
+    dataset::{Provenance, Writer},
+    learning::DeviceChoice,
+    parallel::{Ranks, World},
+};
+use std::path::{Path, PathBuf};
+
+/// Choices of the command line that do not change results.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Run directory; by default `runs/<name of the input>`.
+    pub out: Option<PathBuf>,
+    /// Threads a rank.
+    pub threads: usize,
+    /// Where training and prediction run.
+    pub device: DeviceChoice,
+}
+
+/// One run directory and what works on it.
+pub struct Context<'a> {
+    /// The input.
+    pub input: &'a Input,
+    /// The run directory.
+    pub folder: PathBuf,
+    /// All ranks.
+    pub world: &'a World,
+    /// Choices of the command line.
+    pub options: &'a Options,
+}
+
+impl Context<'_> {
+    /// A file of the run directory.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Whether this rank speaks for all.
+    pub fn leads(&self) -> bool {
+        self.world.rank() == 0
+    }
+
+    /// Opens a file of a stage for writing by all ranks.
+    pub fn create(&self, stage: Stage, file: &str) -> Result<Writer<'_>, StageError> {
+        let path = self.path(file);
+        Ok(Writer::create(&path, self.world, &self.provenance(stage))?)
+    }
+
+    /// What the files of a stage say of where they come from.
+    pub fn provenance(&self, stage: Stage) -> Provenance {
+        Provenance {
+            input: toml::to_string(self.input).unwrap_or_default(),
+            stage: stage.name().into(),
+            seed: self.input.seed,
+            fingerprint: ledger::fingerprint(stage, self.input),
+        }
+    }
+
+    /// A progress line over `items` on rank 0; silent elsewhere.
+    pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
+        Progress::new(stage, items, unit, self.leads())
+    }
+
+    /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
+    pub fn write_text(&self, file: &str, text: &str) -> Result<(), StageError> {
+        if self.leads() { write_whole(&self.path(file), text) } else { Ok(()) }
+    }
+}
+
+/// Writes a text file under a temporary name and renames it.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), StageError> {
+    let partial = path.with_added_extension("partial");
+    std::fs::write(&partial, text)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .map_err(|source| StageError::Io { action: "write", path: path.to_owned(), source })
+}

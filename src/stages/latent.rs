@@ -1,0 +1,96 @@
+//! Latent states z = (z*, z^): observables, and closure variables averaged over the K patches (Eq. 1).
+
+use super::{Context, StageError};
+use crate::{
+    lattice::{Region, Shape, Tiling, Window},
+    learning::Closure,
+    lattice::Lattice,
+};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+
+/// The closure variables of whole snapshots: the encoder on each of the K patches, averaged.
+///
+/// `snapshots` holds `[snapshot, site]`; the result is `[snapshot, variable]`.
+pub fn encode_snapshots(
+    closure: &Closure,
+    snapshots: ArrayView2<i8>,
+    (shape, patch): (Shape, Shape),
+) -> Result<Array2<f32>, StageError> {
+    let tiling = Tiling::new(shape, patch).expect("the input was checked: patches tile the lattice");
+    let (count, patches) = (snapshots.nrows(), tiling.len());
+    let mut cut = vec![0; count * shape.sites()];
+    cut.par_chunks_mut(shape.sites()).zip(snapshots.axis_iter(Axis(0)).into_par_iter()).for_each_init(
+        || Window::open(patch, 0),
+        |window, (cut, sites)| {
+            let lattice = Lattice::from_sites(shape, sites.to_vec());
+            for (number, cut) in cut.chunks_exact_mut(patch.sites()).enumerate() {
+                window.load(&lattice, tiling.origin(number));
+                cut.iter_mut().zip(window.values_of(Region::BOX)).for_each(|(to, from)| *to = from);
+            }
+        },
+    );
+    let cut = Array2::from_shape_vec((count * patches, patch.sites()), cut).expect("patches tile the lattice");
+    let encoded = closure.encode(cut.view())?;
+    let variables = encoded.ncols();
+    let by_snapshot = encoded.into_shape_with_order((count, patches, variables)).expect("one code a patch");
+    Ok(by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables))))
+}
+
+/// Observables and closure variables side by side, `[item, component]`.
+pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> Array2<f32> {
+    let mut state = Array2::zeros((observables.nrows(), observables.ncols() + closure.ncols()));
+    state.slice_mut(s![.., ..observables.ncols()]).assign(&observables.mapv(|value| value as f32));
+    state.slice_mut(s![.., observables.ncols()..]).assign(&closure);
+    state
+}
+
+/// The affine map of each latent component to the units of training: scaled = (raw - offset) / scale.
+#[derive(Clone, Debug)]
+pub struct Scaling {
+    /// What is subtracted.
+    pub offset: Array1<f64>,
+    /// What it is divided by.
+    pub scale: Array1<f64>,
+}
+
+impl Scaling {
+    /// Each component that is to be scaled goes to [0, 1] over the states of all ranks; the others stay as they are.
+    pub fn over(context: &Context, states: ArrayView2<f32>, scaled: &[bool]) -> Self {
+        use crate::parallel::Ranks;
+        let extreme = |component: usize, sign: f64| {
+            let mine = states.column(component).iter().fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
+            sign * context.world.gather(mine).into_iter().fold(f64::NEG_INFINITY, f64::max)
+        };
+        let ranges: Vec<(f64, f64)> = scaled
+            .iter()
+            .enumerate()
+            .map(|(component, &scaled)| {
+                if !scaled {
+                    return (0.0, 1.0);
+                }
+                let (least, most) = (extreme(component, -1.0), extreme(component, 1.0));
+                (least, if most > least { most - least } else { 1.0 })
+            })
+            .collect();
+        Self {
+            offset: ranges.iter().map(|range| range.0).collect(),
+            scale: ranges.iter().map(|range| range.1).collect(),
+        }
+    }
+
+    /// Raw states to scaled ones.
+    pub fn states(&self, mut raw: Array2<f32>) -> Array2<f32> {
+        for mut row in raw.rows_mut() {
+            for (component, value) in row.iter_mut().enumerate() {
+                *value = ((f64::from(*value) - self.offset[component]) / self.scale[component]) as f32;
+            }
+        }
+        raw
+    }
+
+    /// Raw increments to scaled ones.
+    pub fn increments(&self, raw: Array2<f32>) -> Array2<f32> {
+        raw / &self.scale.mapv(|scale| scale as f32)
+    }
+}

@@ -1,0 +1,139 @@
+//! Recorded trajectories of whole periodic systems: how they are made and how they stand in a file.
+
+use super::{StageError, sharing::joined};
+use crate::{
+    dataset::{Field, Writer},
+    dynamics::{Dynamics, Until},
+    lattice::{Lattice, Region, Shape, Window},
+    rng::Rng,
+    systems::System,
+};
+use hdf5::H5Type;
+use ndarray::{ArrayView, IxDyn};
+
+/// Snapshots of one trajectory and the observables of each.
+pub struct Trajectory<T> {
+    /// Sites, snapshot after snapshot.
+    pub sites: Vec<T>,
+    /// Observables, snapshot after snapshot.
+    pub observables: Vec<f64>,
+}
+
+/// A number of trajectories, each recorded at times 0, interval, 2 interval, ...
+pub struct Records {
+    /// Number of trajectories.
+    pub trajectories: usize,
+    /// Records a trajectory.
+    pub records: usize,
+    /// Time between records.
+    pub interval: f64,
+    /// Shape of the system.
+    pub shape: Shape,
+}
+
+impl Records {
+    /// Bytes of one trajectory's snapshots.
+    pub fn trajectory_bytes<S: System>(&self) -> usize {
+        self.records * self.shape.sites() * size_of::<S::Site>()
+    }
+
+    /// Evolves a whole periodic system from `start` and records it.
+    ///
+    /// # Errors
+    /// When the kernel cannot evolve it.
+    pub fn record<S: System>(
+        &self,
+        system: &S,
+        start: &Lattice<S::Site>,
+        rng: &mut Rng,
+        dynamics: &mut S::Dynamics,
+    ) -> Result<Trajectory<S::Site>, StageError> {
+        let mut window = Window::closed(start.shape, S::REACH);
+        window.load(start, [0; 3]);
+        let sites = Vec::with_capacity(self.records * start.shape.sites());
+        let mut trajectory = Trajectory { sites, observables: Vec::new() };
+        for record in 0..self.records {
+            if record > 0 {
+                dynamics.evolve(system, &mut window, Until::Time(self.interval), rng)?;
+            }
+            trajectory.sites.extend(window.values_of(Region::BOX));
+            trajectory.observables.extend(intensive(system, &window));
+        }
+        Ok(trajectory)
+    }
+
+    /// Declares `snapshots`, `observables` and `time`.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn declare<S: System<Site: H5Type>>(&self, file: &mut Writer) -> Result<(), StageError> {
+        let leading = [self.trajectories, self.records];
+        file.declare::<S::Site>(Field {
+            name: "snapshots",
+            axes: &[&["trajectory", "record"], spatial_axes(self.shape)].concat(),
+            extents: &[&leading[..], &self.shape.used()].concat(),
+            unit: "1",
+            meaning: "microscopic states",
+        })?;
+        file.declare::<f64>(Field {
+            name: "observables",
+            axes: &["trajectory", "record", "observable"],
+            extents: &[&leading[..], &[S::OBSERVABLES.len()]].concat(),
+            unit: "1",
+            meaning: &names_of_observables::<S>(),
+        })?;
+        Ok(file.declare::<f64>(Field {
+            name: "time",
+            axes: &["record"],
+            extents: &[self.records],
+            unit: S::TIME_UNIT,
+            meaning: "time of each record",
+        })?)
+    }
+
+    /// Writes whole trajectories from number `first` on; with the first also the times.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn write<S: System<Site: H5Type>>(
+        &self,
+        file: &Writer,
+        first: usize,
+        block: &[Trajectory<S::Site>],
+    ) -> Result<(), StageError> {
+        let leading = [block.len(), self.records];
+        let sites = joined(block.iter().map(|trajectory| &trajectory.sites));
+        file.write("snapshots", first, shaped(&[&leading[..], &self.shape.used()].concat(), &sites))?;
+        let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
+        file.write("observables", first, shaped(&[&leading[..], &[S::OBSERVABLES.len()]].concat(), &observables))?;
+        if first == 0 {
+            let times: Vec<f64> = (0..self.records).map(|record| record as f64 * self.interval).collect();
+            file.write("time", 0, shaped(&[self.records], &times))?;
+        }
+        Ok(())
+    }
+}
+
+/// The observables of a whole lattice, per site.
+pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
+    let sites = window.shape().sites() as f64;
+    system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
+}
+
+/// Names of the axes of a system's sites.
+pub fn spatial_axes(shape: Shape) -> &'static [&'static str] {
+    &["z", "y", "x"][3 - shape.used().len()..]
+}
+
+/// Names of the observables, in order, for the file.
+pub fn names_of_observables<S: System>() -> String {
+    S::OBSERVABLES.iter().map(|observable| observable.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A flat list as an array.
+///
+/// # Panics
+/// When the extents' product is not its length.
+pub fn shaped<'v, T>(extents: &[usize], values: &'v [T]) -> ArrayView<'v, T, IxDyn> {
+    ArrayView::from_shape(IxDyn(extents), values).expect("the extents' product is the number of values")
+}

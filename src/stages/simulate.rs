@@ -1,0 +1,42 @@
+//! D_s: trajectories of the small system from random starts (`small.h5`).
+
+use super::{Context, Stage, StageError, records::Records, sharing::Work};
+use crate::{
+    rng::{Purpose, stream},
+    systems::System,
+};
+use hdf5::H5Type;
+
+/// Runs the stage.
+///
+/// # Errors
+/// When the kernel or the file system fails.
+pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
+    let (seed, choices, shape) = (context.input.seed, context.input.simulate, context.input.patch_shape());
+    let records = Records {
+        trajectories: choices.trajectories,
+        records: choices.snapshots,
+        interval: choices.interval,
+        shape,
+    };
+    let mut file = context.create(Stage::Simulate, "small.h5")?;
+    records.declare::<S>(&mut file)?;
+    Work {
+        stage: Stage::Simulate,
+        unit: "trajectories",
+        items: choices.trajectories,
+        item_bytes: records.trajectory_bytes::<S>(),
+    }
+    .share_out(
+        context,
+        |_| Ok(()),
+        S::Dynamics::default,
+        |dynamics, (), trajectory| {
+            let item = [trajectory as u64, 0];
+            let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
+            records.record(system, &start, &mut stream(seed, Purpose::SmallEvolve, item), dynamics)
+        },
+        |items, block| records.write::<S>(&file, items.start, &block),
+    )?;
+    Ok(file.finish()?)
+}
