@@ -240,7 +240,7 @@ fn a_line_leaves_the_frame_at_its_border() {
         points.split_whitespace().map(|point| point.split(',').map(|c| c.parse().unwrap()).collect()).collect();
     let top = 24.0 * 8.0;
     assert!((ends[1][1] - top).abs() <= 8.0, "{ends:?}");
-    assert!(ends[1][0] < ends[0][0] + 0.3 * (520.0 * 8.0), "leaves at a quarter of the width: {ends:?}");
+    assert!(ends[1][0] < ends[0][0] + 0.3 * (460.0 * 8.0), "leaves at a quarter of the width: {ends:?}");
 }
 
 #[test]

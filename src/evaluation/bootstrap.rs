@@ -54,14 +54,28 @@ pub fn standard_error(
     rng: &mut Rng,
     mut statistic: impl FnMut(&[Vec<f64>]) -> f64,
 ) -> Option<f64> {
+    let [error] = standard_errors(groups, resamples, rng, |weights| [statistic(weights)]);
+    error
+}
+
+/// [`standard_error`] of several statistics of the same resamples.
+pub fn standard_errors<const COUNT: usize>(
+    groups: &[usize],
+    resamples: usize,
+    rng: &mut Rng,
+    mut statistics: impl FnMut(&[Vec<f64>]) -> [f64; COUNT],
+) -> [Option<f64>; COUNT] {
     if groups.iter().all(|&units| units < 2) {
-        return None;
+        return [None; COUNT];
     }
-    let draws = (0..resamples).map(|_| {
+    let mut draws: [Vec<f64>; COUNT] = std::array::from_fn(|_| Vec::with_capacity(resamples));
+    for _ in 0..resamples {
         let weights: Vec<_> = groups.iter().map(|&units| multiplicities(units, rng)).collect();
-        statistic(&weights)
-    });
-    standard_deviation(&draws.filter(|value| value.is_finite()).collect::<Vec<_>>())
+        for (drawn, value) in draws.iter_mut().zip(statistics(&weights)) {
+            drawn.extend(Some(value).filter(|value| value.is_finite()));
+        }
+    }
+    draws.map(|drawn| standard_deviation(&drawn))
 }
 
 /// Sample standard deviation (division by n - 1); `None` below two values.

@@ -5,7 +5,7 @@
 
 use ndarray::{ArrayView2, Axis};
 
-use super::bootstrap::{Statistic, blocks, standard_error, stream_of};
+use super::bootstrap::{Statistic, blocks, standard_errors, stream_of};
 use super::{Diverged, EvaluationError, Metric, finite_trajectories};
 
 /// Equilibrium observables of one system at one temperature.
@@ -48,19 +48,21 @@ pub fn criticality(
         .collect();
     let share = (moments.len() as f64).recip();
     let stiffness = sites as f64 / temperature;
-    let metric = |observable: fn(Moments, f64) -> f64| {
-        let all: Moments = moments.iter().copied().sum::<Moments>() * share;
-        let mut rng = stream_of(Statistic::Criticality, seed);
-        let std_error = standard_error(&[moments.len()], resamples, &mut rng, |weights| {
-            let terms = moments.iter().zip(&weights[0]).map(|(moments, &weight)| *moments * weight);
-            observable(terms.sum::<Moments>() * share, stiffness)
-        });
-        Metric::new(observable(all, stiffness), std_error, moments.len(), "1")
+    let observables = |sum: Moments| {
+        let mean = sum * share;
+        let susceptibility = stiffness * (mean.second - mean.absolute * mean.absolute);
+        [mean.absolute, susceptibility, 1.0 - mean.fourth / (3.0 * mean.second * mean.second)]
     };
+    let values = observables(moments.iter().copied().sum());
+    let mut rng = stream_of(Statistic::Criticality, seed);
+    let errors = standard_errors(&[moments.len()], resamples, &mut rng, |weights| {
+        observables(moments.iter().zip(&weights[0]).map(|(moments, &weight)| *moments * weight).sum())
+    });
+    let metric = |index: usize| Metric::new(values[index], errors[index], moments.len(), "1");
     Ok(Criticality {
-        magnetisation: metric(|m, _| m.absolute),
-        susceptibility: metric(|m, stiffness| stiffness * (m.second - m.absolute * m.absolute)),
-        binder: metric(|m, _| 1.0 - m.fourth / (3.0 * m.second * m.second)),
+        magnetisation: metric(0),
+        susceptibility: metric(1),
+        binder: metric(2),
         diverged: Diverged {
             prediction: magnetisation.nrows() - kept.len(),
             prediction_of: magnetisation.nrows(),

@@ -6,7 +6,7 @@
 
 use ndarray::{ArrayView2, Axis};
 
-use super::bootstrap::{Statistic, multiplicities, standard_deviation, standard_error, stream_of};
+use super::bootstrap::{Statistic, multiplicities, standard_deviation, standard_error, standard_errors, stream_of};
 use super::{Diverged, EvaluationError, Metric, finite_trajectories};
 
 /// A histogram normalised to unit area over its bins.
@@ -75,12 +75,12 @@ fn histogram<'a>(values: impl Iterator<Item = &'a f64>, edges: &[f64]) -> Vec<f6
 
 /// Wasserstein-1 distance of two samples of finite values, in their unit.
 pub fn wasserstein_1(truth: &[f64], prediction: &[f64]) -> Result<f64, EvaluationError> {
-    Ok(distances_of_samples(truth, prediction)?.0)
+    Ok(distances_of_samples(truth, prediction)?[0])
 }
 
 /// Kolmogorov-Smirnov distance of two samples of finite values, in [0, 1].
 pub fn kolmogorov_smirnov(truth: &[f64], prediction: &[f64]) -> Result<f64, EvaluationError> {
-    Ok(distances_of_samples(truth, prediction)?.1)
+    Ok(distances_of_samples(truth, prediction)?[1])
 }
 
 /// Both distances with their errors.
@@ -110,14 +110,12 @@ pub fn distances(
     let (truth_kept, prediction_kept) = (truth.select(Axis(0), &kept[0]), prediction.select(Axis(0), &kept[1]));
     let pooled = Pooled::new([truth_kept.view(), prediction_kept.view()]);
     let groups = [kept[0].len(), kept[1].len()];
-    let (wasserstein, kolmogorov) = pooled.distances(&groups.map(|units| vec![1.0; units]));
-    let error = |pick: fn((f64, f64)) -> f64| {
-        let mut rng = stream_of(Statistic::Distances, seed);
-        standard_error(&groups, resamples, &mut rng, |weights| pick(pooled.distances(weights)))
-    };
+    let [wasserstein, kolmogorov] = pooled.distances(&groups.map(|units| vec![1.0; units]));
+    let mut rng = stream_of(Statistic::Distances, seed);
+    let errors = standard_errors(&groups, resamples, &mut rng, |weights| pooled.distances(weights));
     Ok(Distances {
-        wasserstein_1: Metric::new(wasserstein, error(|both| both.0), groups[1], unit),
-        kolmogorov_smirnov: Metric::new(kolmogorov, error(|both| both.1), groups[1], "1"),
+        wasserstein_1: Metric::new(wasserstein, errors[0], groups[1], unit),
+        kolmogorov_smirnov: Metric::new(kolmogorov, errors[1], groups[1], "1"),
         diverged: Diverged {
             truth: truth.nrows() - groups[0],
             truth_of: truth.nrows(),
@@ -127,7 +125,7 @@ pub fn distances(
     })
 }
 
-fn distances_of_samples(truth: &[f64], prediction: &[f64]) -> Result<(f64, f64), EvaluationError> {
+fn distances_of_samples(truth: &[f64], prediction: &[f64]) -> Result<[f64; 2], EvaluationError> {
     if truth.is_empty() || prediction.is_empty() {
         return Err(EvaluationError::Empty("a sample"));
     }
@@ -156,20 +154,20 @@ impl Pooled {
         Self { values, times: samples.map(|sample| sample.ncols() as f64) }
     }
 
-    /// (Wasserstein-1, Kolmogorov-Smirnov) with the trajectories of each side weighted.
-    fn distances(&self, weights: &[Vec<f64>]) -> (f64, f64) {
-        let step = |side: usize| 1.0 / (self.times[side] * weights[side].iter().sum::<f64>());
-        let steps = [step(0), -step(1)];
-        let (mut area, mut largest, mut difference) = (0.0, 0.0_f64, 0.0_f64);
+    /// Wasserstein-1 and Kolmogorov-Smirnov with the trajectories of each side weighted by whole numbers.
+    fn distances(&self, weights: &[Vec<f64>]) -> [f64; 2] {
+        let totals = [0, 1].map(|side| self.times[side] * weights[side].iter().sum::<f64>());
+        let (mut area, mut largest, mut below) = (0.0, 0.0_f64, [0.0; 2]);
         for (index, &(value, side, trajectory)) in self.values.iter().enumerate() {
-            difference += steps[side] * weights[side][trajectory];
+            below[side] += weights[side][trajectory];
             let gap = self.values.get(index + 1).map_or(0.0, |next| next.0 - value);
             if gap > 0.0 {
-                area += difference.abs() * gap;
-                largest = largest.max(difference.abs());
+                let difference = (below[0] / totals[0] - below[1] / totals[1]).abs();
+                area += difference * gap;
+                largest = largest.max(difference);
             }
         }
-        (area, largest)
+        [area, largest]
     }
 }
 

@@ -49,7 +49,7 @@ impl Figure {
     /// An empty plot of the usual size.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
         let (caption, look_for) = (String::new(), String::new());
-        Self { title: title.into(), caption, look_for, x, y, series: Vec::new(), size: (520, 330) }
+        Self { title: title.into(), caption, look_for, x, y, series: Vec::new(), size: (460, 300) }
     }
 
     /// The same plot with one more series.
@@ -118,8 +118,8 @@ impl Figure {
     fn draw(&self, area: &Area) -> Result<(), ReportError> {
         let (x_range, y_range) = self.ranges();
         let count = |pixels: u32, each: u32| (pixels / each).clamp(3, 8) as usize;
-        let x_ticks = self.x.ticks(x_range, count(self.size.0, 75));
-        let y_ticks = self.y.ticks(y_range, count(self.size.1, 55));
+        let x_ticks = self.x.ticks(x_range, count(self.size.0, 65));
+        let y_ticks = self.y.ticks(y_range, count(self.size.1, 42));
         let widest = y_ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1);
         let (left, right, top, bottom) = (14 + 7 * widest as i32, 14, 24, 42);
         let (width, height) = (self.size.0 as i32 * FINE, self.size.1 as i32 * FINE);

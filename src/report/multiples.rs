@@ -24,7 +24,7 @@ pub struct SmallMultiples {
 impl SmallMultiples {
     /// Panels of small size.
     pub fn new(title: impl Into<String>, panels: Vec<Figure>) -> Self {
-        let panels = panels.into_iter().map(|panel| panel.sized(300, 215)).collect();
+        let panels = panels.into_iter().map(|panel| panel.sized(250, 185)).collect();
         Self { title: title.into(), panels, ..Self::default() }
     }
 
