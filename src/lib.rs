@@ -14,3 +14,7 @@ pub mod sampling;
 pub mod parallel;
 
 pub mod dataset;
+
+pub mod evaluation;
+
+pub mod report;

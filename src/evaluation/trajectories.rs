@@ -1,0 +1,236 @@
+//! Mean trajectories and the relative error between them.
+//!
+//! For one initial condition, with `m(t, c)` the mean over trajectories,
+//! `error = mean_{t,c} (m_prediction - m_truth)^2 / mean_{t,c} m_truth^2`,
+//! and the `test_error` is its mean over initial conditions (arXiv 2511.12842, the measure behind its Ising and
+//! Curie-Weiss figures). Two ensembles of one law do not give zero: [`noise_floor`] is what to expect then.
+
+use ndarray::{Array2, ArrayView3, Axis};
+use rand::seq::SliceRandom;
+
+use super::bootstrap::{Statistic, standard_error, stream_of};
+use super::{Diverged, EvaluationError, Metric, finite_trajectories};
+
+/// Mean and spread of an ensemble against time, each [time, component]. Diverged trajectories are left out and counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeanAndSpread {
+    /// Mean over trajectories; NaN when none is finite.
+    pub mean: Array2<f64>,
+    /// Standard deviation over trajectories (n - 1); NaN below two trajectories.
+    pub spread: Array2<f64>,
+    /// Trajectories averaged.
+    pub trajectories: usize,
+    /// Trajectories left out because a value was not finite.
+    pub diverged: usize,
+}
+
+/// Mean and spread over the trajectories of `ensemble` [trajectory, time, component].
+pub fn mean_and_spread(ensemble: ArrayView3<f64>) -> MeanAndSpread {
+    let finite = finite_trajectories(&ensemble);
+    let mean = weighted_mean(&ensemble, &finite, &vec![1.0; finite.len()]);
+    let mut squares = Array2::zeros(mean.raw_dim());
+    for &trajectory in &finite {
+        squares += &(&ensemble.index_axis(Axis(0), trajectory) - &mean).mapv(|difference| difference * difference);
+    }
+    let freedom = if finite.len() > 1 { (finite.len() - 1) as f64 } else { f64::NAN };
+    let spread = squares.mapv(|sum: f64| (sum / freedom).sqrt());
+    MeanAndSpread { mean, spread, trajectories: finite.len(), diverged: ensemble.len_of(Axis(0)) - finite.len() }
+}
+
+/// The error of one initial condition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RelativeError {
+    /// Mean square difference of the mean trajectories over mean square truth; NaN when every trajectory of one side
+    /// diverged.
+    pub value: f64,
+    /// Trajectories that are not in the means.
+    pub diverged: Diverged,
+}
+
+/// Relative error between the mean trajectories of `truth` and `prediction` [trajectory, time, component], over the
+/// components named. The numbers of trajectories may differ, times and components may not.
+pub fn relative_error(
+    truth: ArrayView3<f64>,
+    prediction: ArrayView3<f64>,
+    components: &[usize],
+) -> Result<RelativeError, EvaluationError> {
+    let pair = Pair::new(truth, prediction, components)?;
+    Ok(RelativeError { value: pair.error(&pair.ones()), diverged: pair.diverged() })
+}
+
+/// The error over several initial conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestError {
+    /// Mean over initial conditions, with a bootstrap standard error (trajectories of both sides are resampled).
+    /// `samples` counts the finite trajectories of the prediction.
+    pub error: Metric,
+    /// What the error would be on average if truth and prediction were one law (see [`noise_floor`]).
+    pub noise_floor: Metric,
+    /// The error of each initial condition.
+    pub each: Vec<f64>,
+    /// Trajectories that are not in the means.
+    pub diverged: Diverged,
+}
+
+/// Mean relative error over initial conditions, each a pair (truth, prediction) of [trajectory, time, component].
+pub fn test_error(
+    initial_conditions: &[(ArrayView3<f64>, ArrayView3<f64>)],
+    components: &[usize],
+    resamples: usize,
+    seed: u64,
+) -> Result<TestError, EvaluationError> {
+    if initial_conditions.is_empty() {
+        return Err(EvaluationError::Empty("the list of initial conditions"));
+    }
+    let pairs = initial_conditions
+        .iter()
+        .map(|(truth, prediction)| Pair::new(truth.view(), prediction.view(), components))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = pairs.len() as f64;
+    let each: Vec<f64> = pairs.iter().map(|pair| pair.error(&pair.ones())).collect();
+    let groups: Vec<usize> = pairs.iter().flat_map(|pair| pair.sizes()).collect();
+    let mut rng = stream_of(Statistic::TestError, seed);
+    let std_error = standard_error(&groups, resamples, &mut rng, |weights| {
+        pairs.iter().zip(weights.chunks(2)).map(|(pair, weights)| pair.error(weights)).sum::<f64>() / count
+    });
+    let floor = pairs.iter().map(Pair::noise_floor).sum::<f64>() / count;
+    let samples = pairs.iter().map(|pair| pair.kept[1].len()).sum();
+    Ok(TestError {
+        error: Metric::new(each.iter().sum::<f64>() / count, std_error, samples, "1"),
+        noise_floor: Metric::exact(floor, samples, "1"),
+        each,
+        diverged: pairs.iter().map(Pair::diverged).fold(Diverged::default(), Diverged::plus),
+    })
+}
+
+/// Expected relative error between two independent ensembles of the law of `truth`, one with its own number N of
+/// finite trajectories and one with `predicted`: `mean s^2 (1/N + 1/predicted) / mean m^2`, s the spread over trajectories.
+pub fn noise_floor(truth: ArrayView3<f64>, predicted: usize, components: &[usize]) -> Result<f64, EvaluationError> {
+    let pair = Pair::new(truth.view(), truth, components)?;
+    Ok(pair.noise_floor_with(predicted))
+}
+
+/// Mean relative error between random halves of `truth`, over `splits` splits. With N trajectories its expectation is
+/// about twice the [`noise_floor`] of N against N, since each half holds only N/2.
+pub fn halves_error(
+    truth: ArrayView3<f64>,
+    components: &[usize],
+    splits: usize,
+    seed: u64,
+) -> Result<f64, EvaluationError> {
+    let pair = Pair::new(truth.view(), truth, components)?;
+    let units = pair.kept[0].len();
+    if units < 2 || splits == 0 {
+        return Err(EvaluationError::Empty("one half of the truth"));
+    }
+    let mut rng = stream_of(Statistic::Halves, seed);
+    let mut order: Vec<usize> = (0..units).collect();
+    let total: f64 = (0..splits)
+        .map(|_| {
+            order.shuffle(&mut rng);
+            let mut weights = vec![vec![0.0; units], vec![0.0; units]];
+            for (place, &unit) in order.iter().enumerate() {
+                weights[usize::from(place >= units / 2)][unit] = 1.0;
+            }
+            pair.error(&weights)
+        })
+        .sum();
+    Ok(total / splits as f64)
+}
+
+/// Truth and prediction of one initial condition, with the finite trajectories of each.
+struct Pair<'a> {
+    ensembles: [ArrayView3<'a, f64>; 2],
+    kept: [Vec<usize>; 2],
+    components: &'a [usize],
+}
+
+impl<'a> Pair<'a> {
+    fn new(
+        truth: ArrayView3<'a, f64>,
+        prediction: ArrayView3<'a, f64>,
+        components: &'a [usize],
+    ) -> Result<Self, EvaluationError> {
+        check_shapes(&truth, &prediction, components)?;
+        let kept = [finite_trajectories(&truth), finite_trajectories(&prediction)];
+        let pair = Self { ensembles: [truth, prediction], kept, components };
+        if pair.mean_square(&pair.mean(0, &pair.ones()[0])) == 0.0 {
+            return Err(EvaluationError::ZeroReference);
+        }
+        Ok(pair)
+    }
+
+    fn sizes(&self) -> [usize; 2] {
+        [self.kept[0].len(), self.kept[1].len()]
+    }
+
+    fn ones(&self) -> Vec<Vec<f64>> {
+        self.kept.iter().map(|kept| vec![1.0; kept.len()]).collect()
+    }
+
+    fn mean(&self, side: usize, weights: &[f64]) -> Array2<f64> {
+        weighted_mean(&self.ensembles[side], &self.kept[side], weights)
+    }
+
+    fn mean_square(&self, values: &Array2<f64>) -> f64 {
+        let selected = values.select(Axis(1), self.components);
+        selected.mapv(|value| value * value).mean().unwrap_or(f64::NAN)
+    }
+
+    fn error(&self, weights: &[Vec<f64>]) -> f64 {
+        let truth = self.mean(0, &weights[0]);
+        let prediction = self.mean(1, &weights[1]);
+        self.mean_square(&(&prediction - &truth)) / self.mean_square(&truth)
+    }
+
+    fn noise_floor(&self) -> f64 {
+        self.noise_floor_with(self.kept[1].len())
+    }
+
+    fn noise_floor_with(&self, predicted: usize) -> f64 {
+        let truth = mean_and_spread(self.ensembles[0].view());
+        let inverse = 1.0 / truth.trajectories as f64 + 1.0 / predicted as f64;
+        self.mean_square(&truth.spread) * inverse / self.mean_square(&truth.mean)
+    }
+
+    fn diverged(&self) -> Diverged {
+        let of = |side: usize| self.ensembles[side].len_of(Axis(0));
+        Diverged {
+            truth: of(0) - self.kept[0].len(),
+            truth_of: of(0),
+            prediction: of(1) - self.kept[1].len(),
+            prediction_of: of(1),
+        }
+    }
+}
+
+fn weighted_mean(ensemble: &ArrayView3<f64>, kept: &[usize], weights: &[f64]) -> Array2<f64> {
+    let (_, times, components) = ensemble.dim();
+    let mut sum = Array2::zeros((times, components));
+    for (&trajectory, &weight) in kept.iter().zip(weights).filter(|(_, weight)| **weight != 0.0) {
+        sum.scaled_add(weight, &ensemble.index_axis(Axis(0), trajectory));
+    }
+    sum / weights.iter().sum::<f64>()
+}
+
+/// Refuses ensembles on different grids, empty ones, and components that are not there.
+pub(super) fn check_shapes(
+    truth: &ArrayView3<f64>,
+    prediction: &ArrayView3<f64>,
+    components: &[usize],
+) -> Result<(), EvaluationError> {
+    if truth.shape()[1..] != prediction.shape()[1..] {
+        let of = |array: &ArrayView3<f64>| array.shape()[1..].to_vec();
+        return Err(EvaluationError::Shape { truth: of(truth), prediction: of(prediction) });
+    }
+    if truth.is_empty() || prediction.is_empty() {
+        return Err(EvaluationError::Empty("the truth or the prediction"));
+    }
+    if components.is_empty() {
+        return Err(EvaluationError::Empty("the list of components"));
+    }
+    match components.iter().find(|&&component| component >= truth.dim().2) {
+        Some(&component) => Err(EvaluationError::Component { component, components: truth.dim().2 }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,85 @@
+//! One self-contained HTML page of a run: text, tables, vector figures and lattice images.
+//!
+//! Nothing here computes physics: numbers come from `evaluation` and the caller. The page loads nothing from anywhere,
+//! runs no script, follows the reader's light or dark setting, and prints. Colours mean roles ([`palette::Colour`]):
+//! the truth is ink, this method is blue, the baseline orange, and lines differ in dash as well as in colour.
+
+pub mod axis;
+pub mod figure;
+pub mod lattice_image;
+pub mod multiples;
+pub mod page;
+pub mod palette;
+pub mod series;
+pub mod table;
+
+pub use axis::{Axis, Scale};
+pub use figure::Figure;
+pub use lattice_image::{ImageGrid, LatticeImage, LatticePalette};
+pub use multiples::SmallMultiples;
+pub use page::{Block, Highlight, Report, Section};
+pub use palette::Colour;
+pub use series::Series;
+pub use table::{Cell, Table};
+
+/// Why a page or a part of it cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The drawing library refused.
+    #[error("figure \"{figure}\" could not be drawn: {reason}")]
+    Drawing {
+        /// Title of the figure.
+        figure: String,
+        /// What the library said.
+        reason: String,
+    },
+    /// A lattice holds a value without a colour.
+    #[error("site ({row}, {column}) holds {value}, which has no colour: add it to the palette")]
+    Palette {
+        /// Row of the site.
+        row: usize,
+        /// Column of the site.
+        column: usize,
+        /// Its value.
+        value: i32,
+    },
+    /// A lattice without sites or beyond the size of an image.
+    #[error("a lattice of {height} x {width} sites cannot be an image: both sides must be from 1 to 16384")]
+    Size {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// The image encoder refused.
+    #[error("the image of a lattice could not be encoded: {0}")]
+    Encoding(#[from] png::EncodingError),
+}
+
+/// Text with the characters that HTML reserves replaced.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Caption and "what to look for" under a figure, a grid or a table.
+fn caption_html(caption: &str, look_for: &str) -> String {
+    let mut html = String::new();
+    if !caption.is_empty() {
+        html += &format!("<p>{}</p>\n", escape(caption));
+    }
+    if !look_for.is_empty() {
+        html += &format!("<p class=\"look\"><b>Look for</b> {}</p>\n", escape(look_for));
+    }
+    html
+}

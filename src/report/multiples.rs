@@ -1,0 +1,89 @@
+//! Small multiples: many panels of one kind with one legend, such as an observable from several initial conditions.
+
+use crate::evaluation::trajectories::MeanAndSpread;
+
+use super::axis::Axis;
+use super::figure::{Figure, heading, legend_html};
+use super::palette::Colour;
+use super::series::Series;
+use super::{ReportError, caption_html};
+
+/// Panels side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SmallMultiples {
+    /// Heading over the panels.
+    pub title: String,
+    /// What is shown.
+    pub caption: String,
+    /// What the reader should see.
+    pub look_for: String,
+    /// The panels; their own captions are drawn too.
+    pub panels: Vec<Figure>,
+}
+
+impl SmallMultiples {
+    /// Panels of small size.
+    pub fn new(title: impl Into<String>, panels: Vec<Figure>) -> Self {
+        let panels = panels.into_iter().map(|panel| panel.sized(250, 185)).collect();
+        Self { title: title.into(), panels, ..Self::default() }
+    }
+
+    /// The same panels with a caption and a note on what to look for.
+    pub fn described(mut self, caption: impl Into<String>, look_for: impl Into<String>) -> Self {
+        self.caption = caption.into();
+        self.look_for = look_for.into();
+        self
+    }
+
+    /// The same panels, all with the vertical range that holds every series, so that heights compare across panels.
+    pub fn with_common_height(mut self) -> Self {
+        let ends = self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| {
+            let band = series.band.iter().flatten().flat_map(|&(low, high)| [low, high]);
+            series.points.iter().map(|point| point.1).chain(band)
+        });
+        let ends = ends.filter(|value| value.is_finite());
+        let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+        if low < high {
+            let room = 0.05 * (high - low);
+            let linear = |panel: &&mut Figure| panel.y.scale == super::Scale::Linear;
+            self.panels.iter_mut().filter(linear).for_each(|panel| panel.y.range = Some((low - room, high + room)));
+        }
+        self
+    }
+
+    /// Heading, one legend, the panels and the caption.
+    pub fn html(&self) -> Result<String, ReportError> {
+        let all: Vec<Series> = self.panels.iter().flat_map(|panel| panel.series.iter().cloned()).collect();
+        let mut panels = String::new();
+        for panel in &self.panels {
+            let title = heading(&panel.title).replace("h3>", "h4>");
+            let notes = caption_html(&panel.caption, &panel.look_for);
+            panels += &format!("<div class=\"panel\">{title}{}{notes}</div>\n", panel.svg()?);
+        }
+        let notes = caption_html(&self.caption, &self.look_for);
+        Ok(format!(
+            "<figure class=\"multiples\">\n{}{}<div class=\"panels\">\n{panels}</div>\n<figcaption>\n{notes}</figcaption>\n</figure>\n",
+            heading(&self.title),
+            legend_html(&all),
+        ))
+    }
+}
+
+/// One ensemble in a panel: its name, its role and its mean and spread against time.
+pub type Ensemble<'a> = (&'a str, Colour, &'a MeanAndSpread);
+
+/// Mean and spread of one component of several ensembles against `times`; bands are one standard deviation.
+pub fn ensemble_panel(
+    title: impl Into<String>,
+    x: Axis,
+    y: Axis,
+    times: &[f64],
+    component: usize,
+    ensembles: &[Ensemble],
+) -> Figure {
+    let line = |(label, colour, ensemble): &Ensemble| {
+        let mean = ensemble.mean.column(component).to_vec();
+        Series::line(*label, *colour, times, &mean).with_band(&ensemble.spread.column(component).to_vec())
+    };
+    ensembles.iter().map(line).fold(Figure::new(title, x, y), Figure::with)
+}
