@@ -1,0 +1,197 @@
+//! Metrics of prediction against truth (`metrics.json`), and the truth in latent coordinates (`evaluation.h5`).
+
+use super::{
+    Context, Stage, StageError,
+    closure::{latent_states, scaling},
+    latent::Scaling,
+    train::{kinds, trainings},
+};
+use crate::{
+    dataset::{Field, Reader},
+    evaluation::{Metric, Metrics, distributions::distances, trajectories::test_error},
+    learning::{Closure, device},
+    parallel::Ranks,
+    systems::{Observable, System},
+};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+
+/// Truth and predictions in scaled latent coordinates.
+pub struct Ensembles {
+    /// `[trajectory, record, component]`, trajectories grouped by start.
+    pub truth: Array3<f64>,
+    /// Name of the kind of model and `[model, trajectory, record, component]`.
+    pub predictions: Vec<(&'static str, Array4<f64>)>,
+    /// Times of the records.
+    pub times: Vec<f64>,
+    /// From raw to scaled coordinates.
+    pub scaling: Scaling,
+}
+
+impl Ensembles {
+    /// Reads what the stages before have written.
+    ///
+    /// # Errors
+    /// When a file is missing or has another layout.
+    pub fn read(context: &Context) -> Result<Self, StageError> {
+        let evaluation = Reader::open(&context.path("evaluation.h5"))?;
+        let prediction = Reader::open(&context.path("prediction.h5"))?;
+        let predictions = kinds(context)
+            .into_iter()
+            .map(|(kind, _, _)| Ok((kind, prediction.read::<f32, ndarray::Ix4>(kind)?.mapv(f64::from))))
+            .collect::<Result<_, StageError>>()?;
+        Ok(Self {
+            truth: evaluation.read::<f32, ndarray::Ix3>("truth")?.mapv(f64::from),
+            predictions,
+            times: evaluation.read::<f64, ndarray::Ix1>("time")?.to_vec(),
+            scaling: scaling(context)?,
+        })
+    }
+
+    /// The trajectories from start number `start` out of `starts`.
+    pub fn from_start(ensemble: ArrayView3<f64>, start: usize, starts: usize) -> ArrayView3<f64> {
+        let trajectories = ensemble.len_of(Axis(0)) / starts;
+        ensemble.slice_move(s![start * trajectories..(start + 1) * trajectories, .., ..])
+    }
+
+    /// One component in its physical unit over the last part of every trajectory, `[trajectory, record]`.
+    pub fn equilibrium(&self, ensemble: ArrayView3<f64>, component: usize, part: f64) -> Array2<f64> {
+        let records = ensemble.len_of(Axis(1));
+        let first = records - ((records as f64 * part) as usize).clamp(1, records);
+        let (offset, scale) = (self.scaling.offset[component], self.scaling.scale[component]);
+        ensemble.slice(s![.., first.., component]).mapv(|value| offset + scale * value)
+    }
+}
+
+/// All models of a kind as one ensemble.
+pub fn pooled(models: &Array4<f64>) -> ArrayView3<'_, f64> {
+    let (count, trajectories, records, components) = models.dim();
+    models.view().into_shape_with_order((count * trajectories, records, components)).expect("in standard layout")
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn evaluate<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(), StageError> {
+    encode_truth(context)?;
+    if context.leads() {
+        let metrics = metrics(context, S::OBSERVABLES)?;
+        context.write_text("metrics.json", &serde_json::to_string_pretty(&metrics).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn encode_truth(context: &Context) -> Result<(), StageError> {
+    let truth = Reader::open(&context.path("truth.h5"))?;
+    let device = device(context.options.device, context.world.node_rank())?;
+    let closure = Closure::load(&context.path("closure.safetensors"), device)?;
+    let scaling = scaling(context)?;
+    let extents = truth.extents("observables")?;
+    let share = context.world.share(extents[0]);
+    let mut progress = context.progress("evaluate", share.len(), "trajectories");
+    let components = extents[2] + closure.variables();
+    let mut file = context.create(Stage::Evaluate, "evaluation.h5")?;
+    file.declare::<f32>(Field {
+        name: "truth",
+        axes: &["trajectory", "record", "component"],
+        extents: &[extents[0], extents[1], components],
+        unit: "1",
+        meaning: "scaled latent state z of the direct simulation",
+    })?;
+    let times: ndarray::Array1<f64> = truth.read("time")?;
+    file.declare::<f64>(Field {
+        name: "time",
+        axes: &["record"],
+        extents: &[extents[1]],
+        unit: "that of truth.h5",
+        meaning: "time of each record",
+    })?;
+    for trajectory in share {
+        let items = trajectory..trajectory + 1;
+        let sites = truth.read_items::<i8>("snapshots", items.clone())?;
+        let observables = truth.read_items::<f64>("observables", items)?;
+        let observables = observables.into_dimensionality().expect("observables have three axes");
+        let states = latent_states(context, &closure, &scaling, sites, observables)?;
+        file.write("truth", trajectory, states.view())?;
+        progress.advance(1);
+    }
+    if context.leads() {
+        file.write("time", 0, times.view())?;
+    }
+    Ok(file.finish()?)
+}
+
+fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, StageError> {
+    let input = context.input;
+    let ensembles = Ensembles::read(context)?;
+    let mut metrics = Metrics::new();
+    for (kind, models) in &ensembles.predictions {
+        let suffix = if *kind == "ours" { String::new() } else { format!("_{kind}") };
+        test_errors(context, &mut metrics, &ensembles, models, observables.len(), &suffix)?;
+        for (component, observable) in observables.iter().enumerate() {
+            let part = input.evaluate.equilibrium;
+            let truth = ensembles.equilibrium(ensembles.truth.view(), component, part);
+            let predicted = ensembles.equilibrium(pooled(models), component, part);
+            let name = observable.name;
+            let resamples = input.evaluate.resamples;
+            if suffix.is_empty() {
+                metrics.insert(format!("equilibrium_{name}_truth"), mean_over_trajectories(&truth, observable.unit));
+            }
+            metrics.insert(format!("equilibrium_{name}{suffix}"), mean_over_trajectories(&predicted, observable.unit));
+            if let Ok(found) = distances(truth.view(), predicted.view(), observable.unit, resamples, input.seed) {
+                metrics.insert(format!("wasserstein_1_{name}{suffix}"), found.wasserstein_1);
+                metrics.insert(format!("kolmogorov_smirnov_{name}{suffix}"), found.kolmogorov_smirnov);
+            }
+        }
+    }
+    for training in trainings(context)?.iter().filter(|training| training.kind == "ours") {
+        let worst = training.calibration.iter().fold(1.0, |worst: f64, &value| if (value - 1.0).abs() > (worst - 1.0).abs() { value } else { worst });
+        metrics.insert(format!("calibration_seed_{}", training.seed), Metric::exact(worst, training.calibration.len(), "1"));
+    }
+    Ok(metrics)
+}
+
+/// The test error over all latent components and over observables alone; between-seed errors with several models.
+fn test_errors(
+    context: &Context,
+    metrics: &mut Metrics,
+    ensembles: &Ensembles,
+    models: &Array4<f64>,
+    observables: usize,
+    suffix: &str,
+) -> Result<(), StageError> {
+    let input = context.input;
+    let starts = input.truth.starts.len();
+    let all: Vec<usize> = (0..ensembles.truth.len_of(Axis(2))).collect();
+    let mut diverged = 0;
+    for (name, components) in [("test_error", &all[..]), ("test_error_observables", &all[..observables])] {
+        let scores = models
+            .outer_iter()
+            .map(|model| {
+                let sides: Vec<_> = (0..starts)
+                    .map(|start| {
+                        let truth = Ensembles::from_start(ensembles.truth.view(), start, starts);
+                        (truth, Ensembles::from_start(model, start, starts))
+                    })
+                    .collect();
+                Ok(test_error(&sides, components, input.evaluate.resamples, input.seed)?)
+            })
+            .collect::<Result<Vec<_>, StageError>>()?;
+        let values: Vec<f64> = scores.iter().map(|score| score.error.value).collect();
+        let metric = if values.len() > 1 { Metric::mean_of(&values, "1") } else { scores[0].error.clone() };
+        metrics.insert(format!("{name}{suffix}"), metric);
+        if suffix.is_empty() {
+            metrics.insert(format!("{name}_noise_floor"), scores[0].noise_floor.clone());
+        }
+        diverged = scores.iter().map(|score| score.diverged.prediction).sum();
+    }
+    let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
+    metrics.insert(format!("diverged{suffix}"), Metric::exact(diverged as f64, trajectories, "trajectories"));
+    Ok(())
+}
+
+fn mean_over_trajectories(sample: &Array2<f64>, unit: &str) -> Metric {
+    let means: Vec<f64> =
+        sample.rows().into_iter().filter_map(|row| row.mean()).filter(|mean| mean.is_finite()).collect();
+    Metric::mean_of(&means, unit)
+}

@@ -1,0 +1,165 @@
+//! Runs stages in order, skips what is complete, and tells how long each took.
+
+use super::{
+    Context, Options, Stage, StageError, closure, evaluate, evolve, ledger, predict, report, simulate, sweep, train,
+    truth, upsample,
+};
+use crate::{
+    config::Point,
+    parallel::{Ranks, World},
+    systems::SystemInput,
+};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// Seconds that a stage took on each rank.
+type Times = Vec<(Stage, Vec<f64>)>;
+
+/// Runs all stages for every point of an input, or only one of them.
+///
+/// # Errors
+/// The first error of this rank. The caller ends the job, so that no other rank waits for this one.
+pub fn run(
+    points: &[Point],
+    name: &str,
+    only: Option<Stage>,
+    world: &World,
+    options: &Options,
+) -> Result<(), StageError> {
+    let base = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
+    let folders: Vec<PathBuf> =
+        points.iter().map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.label()) }).collect();
+    for (point, folder) in points.iter().zip(&folders) {
+        let context = Context { input: &point.input, folder: folder.clone(), world, options };
+        prepare(&context)?;
+        if !point.set.is_empty() {
+            say(&context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
+        }
+        let stages = only.map_or(Stage::ALL.to_vec(), |stage| vec![stage]);
+        let times = run_point(&context, &stages, &folders)?;
+        say(&context, &closing_table(&context, &times))?;
+    }
+    if points.len() > 1 && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
+        sweep::join(points, &folders, &base, name)?;
+        println!("joint report: {}", base.join("report.html").display());
+    }
+    world.barrier();
+    Ok(())
+}
+
+/// Makes the run directory and keeps the resolved input in it.
+fn prepare(context: &Context) -> Result<(), StageError> {
+    if context.leads() {
+        std::fs::create_dir_all(&context.folder).map_err(|source| StageError::Io {
+            action: "create the run directory",
+            path: context.folder.clone(),
+            source,
+        })?;
+    }
+    context.write_text("input.toml", &context.provenance(Stage::Simulate).input)?;
+    context.world.barrier();
+    Ok(())
+}
+
+fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Result<Times, StageError> {
+    let mut times = Vec::new();
+    for &stage in stages {
+        // Rank 0 looks at the files and decides for all: 0 to run, 1 complete, 2 taken over, 3 + n lacks need n.
+        let mut decision = [0_u8];
+        if context.leads() {
+            decision = [decide(context, stage, siblings)];
+        }
+        context.world.broadcast(&mut decision);
+        match decision[0] {
+            0 => {
+                let start = Instant::now();
+                dispatch(context, stage)?;
+                context.world.barrier();
+                if context.leads() {
+                    ledger::note(context, stage)?;
+                }
+                let seconds = context.world.gather(start.elapsed().as_secs_f64());
+                let most = seconds.iter().copied().fold(0.0, f64::max);
+                say(context, &format!("{:9} {most:8.1} s", stage.name()))?;
+                times.push((stage, seconds));
+            }
+            1 => say(context, &format!("{:9} complete, skipped", stage.name()))?,
+            2 => say(context, &format!("{:9} taken over from another point of the sweep", stage.name()))?,
+            lacking => return Err(missing(context, stage, stage.needs()[usize::from(lacking) - 3])),
+        }
+    }
+    Ok(times)
+}
+
+fn decide(context: &Context, stage: Stage, siblings: &[PathBuf]) -> u8 {
+    if ledger::complete(&context.folder, stage, context.input) {
+        return 1;
+    }
+    if siblings.iter().any(|folder| ledger::adopt(context, stage, folder)) {
+        return 2;
+    }
+    let lacks = |need: &Stage| !ledger::complete(&context.folder, *need, context.input);
+    stage.needs().iter().position(lacks).map_or(0, |need| 3 + need as u8)
+}
+
+fn missing(context: &Context, stage: Stage, maker: Stage) -> StageError {
+    StageError::Missing {
+        stage: stage.name(),
+        file: maker.files(context.input).join(" and "),
+        folder: context.folder.display().to_string(),
+        maker: maker.name(),
+    }
+}
+
+fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
+    let SystemInput::Ising(system) = &context.input.system;
+    match stage {
+        Stage::Simulate => simulate::simulate(context, system),
+        Stage::Upsample => upsample::upsample(context, system),
+        Stage::Evolve => evolve::evolve(context, system),
+        Stage::Closure => closure::closure(context, system),
+        Stage::Train => train::train(context),
+        Stage::Truth => truth::truth(context, system),
+        Stage::Predict => predict::predict(context),
+        Stage::Evaluate => evaluate::evaluate(context, system),
+        Stage::Report => report::report(context, system),
+    }
+}
+
+/// Prints a line and keeps it in `run.log`. Rank 0 only.
+fn say(context: &Context, text: &str) -> Result<(), StageError> {
+    if !context.leads() || text.is_empty() {
+        return Ok(());
+    }
+    println!("{text}");
+    let path = context.path("run.log");
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut log| writeln!(log, "{text}"))
+        .map_err(|source| StageError::Io { action: "write", path, source })
+}
+
+fn closing_table(context: &Context, times: &Times) -> String {
+    if times.is_empty() {
+        return String::new();
+    }
+    let ranks = context.world.size();
+    let mut table = format!("\nseconds on {ranks} rank(s), {} thread(s) each\n", context.options.threads);
+    let _ = writeln!(table, "{:9} {:>9} {:>9} {:>9}", "stage", "min", "avg", "max");
+    let mut total = 0.0;
+    for (stage, seconds) in times {
+        let least = seconds.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = seconds.iter().copied().fold(0.0, f64::max);
+        let average = seconds.iter().sum::<f64>() / ranks as f64;
+        total += most;
+        let _ = writeln!(table, "{:9} {least:9.2} {average:9.2} {most:9.2}", stage.name());
+    }
+    let _ = write!(table, "{:9} {:>9} {:>9} {total:9.2}\nresults: {}", "total", "", "", context.folder.display());
+    table
+}
