@@ -15,6 +15,16 @@ pub mod parallel;
 
 pub mod dataset;
 
+pub mod learning;
+
 pub mod evaluation;
 
 pub mod report;
+
+pub mod config;
+
+pub mod stages;
+
+pub mod bench;
+
+pub mod cli;

@@ -1,3 +1,5 @@
+//! The program; everything is in the library.
+
 fn main() {
-    println!("{:?} {:?}", tch::Cuda::is_available(), hdf5::library_version());
+    tessera::cli::main();
 }

@@ -26,6 +26,18 @@ impl World {
         Some(Self { world, node, _universe: universe })
     }
 
+    /// From now on a panic on any thread of this rank ends the whole job, after its message.
+    pub fn abort_on_panic(&self) {
+        let report = std::panic::take_hook();
+        let (rank, size) = (self.rank(), self.size());
+        std::panic::set_hook(Box::new(move |panic| {
+            report(panic);
+            eprintln!("tessera: rank {rank} of {size} panicked; this is a defect of the program");
+            // SAFETY: MPI was started by `self` and the world communicator lives until the process ends.
+            unsafe { mpi::ffi::MPI_Abort(mpi::ffi::RSMPI_COMM_WORLD, 1) };
+        }));
+    }
+
     /// The communicator as MPI's C type, for libraries that take one (parallel HDF5).
     pub fn raw(&self) -> mpi::ffi::MPI_Comm {
         self.world.as_raw()

@@ -42,7 +42,7 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
             Ok(flattened(pairs.read_items::<f64>(name, items.clone())?))
         };
         let patches = |name| -> Result<Array2<f32>, StageError> {
-            Ok(closure.encode(flattened(pairs.read_items::<i8>(name, items.clone())?).view())?)
+            Ok(closure.encode(flattened(pairs.read_items::<i8>(name, items.clone())?).view()))
         };
         let (before, after) = (patches("before")?, patches("after")?);
         let state = joined_state(observables("observables")?.view(), encoded.select(Axis(0), &repeated).view());
@@ -114,7 +114,7 @@ pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
 }
 
 fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
-    let views: Vec<_> = blocks.iter().map(Array2::view).collect();
+    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
     if views.is_empty() {
         return Array2::zeros((0, components));
     }

@@ -99,11 +99,12 @@ fn write_patches<S: System<Site: H5Type>>(
 
 fn declare<S: System<Site: H5Type>>(file: &mut Writer, pairs: usize, patch: Shape) -> Result<(), StageError> {
     let names = names_of_observables::<S>();
-    let count = |name, meaning| Field { name, axes: &["pair"], extents: &[pairs], unit: "1", meaning };
-    file.declare::<u32>(Field { extents: &[pairs], ..count("snapshot", "snapshot of large.h5 that the patch lies in") })?;
-    file.declare::<u32>(Field { extents: &[pairs], ..count("patch", "number of the patch, row-major") })?;
-    file.declare::<u32>(Field { extents: &[pairs], ..count("trajectory", "trajectory that the snapshot comes from") })?;
-    file.declare::<u64>(Field { extents: &[pairs], ..count("events", "events during the evolution") })?;
+    let extents = [pairs];
+    let count = |name, meaning| Field { name, axes: &["pair"], extents: &extents, unit: "1", meaning };
+    file.declare::<u32>(count("snapshot", "snapshot of large.h5 that the patch lies in"))?;
+    file.declare::<u32>(count("patch", "number of the patch, row-major"))?;
+    file.declare::<u32>(count("trajectory", "trajectory that the snapshot comes from"))?;
+    file.declare::<u64>(count("events", "events during the evolution"))?;
     file.declare::<f64>(Field {
         name: "duration",
         axes: &["pair"],

@@ -31,7 +31,7 @@ pub fn encode_snapshots(
         },
     );
     let cut = Array2::from_shape_vec((count * patches, patch.sites()), cut).expect("patches tile the lattice");
-    let encoded = closure.encode(cut.view())?;
+    let encoded = closure.encode(cut.view());
     let variables = encoded.ncols();
     let by_snapshot = encoded.into_shape_with_order((count, patches, variables)).expect("one code a patch");
     Ok(by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables))))

@@ -7,6 +7,7 @@ mod closure;
 mod context;
 mod evaluate;
 mod evolve;
+mod latent;
 mod ledger;
 mod plan;
 mod predict;
@@ -23,7 +24,7 @@ mod upsample;
 
 pub use context::{Context, Options};
 pub use plan::plan;
-pub use run::{run, run_stage};
+pub use run::run;
 
 use crate::{
     config::{ConfigError, Input},
@@ -159,6 +160,9 @@ pub enum StageError {
     /// Metrics.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// The page.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
     /// A folder or a small file.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {
@@ -181,7 +185,4 @@ pub enum StageError {
         /// The stage that makes it.
         maker: &'static str,
     },
-    /// Another rank failed and has said why.
-    #[error("another rank failed")]
-    Elsewhere,
 }

@@ -39,7 +39,7 @@ pub fn predict(context: &Context) -> Result<(), StageError> {
     for model in (0..models).filter(|model| model % context.world.size() == context.world.rank()) {
         let (kind, number) = (kinds[model / seeds.len()].0, model % seeds.len());
         let sde = load(context, kind, seeds[number])?;
-        let ensemble = rollout(&sde, starts.view(), input.predict.step, steps, every, input.seed, model as u64)?;
+        let ensemble = rollout(&sde, starts.view(), input.predict.step, steps, every, input.seed, [model as u64, 0])?;
         let by_trajectory = ensemble.permuted_axes([1, 0, 2]).as_standard_layout().to_owned();
         file.write(kind, number, by_trajectory.insert_axis(Axis(0)).view())?;
         progress.advance(1);

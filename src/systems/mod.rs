@@ -80,3 +80,6 @@ impl SystemInput {
         }
     }
 }
+
+/// A commented input for each system, for `tessera new`.
+pub const TEMPLATES: &[(&str, &str)] = &[("ising", include_str!("../../inputs/quickstart.toml"))];

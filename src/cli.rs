@@ -1,0 +1,160 @@
+//! The command line.
+
+use crate::{
+    config,
+    learning::DeviceChoice,
+    parallel::{Ranks, World},
+    stages::{self, Options, Stage},
+    systems,
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run all stages in order; finished ones are skipped
+    Run(Run),
+    /// Simulate trajectories of the small system
+    Simulate(Run),
+    /// Raise small snapshots to large ones: Upsample and LocalRelax
+    Upsample(Run),
+    /// Evolve one patch of each large snapshot
+    Evolve(Run),
+    /// Train the closure autoencoder and encode all pairs
+    Closure(Run),
+    /// Train drift and diffusion
+    Train(Run),
+    /// Simulate the large system directly, for comparison
+    Truth(Run),
+    /// Predict ensembles with the learned models
+    Predict(Run),
+    /// Score the prediction against the truth
+    Evaluate(Run),
+    /// Write the report page
+    Report(Run),
+    /// Check an input and print what a run would do
+    Check {
+        /// The input
+        input: PathBuf,
+        /// Change a value of the input: key=value, for instance lattice.patch=32
+        #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
+        set: Vec<String>,
+    },
+    /// Print a commented input for a system
+    New {
+        /// The system
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::TEMPLATES.iter().map(|(name, _)| *name)))]
+        system: String,
+    },
+    /// Measure the kernels on this machine
+    Bench {
+        /// Kernel to measure; all of them when absent
+        #[arg(value_enum)]
+        kernel: Option<crate::bench::Kernel>,
+        /// One JSON object {name, value, unit} a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The input
+    input: PathBuf,
+    /// Run directory; by default runs/<name of the input>
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Change a value of the input: key=value, for instance lattice.patch=32
+    #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
+    set: Vec<String>,
+    /// Threads a rank; by default the cores that this rank may use
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Where training and prediction run
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    device: Device,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Device {
+    Cpu,
+    Cuda,
+    Auto,
+}
+
+/// Does what the command line says. An error on any rank ends the whole job.
+pub fn main() {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::New { system } => {
+            let text = systems::TEMPLATES.iter().find(|(name, _)| *name == system).map_or("", |(_, text)| text);
+            print!("{text}");
+            return;
+        }
+        Command::Check { input, set } => config::load(&input, &set).map(|points| {
+            for point in points {
+                if !point.set.is_empty() {
+                    println!("\npoint {}", point.label());
+                }
+                print!("{}", stages::plan(&point.input, 1));
+            }
+            println!("the input is valid");
+        }),
+        Command::Bench { kernel, json } => {
+            crate::bench::run(kernel, json);
+            return;
+        }
+        Command::Run(run) => return parallel(&run, None),
+        Command::Simulate(run) => return parallel(&run, Some(Stage::Simulate)),
+        Command::Upsample(run) => return parallel(&run, Some(Stage::Upsample)),
+        Command::Evolve(run) => return parallel(&run, Some(Stage::Evolve)),
+        Command::Closure(run) => return parallel(&run, Some(Stage::Closure)),
+        Command::Train(run) => return parallel(&run, Some(Stage::Train)),
+        Command::Truth(run) => return parallel(&run, Some(Stage::Truth)),
+        Command::Predict(run) => return parallel(&run, Some(Stage::Predict)),
+        Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
+        Command::Report(run) => return parallel(&run, Some(Stage::Report)),
+    };
+    if let Err(error) = outcome {
+        eprintln!("tessera: {error}");
+        std::process::exit(2);
+    }
+}
+
+/// Runs stages on all ranks of the job.
+fn parallel(run: &Run, only: Option<Stage>) {
+    let world = World::start().expect("MPI starts once, here");
+    world.abort_on_panic();
+    let threads = run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the thread pool is built once, here");
+    let device = match run.device {
+        Device::Cpu => DeviceChoice::Cpu,
+        Device::Cuda => DeviceChoice::Cuda,
+        Device::Auto => DeviceChoice::Auto,
+    };
+    let options = Options { out: run.out.clone(), threads, device };
+    let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
+    let points = match config::load(&run.input, &run.set) {
+        Ok(points) => points,
+        // Every rank reads the same input and refuses it alike; one voice is enough.
+        Err(error) => {
+            if world.rank() == 0 {
+                eprintln!("tessera: {error}");
+            }
+            world.barrier();
+            drop(world);
+            std::process::exit(2);
+        }
+    };
+    if let Err(error) = stages::run(&points, &name, only, &world, &options) {
+        world.abort(&error.to_string());
+    }
+}

@@ -1,0 +1,89 @@
+//! What a run will do, in numbers, before it does anything (`tessera check`).
+
+use super::Stage;
+use crate::{config::Input, dynamics::Until, sampling::upsampling_factors};
+use std::fmt::Write as _;
+
+/// A table of sizes, patches, work, files and memory for one input on `ranks` ranks.
+pub fn plan(input: &Input, ranks: usize) -> String {
+    let (patch, large) = (input.patch_shape(), input.large_shape());
+    let factors = upsampling_factors(patch, large).unwrap_or_default();
+    let levels = if factors.is_empty() { "none".to_owned() } else { format!("{factors:?}") };
+    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let span = |until: Until| match until {
+        Until::Time(time) => format!("time {time}"),
+        Until::Events(events) => format!("{events} events"),
+    };
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:22} {value}");
+    };
+    line("small system, patch", format!("{:?} = {} sites", patch.used(), patch.sites()));
+    line("large system", format!("{:?} = {} sites", large.used(), large.sites()));
+    line("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor()));
+    line("upsampling factors", levels);
+    line("simulate", format!(
+        "{} trajectories x {} snapshots, {:.3e} site-times",
+        input.simulate.trajectories,
+        input.simulate.snapshots,
+        (input.simulate.trajectories * (input.simulate.snapshots - 1) * patch.sites()) as f64 * input.simulate.interval,
+    ));
+    line("upsample", format!(
+        "{} snapshots, of which {} shuffled; each overlapping patch relaxes for {}",
+        input.large_snapshots(),
+        input.upsample.shuffled,
+        span(input.upsample.relax)
+    ));
+    line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));
+    line("closure", format!("{} variables, {} epochs", input.closure.variables, input.closure.epochs));
+    line("train", format!(
+        "{} model(s) x {} epochs of {} pairs",
+        input.train.seeds.len() * if input.train.baseline { 2 } else { 1 },
+        input.train.fit.epochs,
+        input.pairs()
+    ));
+    line("truth", format!(
+        "{trajectories} trajectories x {} records, {:.3e} site-times",
+        input.truth.records,
+        (trajectories * (input.truth.records - 1) * large.sites()) as f64 * input.truth.interval,
+    ));
+    line("predict", format!(
+        "{} trajectories x {} steps, each model",
+        trajectories * input.predict.replicas,
+        input.steps_per_record() * (input.truth.records - 1)
+    ));
+    line("", String::new());
+    for stage in Stage::ALL {
+        let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));
+        line(&format!("files of {}", stage.name()), format!("{}{size}", input_files(stage, input)));
+    }
+    line("memory a rank", format!("about {:.1} GB on {ranks} rank(s)", memory(input, ranks) / 1e9));
+    text
+}
+
+fn input_files(stage: Stage, input: &Input) -> String {
+    stage.files(input).join(", ")
+}
+
+/// Bytes of the stage's data file, one byte a site.
+fn bytes(stage: Stage, input: &Input) -> Option<f64> {
+    let (patch, large) = (input.patch_shape().sites(), input.large_shape().sites());
+    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let bytes = match stage {
+        Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (patch + 16),
+        Stage::Upsample => input.large_snapshots() * (large + 20),
+        Stage::Evolve => input.pairs() * (2 * patch + 92),
+        Stage::Closure => input.pairs() * 12 * (2 + input.closure.variables),
+        Stage::Truth => trajectories * input.truth.records * (large + 16),
+        _ => return None,
+    };
+    Some(bytes as f64)
+}
+
+/// Peak memory of a rank: the training data are on every rank, blocks of snapshots are bounded.
+fn memory(input: &Input, ranks: usize) -> f64 {
+    let patch = input.patch_shape().sites();
+    let training = input.pairs() * (5 * patch + 48 * (2 + input.closure.variables));
+    let records = input.truth.records * input.large_shape().sites();
+    (training + (6 * records).max(400 << 20)) as f64 + input.pairs() as f64 * 100.0 / ranks as f64 + 3e8
+}

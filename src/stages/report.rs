@@ -1,0 +1,219 @@
+//! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
+
+use super::{
+    Context, StageError,
+    evaluate::{Ensembles, pooled},
+    train::{Training, trainings},
+    upsample::raise,
+};
+use crate::{
+    dataset::Reader,
+    evaluation::{
+        Metrics,
+        distributions::{common_edges, density},
+        trajectories::{MeanAndSpread, mean_and_spread},
+    },
+    lattice::Lattice,
+    report::{
+        Axis, Block, Cell, Colour, Figure, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, Series,
+        SmallMultiples, Table, multiples::ensemble_panel, table::measured,
+    },
+    sampling::LocalRelax,
+    systems::System,
+};
+use ndarray::{Array2, ArrayD};
+
+/// Bins of a histogram.
+const BINS: usize = 60;
+
+/// Runs the stage.
+///
+/// # Errors
+/// When a file cannot be read or the page cannot be drawn.
+pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(), StageError> {
+    if !context.leads() {
+        return Ok(());
+    }
+    let path = context.path("metrics.json");
+    let metrics: Metrics = std::fs::read_to_string(&path)
+        .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
+        .map_err(|source| StageError::Io { action: "read", path, source })?;
+    let ensembles = Ensembles::read(context)?;
+    let trainings = trainings(context)?;
+    let input = context.input;
+    let page = Report {
+        title: format!("Macroscopic dynamics of {} sites, learned from {}", input.large_shape().sites(), input.patch_shape().sites()),
+        subtitle: format!(
+            "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
+            serde_json::to_string(&input.system).unwrap_or_default().replace(['{', '}', '"'], " ").trim(),
+            input.patch_shape().used(),
+            input.large_shape().used(),
+            input.patches(),
+            input.seed,
+            env!("CARGO_PKG_VERSION"),
+            env!("TESSERA_REVISION"),
+        ),
+        sections: vec![
+            Section::new("Result").with(Block::Highlights(highlights(&metrics))),
+            against_time::<S>(context, &ensembles),
+            distributions::<S>(context, &ensembles)?,
+            snapshots(context, system)?,
+            training(&trainings, S::OBSERVABLES.len()),
+            Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
+            Section::new("Input").with(Block::Verbatim("input.toml".into(), context.provenance(super::Stage::Report).input)),
+        ],
+    };
+    context.write_text("report.html", &page.html()?)
+}
+
+fn highlights(metrics: &Metrics) -> Vec<Highlight> {
+    let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
+    [
+        ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
+        ("Noise floor", "test_error_noise_floor", "what two ensembles of one law would give"),
+        ("Baseline", "test_error_baseline", "patch state as next state, lambda = 1"),
+        ("Test error, observables", "test_error_observables", "observables alone"),
+    ]
+    .into_iter()
+    .filter_map(|(label, name, note)| {
+        Some(Highlight { label: label.into(), value: value(name)?, note: note.into() })
+    })
+    .collect()
+}
+
+/// Name and colour of each kind of model.
+fn roles(kind: &str) -> (&'static str, Colour) {
+    if kind == "ours" { ("ours", Colour::Ours) } else { ("baseline", Colour::Baseline) }
+}
+
+fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section {
+    let starts = &context.input.truth.starts;
+    let physical = |mut ensemble: MeanAndSpread| {
+        for component in 0..S::OBSERVABLES.len() {
+            let (offset, scale) = (ensembles.scaling.offset[component], ensembles.scaling.scale[component]);
+            ensemble.mean.column_mut(component).mapv_inplace(|value| offset + scale * value);
+            ensemble.spread.column_mut(component).mapv_inplace(|value| scale * value);
+        }
+        ensemble
+    };
+    let mut section = Section::new("Observables against time");
+    let by_start: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..starts.len())
+        .map(|start| {
+            let of = |ensemble| physical(mean_and_spread(Ensembles::from_start(ensemble, start, starts.len())));
+            let mut all = vec![("truth", Colour::Truth, of(ensembles.truth.view()))];
+            for (kind, models) in ensembles.predictions.iter().rev() {
+                let (label, colour) = roles(kind);
+                all.push((label, colour, of(models.index_axis(ndarray::Axis(0), 0))));
+            }
+            all
+        })
+        .collect();
+    for (component, observable) in S::OBSERVABLES.iter().enumerate() {
+        let panels = starts
+            .iter()
+            .zip(&by_start)
+            .map(|(start, all)| {
+                let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
+                let (x, y) = (Axis::linear("time"), Axis::linear(observable.symbol));
+                ensemble_panel(format!("start {start}"), x, y, &ensembles.times, component, &lines)
+            })
+            .collect();
+        section = section.with(Block::Multiples(
+            SmallMultiples::new(observable.name.replace('_', " "), panels).with_common_height().described(
+                "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth.",
+                "the same mean and the same width of the bands; a wider band means too much learned noise.",
+            ),
+        ));
+    }
+    section
+}
+
+fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<Section, StageError> {
+    let choices = context.input.evaluate;
+    let mut section = Section::new("Equilibrium distributions");
+    for (component, observable) in S::OBSERVABLES.iter().enumerate() {
+        let sample = |ensemble| ensembles.equilibrium(ensemble, component, choices.equilibrium);
+        let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
+        for (kind, models) in &ensembles.predictions {
+            let (label, colour) = roles(kind);
+            all.push((label, colour, sample(pooled(models))));
+        }
+        let views: Vec<_> = all.iter().map(|(_, _, sample)| sample.view()).collect();
+        let symbol = observable.symbol;
+        let mut figure = Figure::new(format!("P({symbol})"), Axis::linear(symbol), Axis::linear("probability density"));
+        if let Ok(edges) = common_edges(&views, BINS) {
+            for (label, colour, sample) in &all {
+                if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
+                    figure = figure.with(Series::histogram(*label, *colour, &found));
+                }
+            }
+        }
+        section = section.with(Block::Figure(figure.described(
+            format!("Last {:.0} % of every trajectory.", 100.0 * choices.equilibrium),
+            "equal position and equal width.",
+        )));
+    }
+    Ok(section)
+}
+
+fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Section, StageError> {
+    let input = context.input;
+    let small = Reader::open(&context.path("small.h5"))?;
+    let sites: ArrayD<i8> = small.read("snapshots")?;
+    let sites = sites.as_slice().unwrap_or_default();
+    let shape = input.patch_shape();
+    let mut relax = LocalRelax::new(system, shape, input.upsample.relax);
+    let mut section = Section::new("From small to large");
+    let last = input.simulate.snapshots - 1;
+    for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {
+        let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
+        let mut images = vec![image("small system", &start)?];
+        let mut failed = None;
+        raise(input, &mut relax, system, record as u64, start, |step, lattice| match image(step, lattice) {
+            Ok(drawn) => images.push(drawn),
+            Err(error) => failed = Some(error),
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        section = section.with(Block::Images(ImageGrid {
+            title: name.into(),
+            caption: "One snapshot of the small system at each level of the hierarchy.".into(),
+            look_for: "no blocks left after LocalRelax.".into(),
+            images,
+            palette: LatticePalette::spins(),
+        }));
+    }
+    Ok(section)
+}
+
+fn image(step: &str, lattice: &Lattice<i8>) -> Result<LatticeImage, StageError> {
+    let [depth, rows, columns] = lattice.shape.0;
+    let values = lattice.sites.iter().map(|&value| i32::from(value)).collect();
+    let sites = Array2::from_shape_vec((depth * rows, columns), values).expect("one value a site");
+    Ok(LatticeImage::new(format!("{step}, {:?}", lattice.shape.used()), sites.view(), &LatticePalette::spins())?)
+}
+
+fn training(trainings: &[Training], observables: usize) -> Section {
+    let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
+    let mut table = Table::new("Calibration of the learned noise", &["model", "lambda", "component", "variance of normalised residuals"])
+        .described("1 when the diffusion is right; components after the observables are closure variables.", "values within a few per cent of 1.");
+    for training in trainings {
+        let (label, colour) = roles(&training.kind);
+        let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
+        let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        let epochs: Vec<f64> = training.curve.iter().map(|record| record.epoch as f64).collect();
+        let above: Vec<f64> = losses.iter().map(|loss| loss - least).collect();
+        figure = figure.with(Series::line(label, colour, &epochs, &above));
+        for (component, &variance) in training.calibration.iter().enumerate() {
+            let name = if component < observables { "observable" } else { "closure" };
+            table = table.row(vec![
+                format!("{label}, seed {}", training.seed).as_str().into(),
+                Cell::Number(training.covariance_factor),
+                format!("{name} {component}").as_str().into(),
+                Cell::Number(variance),
+            ]);
+        }
+    }
+    Section::new("Training").with(Block::Figure(figure.described("One line a seed.", "a plateau before the last epoch."))).with(Block::Table(table))
+}
