@@ -77,7 +77,7 @@ fn figures() -> Vec<Figure> {
     let loss = |offset: f64| epochs.iter().map(|epoch| offset + 30.0 * (-epoch / 12.0).exp()).collect::<Vec<_>>();
     let training = Figure::new("Training", Axis::linear("epoch"), Axis::logarithmic("loss"))
         .with(Series::line("training", Colour::Ours, &epochs, &loss(0.01)))
-        .with(Series::line("validation", Colour::Other(0), &epochs, &loss(0.05)))
+        .with(Series::line("validation", Colour::Other(0), &epochs, &loss(0.05)).dashed())
         .described("Loss per pair.", "");
     let empty = Figure::new("Nothing finite", Axis::linear("t"), Axis::linear("y")).with(Series::line(
         "diverged",
@@ -217,6 +217,8 @@ fn figures_are_in_the_page_with_their_series() {
     let html = report().html().unwrap();
     assert_eq!(html.matches("role=\"img\"").count(), 7 + 4);
     assert!(!html.to_lowercase().contains("\"#01"), "a colour marker was left in a drawing");
+    let order = ["</svg>truth<", "</svg>tessera<", "</svg>baseline<"].map(|name| html.find(name).unwrap());
+    assert!(order.is_sorted(), "the legend lists truth, ours, baseline");
     for variable in ["--truth", "--ours", "--baseline"] {
         assert_eq!(html.matches(&format!("{variable}:")).count(), 3, "light, dark and paper values of {variable}");
         assert!(html.contains(&format!("<polyline fill=\"none\" opacity=\"1\" stroke=\"var({variable})\"")));
