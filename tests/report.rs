@@ -246,6 +246,25 @@ fn a_line_leaves_the_frame_at_its_border() {
 }
 
 #[test]
+fn ticks_are_round_numbers() {
+    let labels = |y: Axis, values: &[f64]| -> Vec<String> {
+        let times: Vec<f64> = (0..values.len()).map(|time| time as f64).collect();
+        let figure = Figure::new("", Axis::linear("t"), y).with(Series::line("", Colour::Ours, &times, values));
+        let svg = figure.svg().unwrap();
+        let texts = svg.split("text-anchor=\"end\"").skip(1).map(|text| {
+            let content = text.split_once('>').map_or("", |(_, rest)| rest);
+            content.split('<').next().unwrap_or("").trim().to_owned()
+        });
+        texts.filter(|text| text != "t").collect()
+    };
+    assert_eq!(labels(Axis::linear("y"), &[-0.4, 0.4]), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
+    assert_eq!(labels(Axis::linear("y"), &[0.0, 1.5e-5]), ["0", "0.5·10⁻⁵", "1.0·10⁻⁵", "1.5·10⁻⁵"]);
+    assert_eq!(labels(Axis::linear("y"), &[0.0, 0.0]), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
+    assert_eq!(labels(Axis::logarithmic("y"), &[1e-5, 10.0]), ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1", "10"]);
+    assert_eq!(labels(Axis::logarithmic("y"), &[0.0, 2.0, 8.0]), ["2", "2.5", "3", "4", "5", "6", "7", "8"]);
+}
+
+#[test]
 fn a_lattice_becomes_the_same_pixels() {
     let sites = ndarray::arr2(&[[1, -1, -1], [1, 1, -1]]);
     let image = LatticeImage::new("", sites.view(), &LatticePalette::spins()).unwrap();

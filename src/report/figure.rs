@@ -173,7 +173,7 @@ impl Figure {
         let colour = series.colour.marker();
         let stroke = if series.mark == Mark::Dashed { series.colour.dashed_marker() } else { colour };
         // The truth is wider, so that it stays visible under a prediction that agrees.
-        let quarters = if series.colour == Colour::Truth { 12 } else { 7 };
+        let quarters = if series.colour == Colour::Truth { 11 } else { 7 };
         let line = stroke.stroke_width(FINE as u32 * quarters / 4);
         let inside = |x: f64| x_range.0 <= x && x <= x_range.1;
         let within = |y: f64| y.clamp(y_range.0, y_range.1);
