@@ -77,7 +77,7 @@ fn figures() -> Vec<Figure> {
     let loss = |offset: f64| epochs.iter().map(|epoch| offset + 30.0 * (-epoch / 12.0).exp()).collect::<Vec<_>>();
     let training = Figure::new("Training", Axis::linear("epoch"), Axis::logarithmic("loss"))
         .with(Series::line("training", Colour::Ours, &epochs, &loss(0.01)))
-        .with(Series::line("validation", Colour::Other(0), &epochs, &loss(0.05)))
+        .with(Series::line("validation", Colour::Other(0), &epochs, &loss(0.05)).dashed())
         .described("Loss per pair.", "");
     let empty = Figure::new("Nothing finite", Axis::linear("t"), Axis::linear("y")).with(Series::line(
         "diverged",
@@ -217,6 +217,8 @@ fn figures_are_in_the_page_with_their_series() {
     let html = report().html().unwrap();
     assert_eq!(html.matches("role=\"img\"").count(), 7 + 4);
     assert!(!html.to_lowercase().contains("\"#01"), "a colour marker was left in a drawing");
+    let order = ["</svg>truth<", "</svg>tessera<", "</svg>baseline<"].map(|name| html.find(name).unwrap());
+    assert!(order.is_sorted(), "the legend lists truth, ours, baseline");
     for variable in ["--truth", "--ours", "--baseline"] {
         assert_eq!(html.matches(&format!("{variable}:")).count(), 3, "light, dark and paper values of {variable}");
         assert!(html.contains(&format!("<polyline fill=\"none\" opacity=\"1\" stroke=\"var({variable})\"")));
@@ -241,6 +243,25 @@ fn a_line_leaves_the_frame_at_its_border() {
     let top = 24.0 * 8.0;
     assert!((ends[1][1] - top).abs() <= 8.0, "{ends:?}");
     assert!(ends[1][0] < ends[0][0] + 0.3 * (460.0 * 8.0), "leaves at a quarter of the width: {ends:?}");
+}
+
+#[test]
+fn ticks_are_round_numbers() {
+    let labels = |y: Axis, values: &[f64]| -> Vec<String> {
+        let times: Vec<f64> = (0..values.len()).map(|time| time as f64).collect();
+        let figure = Figure::new("", Axis::linear("t"), y).with(Series::line("", Colour::Ours, &times, values));
+        let svg = figure.svg().unwrap();
+        let texts = svg.split("text-anchor=\"end\"").skip(1).map(|text| {
+            let content = text.split_once('>').map_or("", |(_, rest)| rest);
+            content.split('<').next().unwrap_or("").trim().to_owned()
+        });
+        texts.filter(|text| text != "t").collect()
+    };
+    assert_eq!(labels(Axis::linear("y"), &[-0.4, 0.4]), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
+    assert_eq!(labels(Axis::linear("y"), &[0.0, 1.5e-5]), ["0", "0.5·10⁻⁵", "1.0·10⁻⁵", "1.5·10⁻⁵"]);
+    assert_eq!(labels(Axis::linear("y"), &[0.0, 0.0]), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
+    assert_eq!(labels(Axis::logarithmic("y"), &[1e-5, 10.0]), ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1", "10"]);
+    assert_eq!(labels(Axis::logarithmic("y"), &[0.0, 2.0, 8.0]), ["2", "2.5", "3", "4", "5", "6", "7", "8"]);
 }
 
 #[test]

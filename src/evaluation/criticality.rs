@@ -33,7 +33,7 @@ pub fn criticality(
     resamples: usize,
     seed: u64,
 ) -> Result<Criticality, EvaluationError> {
-    if !(temperature > 0.0) {
+    if temperature.is_nan() || temperature <= 0.0 {
         return Err(EvaluationError::Value { what: "the temperature", value: temperature });
     }
     let kept = finite_trajectories(&magnetisation);

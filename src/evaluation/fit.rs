@@ -99,7 +99,7 @@ pub struct PowerLaw {
 /// Fits a power law to positive points; the error of ln y is `error / y`.
 pub fn power_law_fit(x: &[f64], y: &[f64], errors: Option<&[f64]>) -> Result<PowerLaw, EvaluationError> {
     for (what, values) in [("x of a log-log fit", x), ("y of a log-log fit", y)] {
-        if let Some(&value) = values.iter().find(|value| !(**value > 0.0)) {
+        if let Some(&value) = values.iter().find(|value| value.is_nan() || **value <= 0.0) {
             return Err(EvaluationError::Value { what, value });
         }
     }

@@ -73,6 +73,10 @@ pub struct TestError {
 }
 
 /// Mean relative error over initial conditions, each a pair (truth, prediction) of [trajectory, time, component].
+///
+/// The bootstrap gives the scatter of the estimate, not its bias: noise of finite ensembles adds `noise_floor` on average.
+/// With diverged trajectories the error describes the survivors only; report `diverged` beside it. An initial condition
+/// without survivors makes the error NaN.
 pub fn test_error(
     initial_conditions: &[(ArrayView3<f64>, ArrayView3<f64>)],
     components: &[usize],

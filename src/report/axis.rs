@@ -63,7 +63,11 @@ impl Axis {
             return (0.0, 1.0);
         }
         let least = if self.scale == Scale::Linear { 1e-9 + 1e-6 * low.abs().max(high.abs()) } else { 0.2 };
-        let room = if high - low < least { least.max(0.05 * low.abs()) } else { (high - low) * margin };
+        let room = match high - low {
+            width if width >= least => width * margin,
+            _ if low.abs() < 1e-12 => 1.0,
+            _ => least.max(0.05 * low.abs()),
+        };
         (low - room, high + room)
     }
 
@@ -86,14 +90,15 @@ fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let label = |value: f64| match () {
         () if value == 0.0 => "0".to_owned(),
-        () if !(1e-3..1e5).contains(&largest) => scientific(value, step),
+        () if !(1e-3..1e5).contains(&largest) => scientific(value, step, largest),
         () => format!("{value:.decimals$}").replace('-', "\u{2212}"),
     };
     (first..=last).map(|index| index as f64 * step).map(|value| (value, label(value))).collect()
 }
 
-fn scientific(value: f64, step: f64) -> String {
-    let exponent = value.abs().log10().floor();
+/// A value in units of the power of ten of `largest`, so that all ticks of an axis share one power.
+fn scientific(value: f64, step: f64, largest: f64) -> String {
+    let exponent = largest.log10().floor();
     let digits = (exponent - step.log10().floor()).max(0.0) as usize;
     let mantissa = format!("{:.digits$}", value / 10.0_f64.powf(exponent)).replace('-', "\u{2212}");
     format!("{mantissa}·10{}", superscript(exponent as i32))

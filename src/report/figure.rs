@@ -76,7 +76,6 @@ impl Figure {
         let legend = legend_html(&self.series);
         let notes = caption_html(&self.caption, &self.look_for);
         let title = heading(&self.title);
-        let notes = if notes.is_empty() { notes } else { format!("<figcaption>\n{notes}</figcaption>\n") };
         Ok(format!("<figure class=\"plot\">\n{title}{legend}{}{notes}</figure>\n", self.svg()?))
     }
 
@@ -173,7 +172,9 @@ impl Figure {
     fn draw_series(&self, plane: &Plane, series: &Series, x_range: Point, y_range: Point) -> Result<(), ReportError> {
         let colour = series.colour.marker();
         let stroke = if series.mark == Mark::Dashed { series.colour.dashed_marker() } else { colour };
-        let line = stroke.stroke_width((FINE as u32 * 7) / 4);
+        // The truth is wider, so that it stays visible under a prediction that agrees.
+        let quarters = if series.colour == Colour::Truth { 11 } else { 7 };
+        let line = stroke.stroke_width(FINE as u32 * quarters / 4);
         let inside = |x: f64| x_range.0 <= x && x <= x_range.1;
         let within = |y: f64| y.clamp(y_range.0, y_range.1);
         for run in series.runs(&self.x, &self.y, y_range.0) {
@@ -223,11 +224,13 @@ pub(super) fn heading(title: &str) -> String {
     if title.is_empty() { String::new() } else { format!("<h3>{}</h3>\n", escape(title)) }
 }
 
-/// Names and marks of the series, each name once.
+/// Names and marks of the series, each name once: truth, ours, baseline, then the others, whatever is drawn on top.
 pub(super) fn legend_html(series: &[Series]) -> String {
     let mut seen: Vec<&str> = Vec::new();
     let mut items = String::new();
-    for one in series.iter().filter(|one| !one.label.is_empty()) {
+    let mut ordered: Vec<&Series> = series.iter().collect();
+    ordered.sort_by_key(|one| one.colour.index());
+    for one in ordered.into_iter().filter(|one| !one.label.is_empty()) {
         if seen.contains(&one.label.as_str()) {
             continue;
         }

@@ -107,9 +107,7 @@ impl ImageGrid {
         let key = self.palette.as_ref().map_or(String::new(), LatticePalette::key_html);
         let notes = caption_html(&self.caption, &self.look_for);
         let title = figure::heading(&self.title);
-        format!(
-            "<figure class=\"images\">\n{title}{key}<div class=\"panels\">\n{images}</div>\n<figcaption>\n{notes}</figcaption>\n</figure>\n"
-        )
+        format!("<figure class=\"images\">\n{title}{key}<div class=\"panels\">\n{images}</div>\n{notes}</figure>\n")
     }
 }
 

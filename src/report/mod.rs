@@ -72,8 +72,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Caption and "what to look for" under a figure, a grid or a table.
-fn caption_html(caption: &str, look_for: &str) -> String {
+/// Caption and "what to look for" as paragraphs.
+fn notes_html(caption: &str, look_for: &str) -> String {
     let mut html = String::new();
     if !caption.is_empty() {
         html += &format!("<p>{}</p>\n", escape(caption));
@@ -82,4 +82,10 @@ fn caption_html(caption: &str, look_for: &str) -> String {
         html += &format!("<p class=\"look\"><b>Look for</b> {}</p>\n", escape(look_for));
     }
     html
+}
+
+/// The same as the caption of a figure; nothing when both are empty.
+fn caption_html(caption: &str, look_for: &str) -> String {
+    let notes = notes_html(caption, look_for);
+    if notes.is_empty() { notes } else { format!("<figcaption>\n{notes}</figcaption>\n") }
 }

@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::figure::{Figure, heading, legend_html};
 use super::palette::Colour;
 use super::series::Series;
-use super::{ReportError, caption_html};
+use super::{ReportError, caption_html, notes_html};
 
 /// Panels side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,12 +57,12 @@ impl SmallMultiples {
         let mut panels = String::new();
         for panel in &self.panels {
             let title = heading(&panel.title).replace("h3>", "h4>");
-            let notes = caption_html(&panel.caption, &panel.look_for);
+            let notes = notes_html(&panel.caption, &panel.look_for);
             panels += &format!("<div class=\"panel\">{title}{}{notes}</div>\n", panel.svg()?);
         }
         let notes = caption_html(&self.caption, &self.look_for);
         Ok(format!(
-            "<figure class=\"multiples\">\n{}{}<div class=\"panels\">\n{panels}</div>\n<figcaption>\n{notes}</figcaption>\n</figure>\n",
+            "<figure class=\"multiples\">\n{}{}<div class=\"panels\">\n{panels}</div>\n{notes}</figure>\n",
             heading(&self.title),
             legend_html(&all),
         ))

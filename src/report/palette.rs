@@ -39,7 +39,8 @@ impl Colour {
         (Self::Guide, "--guide", "#8b949e", "#7d8590"),
     ];
 
-    fn index(self) -> usize {
+    /// Place in [`Self::ALL`].
+    pub(super) fn index(self) -> usize {
         match self {
             Self::Truth => 0,
             Self::Ours => 1,

@@ -46,6 +46,11 @@ impl Series {
         Self { mark: Mark::Points, ..Self::line(label, colour, x, y) }
     }
 
+    /// The same line, dashed.
+    pub fn dashed(self) -> Self {
+        Self { mark: Mark::Dashed, ..self }
+    }
+
     /// The same series with a band (or error bars) of `spread` on both sides.
     pub fn with_band(mut self, spread: &[f64]) -> Self {
         self.band = Some(self.points.iter().zip(spread).map(|((_, y), s)| (y - s, y + s)).collect());
@@ -67,7 +72,7 @@ impl Series {
     /// The straight line of a power law over [first, last], for logarithmic axes.
     pub fn power_law(label: impl Into<String>, colour: Colour, fit: &PowerLaw, first: f64, last: f64) -> Self {
         let at = |x: f64| (fit.intercept.0 + fit.slope.0 * x.ln()).exp();
-        Self { mark: Mark::Dashed, ..Self::line(label, colour, &[first, last], &[at(first), at(last)]) }
+        Self::line(label, colour, &[first, last], &[at(first), at(last)]).dashed()
     }
 
     /// Points and band in axis coordinates, split where a value cannot be drawn: runs of (x, y, lower, upper).

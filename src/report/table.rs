@@ -90,7 +90,7 @@ impl Table {
         let notes = caption_html(&self.caption, &self.look_for);
         let title = figure::heading(&self.title);
         format!(
-            "<figure class=\"table\">\n{title}<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n<figcaption>\n{notes}</figcaption>\n</figure>\n"
+            "<figure class=\"table\">\n{title}<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n{notes}</figure>\n"
         )
     }
 }
