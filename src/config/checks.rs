@@ -1,7 +1,10 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
 use super::{ConfigError, Input};
-use crate::{dynamics::Until, sampling::{Surroundings, upsampling_factors}};
+use crate::{
+    dynamics::Until,
+    sampling::{Surroundings, upsampling_factors},
+};
 
 impl Input {
     /// Checks everything that types cannot.
@@ -15,19 +18,29 @@ impl Input {
     fn check_numbers(&self) -> Result<(), String> {
         let (patch, large) = (self.lattice.patch, self.lattice.large);
         if patch < 2 || !patch.is_multiple_of(2) {
-            return Err(format!("lattice.patch is {patch}; it must be even and at least 2, because patches overlap by half"));
+            return Err(format!(
+                "lattice.patch is {patch}; it must be even and at least 2, because patches overlap by half"
+            ));
         }
         if upsampling_factors(self.patch_shape(), self.large_shape()).is_none() {
-            return Err(format!("lattice.large is {large}; it must be lattice.patch = {patch} times a product of twos and threes"));
+            return Err(format!(
+                "lattice.large is {large}; it must be lattice.patch = {patch} times a product of twos and threes"
+            ));
         }
         if let Surroundings::Buffer(width) = self.evolve.surroundings
             && patch + 2 * width > large
             && patch < large
         {
-            return Err(format!("a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; make evolve.surroundings.buffer smaller"));
+            return Err(format!(
+                "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; make evolve.surroundings.buffer smaller"
+            ));
         }
         if self.evolve.patches > self.patches() {
-            return Err(format!("evolve.patches is {}, but a snapshot has only K = {} patches", self.evolve.patches, self.patches()));
+            return Err(format!(
+                "evolve.patches is {}, but a snapshot has only K = {} patches",
+                self.evolve.patches,
+                self.patches()
+            ));
         }
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
@@ -71,7 +84,10 @@ impl Input {
             ));
         }
         if !(self.evaluate.equilibrium > 0.0 && self.evaluate.equilibrium <= 1.0) {
-            return Err(format!("evaluate.equilibrium is {}; it is the last fraction of a trajectory, in (0, 1]", self.evaluate.equilibrium));
+            return Err(format!(
+                "evaluate.equilibrium is {}; it is the last fraction of a trajectory, in (0, 1]",
+                self.evaluate.equilibrium
+            ));
         }
         Ok(())
     }

@@ -27,8 +27,7 @@ impl Point {
 /// # Errors
 /// The first thing that is wrong, with the line or the override it stands in.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| located(path, &text, &error))?;
     for entry in overrides {
         set(&mut table, entry)?;
@@ -38,7 +37,9 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
     for (key, values) in sweep {
         points = points
             .into_iter()
-            .flat_map(|(set, table)| values.iter().map(move |value| (set.clone(), table.clone(), value.clone())).collect::<Vec<_>>())
+            .flat_map(|(set, table)| {
+                values.iter().map(move |value| (set.clone(), table.clone(), value.clone())).collect::<Vec<_>>()
+            })
             .map(|(mut done, mut table, value)| {
                 insert(&mut table, &key, value.clone())?;
                 done.push((key.clone(), value));
@@ -115,7 +116,8 @@ fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error) -> (String, String) {
     let content = error.span().and_then(|span| written[span.start..].lines().next()).unwrap_or_default();
     let key = content.split('=').next().unwrap_or_default().trim();
-    let number = text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));
+    let number =
+        text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));
     let place = match number {
         Some(number) => format!("{}, line {}", path.display(), number + 1),
         None => format!("{} with --set or [sweep]", path.display()),

@@ -38,9 +38,8 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
         let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
         let encoded = encode_snapshots(&closure, sites.view(), (shape, patch))?;
         let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
-        let observables = |name| -> Result<Array2<f64>, StageError> {
-            Ok(flattened(pairs.read_items::<f64>(name, items.clone())?))
-        };
+        let observables =
+            |name| -> Result<Array2<f64>, StageError> { Ok(flattened(pairs.read_items::<f64>(name, items.clone())?)) };
         let patches = |name| -> Result<Array2<f32>, StageError> {
             Ok(closure.encode(flattened(pairs.read_items::<i8>(name, items.clone())?).view()))
         };
@@ -67,7 +66,8 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
         let extents = [pairs, components];
         file.declare::<f32>(Field { name, axes: &["pair", "component"], extents: &extents, unit: "1", meaning })?;
     }
-    for (name, meaning) in [("offset", "scaled = (raw - offset) / scale"), ("scale", "scaled = (raw - offset) / scale")] {
+    for (name, meaning) in [("offset", "scaled = (raw - offset) / scale"), ("scale", "scaled = (raw - offset) / scale")]
+    {
         file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit: "1", meaning })?;
     }
     let first = share.start * drawn;

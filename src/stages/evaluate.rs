@@ -145,8 +145,14 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
         }
     }
     for training in trainings(context)?.iter().filter(|training| training.kind == "ours") {
-        let worst = training.calibration.iter().fold(1.0, |worst: f64, &value| if (value - 1.0).abs() > (worst - 1.0).abs() { value } else { worst });
-        metrics.insert(format!("calibration_seed_{}", training.seed), Metric::exact(worst, training.calibration.len(), "1"));
+        let worst = training
+            .calibration
+            .iter()
+            .fold(1.0, |worst: f64, &value| if (value - 1.0).abs() > (worst - 1.0).abs() { value } else { worst });
+        metrics.insert(
+            format!("calibration_seed_{}", training.seed),
+            Metric::exact(worst, training.calibration.len(), "1"),
+        );
     }
     Ok(metrics)
 }

@@ -43,7 +43,8 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         },
         || PartialEvolution::new(system, shape, patch, input.evolve.surroundings, input.evolve.until),
         |partial, (first, block), item| {
-            let sites = block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
+            let sites =
+                block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
             let snapshot = Lattice::from_sites(shape, sites);
             let mut choice = stream(input.seed, Purpose::PatchChoice, [item as u64, 0]);
             rand::seq::index::sample(&mut choice, tiling.len(), drawn)

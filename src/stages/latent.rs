@@ -2,9 +2,9 @@
 
 use super::{Context, StageError};
 use crate::{
+    lattice::Lattice,
     lattice::{Region, Shape, Tiling, Window},
     learning::Closure,
-    lattice::Lattice,
 };
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -59,7 +59,10 @@ impl Scaling {
     pub fn over(context: &Context, states: ArrayView2<f32>, scaled: &[bool]) -> Self {
         use crate::parallel::Ranks;
         let extreme = |component: usize, sign: f64| {
-            let mine = states.column(component).iter().fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
+            let mine = states
+                .column(component)
+                .iter()
+                .fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
             sign * context.world.gather(mine).into_iter().fold(f64::NEG_INFINITY, f64::max)
         };
         let ranges: Vec<(f64, f64)> = scaled

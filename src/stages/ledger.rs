@@ -18,7 +18,10 @@ pub fn fingerprint(stage: Stage, input: &Input) -> String {
 }
 
 fn read(folder: &Path) -> BTreeMap<String, String> {
-    std::fs::read_to_string(folder.join(FILE)).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    std::fs::read_to_string(folder.join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a folder holds the complete files of a stage for this input.

@@ -174,7 +174,9 @@ pub enum StageError {
         source: std::io::Error,
     },
     /// A stage was asked for whose inputs are not there.
-    #[error("the stage {stage} needs {file}, which {folder} does not have; run the stage {maker} first, or `tessera run`")]
+    #[error(
+        "the stage {stage} needs {file}, which {folder} does not have; run the stage {maker} first, or `tessera run`"
+    )]
     Missing {
         /// The stage asked for.
         stage: &'static str,

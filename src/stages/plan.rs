@@ -22,36 +22,52 @@ pub fn plan(input: &Input, ranks: usize) -> String {
     line("large system", format!("{:?} = {} sites", large.used(), large.sites()));
     line("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor()));
     line("upsampling factors", levels);
-    line("simulate", format!(
-        "{} trajectories x {} snapshots, {:.3e} site-times",
-        input.simulate.trajectories,
-        input.simulate.snapshots,
-        (input.simulate.trajectories * (input.simulate.snapshots - 1) * patch.sites()) as f64 * input.simulate.interval,
-    ));
-    line("upsample", format!(
-        "{} snapshots, of which {} shuffled; each overlapping patch relaxes for {}",
-        input.large_snapshots(),
-        input.upsample.shuffled,
-        span(input.upsample.relax)
-    ));
+    line(
+        "simulate",
+        format!(
+            "{} trajectories x {} snapshots, {:.3e} site-times",
+            input.simulate.trajectories,
+            input.simulate.snapshots,
+            (input.simulate.trajectories * (input.simulate.snapshots - 1) * patch.sites()) as f64
+                * input.simulate.interval,
+        ),
+    );
+    line(
+        "upsample",
+        format!(
+            "{} snapshots, of which {} shuffled; each overlapping patch relaxes for {}",
+            input.large_snapshots(),
+            input.upsample.shuffled,
+            span(input.upsample.relax)
+        ),
+    );
     line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));
     line("closure", format!("{} variables, {} epochs", input.closure.variables, input.closure.epochs));
-    line("train", format!(
-        "{} model(s) x {} epochs of {} pairs",
-        input.train.seeds.len() * if input.train.baseline { 2 } else { 1 },
-        input.train.fit.epochs,
-        input.pairs()
-    ));
-    line("truth", format!(
-        "{trajectories} trajectories x {} records, {:.3e} site-times",
-        input.truth.records,
-        (trajectories * (input.truth.records - 1) * large.sites()) as f64 * input.truth.interval,
-    ));
-    line("predict", format!(
-        "{} trajectories x {} steps, each model",
-        trajectories * input.predict.replicas,
-        input.steps_per_record() * (input.truth.records - 1)
-    ));
+    line(
+        "train",
+        format!(
+            "{} model(s) x {} epochs of {} pairs",
+            input.train.seeds.len() * if input.train.baseline { 2 } else { 1 },
+            input.train.fit.epochs,
+            input.pairs()
+        ),
+    );
+    line(
+        "truth",
+        format!(
+            "{trajectories} trajectories x {} records, {:.3e} site-times",
+            input.truth.records,
+            (trajectories * (input.truth.records - 1) * large.sites()) as f64 * input.truth.interval,
+        ),
+    );
+    line(
+        "predict",
+        format!(
+            "{} trajectories x {} steps, each model",
+            trajectories * input.predict.replicas,
+            input.steps_per_record() * (input.truth.records - 1)
+        ),
+    );
     line("", String::new());
     for stage in Stage::ALL {
         let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));

@@ -25,8 +25,9 @@ impl Progress {
     /// Starts at 0 of `items`. Says nothing unless `speaks`.
     pub fn new(name: &str, items: usize, unit: &'static str, speaks: bool) -> Self {
         let bar = (speaks && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{prefix:9} {wide_bar:.blue} {pos}/{len} {msg} {per_sec}, {eta} left")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template("{prefix:9} {wide_bar:.blue} {pos}/{len} {msg} {per_sec}, {eta} left")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(items as u64).with_style(style);
             bar.set_prefix(name.to_owned());
             bar.set_message(unit);

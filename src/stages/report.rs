@@ -42,7 +42,11 @@ pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(),
     let trainings = trainings(context)?;
     let input = context.input;
     let page = Report {
-        title: format!("Macroscopic dynamics of {} sites, learned from {}", input.large_shape().sites(), input.patch_shape().sites()),
+        title: format!(
+            "Macroscopic dynamics of {} sites, learned from {}",
+            input.large_shape().sites(),
+            input.patch_shape().sites()
+        ),
         subtitle: format!(
             "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
             serde_json::to_string(&input.system).unwrap_or_default().replace(['{', '}', '"'], " ").trim(),
@@ -60,7 +64,8 @@ pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(),
             snapshots(context, system)?,
             training(&trainings, S::OBSERVABLES.len()),
             Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
-            Section::new("Input").with(Block::Verbatim("input.toml".into(), context.provenance(super::Stage::Report).input)),
+            Section::new("Input")
+                .with(Block::Verbatim("input.toml".into(), context.provenance(super::Stage::Report).input)),
         ],
     };
     context.write_text("report.html", &page.html()?)
@@ -75,9 +80,7 @@ fn highlights(metrics: &Metrics) -> Vec<Highlight> {
         ("Test error, observables", "test_error_observables", "observables alone"),
     ]
     .into_iter()
-    .filter_map(|(label, name, note)| {
-        Some(Highlight { label: label.into(), value: value(name)?, note: note.into() })
-    })
+    .filter_map(|(label, name, note)| Some(Highlight { label: label.into(), value: value(name)?, note: note.into() }))
     .collect()
 }
 
@@ -181,7 +184,7 @@ fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Sect
             caption: "One snapshot of the small system at each level of the hierarchy.".into(),
             look_for: "no blocks left after LocalRelax.".into(),
             images,
-            palette: LatticePalette::spins(),
+            palette: Some(LatticePalette::spins()),
         }));
     }
     Ok(section)
@@ -196,8 +199,14 @@ fn image(step: &str, lattice: &Lattice<i8>) -> Result<LatticeImage, StageError> 
 
 fn training(trainings: &[Training], observables: usize) -> Section {
     let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
-    let mut table = Table::new("Calibration of the learned noise", &["model", "lambda", "component", "variance of normalised residuals"])
-        .described("1 when the diffusion is right; components after the observables are closure variables.", "values within a few per cent of 1.");
+    let mut table = Table::new(
+        "Calibration of the learned noise",
+        &["model", "lambda", "component", "variance of normalised residuals"],
+    )
+    .described(
+        "1 when the diffusion is right; components after the observables are closure variables.",
+        "values within a few per cent of 1.",
+    );
     for training in trainings {
         let (label, colour) = roles(&training.kind);
         let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
@@ -215,5 +224,7 @@ fn training(trainings: &[Training], observables: usize) -> Section {
             ]);
         }
     }
-    Section::new("Training").with(Block::Figure(figure.described("One line a seed.", "a plateau before the last epoch."))).with(Block::Table(table))
+    Section::new("Training")
+        .with(Block::Figure(figure.described("One line a seed.", "a plateau before the last epoch.")))
+        .with(Block::Table(table))
 }

@@ -61,16 +61,10 @@ pub fn train(context: &Context) -> Result<(), StageError> {
             trajectory: trajectory.clone(),
         };
         for &seed in &choices.seeds {
-            let (model, curve) = fit(
-                &pairs,
-                covariance_factor,
-                &choices.model,
-                &choices.fit,
-                seed,
-                context.world,
-                device,
-                &mut |_| progress.advance(1),
-            )?;
+            let (model, curve) =
+                fit(&pairs, covariance_factor, &choices.model, &choices.fit, seed, context.world, device, &mut |_| {
+                    progress.advance(1)
+                })?;
             let calibration = calibration(&model, &pairs, covariance_factor)?;
             if context.leads() {
                 let metadata = context.provenance(Stage::Train).json(&[]);
