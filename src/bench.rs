@@ -1,9 +1,71 @@
-//! Kernels on the machine at hand.
-/// Which.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+//! Kernels measured on the machine at hand (`tessera bench`), so that users can size their jobs.
+//!
+//! One core unless the name says otherwise. Each figure is the best of a few repeats: the machine at its least disturbed.
+
+mod kernels;
+mod learning;
+mod storage;
+
+use serde::Serialize;
+use std::time::Instant;
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kernel {
-    /// Glauber.
+    /// Glauber events of the Ising model near T_c, serial and tile by tile
     Glauber,
+    /// LocalRelax and partial evolution of one large snapshot
+    Relax,
+    /// Training of the SDE, and encoding of patches
+    Train,
+    /// Writing and reading snapshots in HDF5
+    Hdf5,
 }
-/// Measures.
-pub fn run(_kernel: Option<Kernel>, _json: bool) {}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measurement {
+    /// What was measured.
+    pub name: String,
+    /// The figure.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+}
+
+impl Measurement {
+    fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), value, unit }
+    }
+}
+
+/// Measures one kernel or all and prints a table, or one JSON object a line.
+pub fn run(kernel: Option<Kernel>, json: bool) {
+    let all = [Kernel::Glauber, Kernel::Relax, Kernel::Train, Kernel::Hdf5];
+    for kernel in all.into_iter().filter(|each| kernel.is_none_or(|wanted| wanted == *each)) {
+        let measurements = match kernel {
+            Kernel::Glauber => kernels::glauber(),
+            Kernel::Relax => kernels::relax(),
+            Kernel::Train => learning::train(),
+            Kernel::Hdf5 => storage::hdf5(),
+        };
+        for measurement in measurements {
+            if json {
+                println!("{}", serde_json::to_string(&measurement).unwrap_or_default());
+            } else {
+                println!("{:52} {:>12.4e} {}", measurement.name, measurement.value, measurement.unit);
+            }
+        }
+    }
+}
+
+/// Seconds of the fastest of `repeats` runs of `work`.
+fn fastest(repeats: usize, mut work: impl FnMut()) -> f64 {
+    (0..repeats)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min)
+}

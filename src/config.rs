@@ -77,10 +77,14 @@ pub struct Input {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LatticeInput {
-    /// Side of the small system and of a patch; n_s = patch^2 in two dimensions.
+    /// Side of a patch; n_s = patch^2 in two dimensions.
     pub patch: usize,
-    /// Side of the large system: `patch` times a product of twos and threes.
+    /// Side of the large system, a multiple of the patch's.
     pub large: usize,
+    /// Side of the simulated small system: that of a patch when absent. Equal to `large`, nothing is upsampled
+    /// and the snapshots are those of direct simulations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small: Option<usize>,
 }
 
 /// Small-system trajectories from far from equilibrium towards it.
@@ -190,7 +194,12 @@ impl Default for TrainSection {
 }
 
 impl Input {
-    /// Shape of the small system and of a patch.
+    /// Shape of the simulated small system.
+    pub fn small_shape(&self) -> Shape {
+        self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))
+    }
+
+    /// Shape of a patch.
     pub fn patch_shape(&self) -> Shape {
         self.system.shape(self.lattice.patch)
     }

@@ -22,9 +22,13 @@ impl Input {
                 "lattice.patch is {patch}; it must be even and at least 2, because patches overlap by half"
             ));
         }
-        if upsampling_factors(self.patch_shape(), self.large_shape()).is_none() {
+        if !large.is_multiple_of(patch) {
+            return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
+        }
+        if upsampling_factors(self.small_shape(), self.large_shape()).is_none() {
             return Err(format!(
-                "lattice.large is {large}; it must be lattice.patch = {patch} times a product of twos and threes"
+                "lattice.large is {large}; it must be the small system's side ({}) times a product of twos and threes",
+                self.small_shape().0[2]
             ));
         }
         if let Surroundings::Buffer(width) = self.evolve.surroundings

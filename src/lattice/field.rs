@@ -47,6 +47,15 @@ impl<S: Copy> Lattice<S> {
         Self { shape, sites }
     }
 
+    /// Writes a box of values, row-major, whose first site lies at `origin`; periodic.
+    pub fn paste(&mut self, origin: [isize; 3], shape: Shape, values: &[S]) {
+        let [_, rows, columns] = shape.0;
+        for (number, row) in values.chunks_exact(columns).enumerate() {
+            let [z, y] = [number / rows, number % rows].map(|value| value as isize);
+            self.paste_row([origin[0] + z, origin[1] + y, origin[2]], row);
+        }
+    }
+
     /// Copies the row that starts at `coordinate` (periodic) and runs along the fastest axis into `row`.
     pub(super) fn copy_row(&self, coordinate: [isize; 3], row: &mut [S]) {
         let columns = self.shape.0[2];

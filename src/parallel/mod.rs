@@ -3,9 +3,11 @@
 //! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI.
 
 mod alone;
+mod sweeps;
 mod world;
 
 pub use alone::Alone;
+pub use sweeps::Sweeps;
 pub use world::World;
 
 /// A group of processes that run the same program on different items. Only the thread that started MPI may call it.

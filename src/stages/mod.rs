@@ -129,7 +129,7 @@ impl Stage {
     fn choices(self, input: &Input) -> Value {
         let system = json!([input.seed, input.system]);
         match self {
-            Self::Simulate => json!([system, input.lattice.patch, input.simulate]),
+            Self::Simulate => json!([system, input.small_shape().0, input.simulate]),
             Self::Upsample => json!([input.lattice, input.upsample]),
             Self::Evolve => json!(input.evolve),
             Self::Closure => json!(input.closure),

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 /// A table of sizes, patches, work, files and memory for one input on `ranks` ranks.
 pub fn plan(input: &Input, ranks: usize) -> String {
-    let (patch, large) = (input.patch_shape(), input.large_shape());
-    let factors = upsampling_factors(patch, large).unwrap_or_default();
+    let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
+    let factors = upsampling_factors(small, large).unwrap_or_default();
     let levels = if factors.is_empty() { "none".to_owned() } else { format!("{factors:?}") };
     let trajectories = input.truth.starts.len() * input.truth.trajectories;
     let span = |until: Until| match until {
@@ -18,7 +18,8 @@ pub fn plan(input: &Input, ranks: usize) -> String {
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:22} {value}");
     };
-    line("small system, patch", format!("{:?} = {} sites", patch.used(), patch.sites()));
+    line("small system", format!("{:?} = {} sites", small.used(), small.sites()));
+    line("patch", format!("{:?} = {} sites", patch.used(), patch.sites()));
     line("large system", format!("{:?} = {} sites", large.used(), large.sites()));
     line("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor()));
     line("upsampling factors", levels);
@@ -28,7 +29,7 @@ pub fn plan(input: &Input, ranks: usize) -> String {
             "{} trajectories x {} snapshots, {:.3e} site-times",
             input.simulate.trajectories,
             input.simulate.snapshots,
-            (input.simulate.trajectories * (input.simulate.snapshots - 1) * patch.sites()) as f64
+            (input.simulate.trajectories * (input.simulate.snapshots - 1) * small.sites()) as f64
                 * input.simulate.interval,
         ),
     );
@@ -83,10 +84,11 @@ fn input_files(stage: Stage, input: &Input) -> String {
 
 /// Bytes of the stage's data file, one byte a site.
 fn bytes(stage: Stage, input: &Input) -> Option<f64> {
-    let (patch, large) = (input.patch_shape().sites(), input.large_shape().sites());
+    let [small, patch, large] =
+        [input.small_shape(), input.patch_shape(), input.large_shape()].map(|shape| shape.sites());
     let trajectories = input.truth.starts.len() * input.truth.trajectories;
     let bytes = match stage {
-        Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (patch + 16),
+        Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (2 * patch + 92),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.variables),

@@ -164,8 +164,8 @@ fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Sect
     let small = Reader::open(&context.path("small.h5"))?;
     let sites: ArrayD<i8> = small.read("snapshots")?;
     let sites = sites.as_slice().unwrap_or_default();
-    let shape = input.patch_shape();
-    let mut relax = LocalRelax::new(system, shape, input.upsample.relax);
+    let shape = input.small_shape();
+    let mut relax = LocalRelax::new(system, input.patch_shape(), input.upsample.relax);
     let mut section = Section::new("From small to large");
     let last = input.simulate.snapshots - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {

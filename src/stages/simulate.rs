@@ -12,7 +12,7 @@ use hdf5::H5Type;
 /// # Errors
 /// When the kernel or the file system fails.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (seed, choices, shape) = (context.input.seed, context.input.simulate, context.input.patch_shape());
+    let (seed, choices, shape) = (context.input.seed, context.input.simulate, context.input.small_shape());
     let records =
         Records { trajectories: choices.trajectories, records: choices.snapshots, interval: choices.interval, shape };
     let mut file = context.create(Stage::Simulate, "small.h5")?;

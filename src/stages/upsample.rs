@@ -28,7 +28,7 @@ pub fn raise<S: System>(
     small: Lattice<S::Site>,
     mut seen: impl FnMut(&'static str, &Lattice<S::Site>),
 ) -> Result<Lattice<S::Site>, StageError> {
-    let factors = upsampling_factors(input.patch_shape(), input.large_shape()).unwrap_or_default();
+    let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
     let mut lattice = small;
     for (level, factor) in (0_u64..).zip(factors) {
         lattice = system.upsample(&lattice, factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
@@ -45,7 +45,7 @@ pub fn raise<S: System>(
 /// When the kernel or the file system fails.
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
-    let (small_shape, shape) = (input.patch_shape(), input.large_shape());
+    let (small_shape, shape) = (input.small_shape(), input.large_shape());
     let raised = input.simulate.trajectories * input.simulate.snapshots;
     let small: ArrayD<S::Site> = Reader::open(&context.path("small.h5"))?.read("snapshots")?;
     let small = small.as_slice().unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     .share_out(
         context,
         |_| Ok(()),
-        || (LocalRelax::new(system, small_shape, input.upsample.relax), Window::closed(shape, S::REACH)),
+        || (LocalRelax::new(system, input.patch_shape(), input.upsample.relax), Window::closed(shape, S::REACH)),
         |(relax, window), (), item| {
             let lattice = if item < raised {
                 let sites = small[item * small_shape.sites()..][..small_shape.sites()].to_vec();
