@@ -1,0 +1,57 @@
+//! Is the learned noise right? With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) / sqrt(lambda dt) of the
+//! training increments q are standard normal, whatever the state.
+
+use super::{LearningError, Pairs, descent::vector, sde::Sde};
+use ndarray::{Array2, s};
+use tch::{Kind, Tensor, no_grad};
+
+/// Normalised residuals y, `[pairs, d]`.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
+    const CHUNK: usize = 65_536;
+    pairs.check()?;
+    let components = model.components();
+    if pairs.components() != components {
+        return Err(LearningError::Shape(format!(
+            "the pairs have {} components, the model {components}",
+            pairs.components()
+        )));
+    }
+    let upload = |values: Vec<f32>, columns: usize| {
+        Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device()).view([-1, columns as i64])
+    };
+    let mut values = Vec::with_capacity(pairs.z.len());
+    for first in (0..pairs.dt.len()).step_by(CHUNK) {
+        let rows = s![first..pairs.dt.len().min(first + CHUNK), ..];
+        let z = upload(pairs.z.slice(rows).iter().copied().collect(), components);
+        let increment = upload(pairs.increment.slice(rows).iter().copied().collect(), components);
+        let dt = upload(pairs.dt.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1);
+        no_grad(|| {
+            let (drift, factor) = model.fields(&z);
+            let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
+            values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
+        });
+    }
+    Array2::from_shape_vec((pairs.dt.len(), components), values)
+        .map_err(|error| LearningError::Shape(error.to_string()))
+}
+
+/// Variance of the normalised residuals per component, 1 for a calibrated model. Its statistical error is
+/// sqrt(2 / pairs). Above 1 the model's noise is too small.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn calibration(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Vec<f64>, LearningError> {
+    let residuals = residuals(model, pairs, covariance_factor)?;
+    let count = residuals.nrows() as f64;
+    Ok(residuals
+        .columns()
+        .into_iter()
+        .map(|column| {
+            let mean = column.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+            column.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
+        })
+        .collect())
+}

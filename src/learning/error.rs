@@ -1,0 +1,89 @@
+//! What can go wrong while learning, in sentences that say what to do.
+
+use std::path::PathBuf;
+
+/// Every failure of this module.
+#[derive(Debug, thiserror::Error)]
+pub enum LearningError {
+    /// The accelerator that the input asks for cannot be used.
+    #[error(
+        "The input asks for device \"cuda\", but {reason}. Use device = \"cpu\" or \"auto\", or point LIBTORCH at a \
+         libtorch built for CUDA on a machine with a driver."
+    )]
+    NoCuda {
+        /// Why CUDA is out of reach.
+        reason: String,
+    },
+    /// A value of the input is outside of what the code can do.
+    #[error("The input value {name} = {value} cannot be used: {reason}.")]
+    Input {
+        /// Name of the input value.
+        name: &'static str,
+        /// What the input says.
+        value: String,
+        /// What is allowed.
+        reason: String,
+    },
+    /// Arrays that belong together have different lengths, or too few rows to learn from.
+    #[error("The training data do not fit together: {0}. Write the data set again with the stage before this one.")]
+    Shape(String),
+    /// The training data hold NaN or infinity.
+    #[error(
+        "{count} of {total} values of `{name}` in the training data are NaN or infinite (the first in row {row}). \
+         Look at the trajectories that made them, or leave them out."
+    )]
+    DataNotFinite {
+        /// Which array.
+        name: &'static str,
+        /// Number of bad values.
+        count: usize,
+        /// Number of values.
+        total: usize,
+        /// First row with a bad value.
+        row: usize,
+    },
+    /// The loss became NaN or infinite.
+    #[error(
+        "The loss became {loss} in epoch {epoch}, batch {batch} (parameter norm {norm:.4e}, largest parameter \
+         {largest:.4e}, learning rate {learning_rate:.2e}). Lower learning_rate, set gradient_clip, or look for \
+         outliers in the increments."
+    )]
+    Diverged {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// Batch within the epoch, from 0.
+        batch: usize,
+        /// The loss that is no number.
+        loss: f64,
+        /// Euclidean norm of all parameters.
+        norm: f64,
+        /// Largest magnitude of a parameter.
+        largest: f64,
+        /// Learning rate of that step.
+        learning_rate: f64,
+    },
+    /// A file cannot be read or written.
+    #[error("The model file {path} cannot be {action}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// "read" or "written".
+        action: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file is no model of the expected kind.
+    #[error("The model file {path} is not usable: {reason}. Delete it and train again.")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A computing thread ended early.
+    #[error("A computing thread of the trainer ended early; its message stands above in the log.")]
+    Thread,
+    /// The tensor library refused an operation.
+    #[error("The tensor library refused an operation: {0}")]
+    Tensor(#[from] tch::TchError),
+}

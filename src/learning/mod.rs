@@ -1,0 +1,52 @@
+//! Learning the macroscopic dynamics: closure variables by an autoencoder, then drift and diffusion of the latent
+//! stochastic differential equation by maximum likelihood (arXiv 2511.12842, sections 2 and 3).
+//!
+//! - [`closure`]: encoder of patches into closure variables.
+//! - [`sde`]: drift and diffusion networks; [`likelihood`]: their loss; [`trainer`]: their fit.
+//! - [`rollout`]: ensembles of the learned equation; [`calibration`]: is the learned noise right?
+//!
+//! Arrays go in, models and arrays come out: this module knows no system, no lattice and no data file.
+
+pub mod calibration;
+pub mod closure;
+pub mod device;
+pub mod likelihood;
+pub mod pairs;
+pub mod rollout;
+pub mod sde;
+pub mod trainer;
+
+mod descent;
+mod error;
+mod network;
+mod optimiser;
+mod parameters;
+mod store;
+mod team;
+
+pub use calibration::calibration;
+pub use closure::{Closure, ClosureInput, Patches};
+pub use device::{DeviceChoice, device};
+pub use error::LearningError;
+pub use network::Activation;
+pub use pairs::Pairs;
+pub use rollout::predict;
+pub use sde::{Sde, SdeInput, SdeModel};
+pub use trainer::{TrainInput, fit};
+
+use serde::{Deserialize, Serialize};
+
+/// What happened in one epoch of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Number of the epoch, from 0.
+    pub epoch: usize,
+    /// Mean loss over the training samples, while the weights changed.
+    pub train_loss: f64,
+    /// Mean loss over the validation samples after the epoch; the training loss when nothing is held out.
+    pub validation_loss: f64,
+    /// Learning rate of the epoch.
+    pub learning_rate: f64,
+    /// Wall-clock seconds of the epoch, validation included.
+    pub seconds: f64,
+}

@@ -1,0 +1,158 @@
+//! All weights of a model in one flat vector: one buffer to average over ranks, a handful of operations per
+//! optimiser step. The named weights are views of it.
+
+use crate::rng::{Purpose, stream};
+use rand::Rng as _;
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// How a weight starts.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// Uniform in `-bound..bound`.
+    Uniform(f64),
+    /// One value everywhere.
+    Constant(f64),
+}
+
+/// One named weight.
+#[derive(Clone, Debug)]
+struct Entry {
+    name: String,
+    shape: Vec<i64>,
+    start: Start,
+}
+
+/// The list of a model's weights; networks hold positions in it.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    entries: Vec<Entry>,
+}
+
+impl Layout {
+    /// Appends a weight and returns its position.
+    pub fn add(&mut self, name: &str, shape: &[i64], start: Start) -> usize {
+        self.entries.push(Entry { name: name.into(), shape: shape.into(), start });
+        self.entries.len() - 1
+    }
+
+    /// Appends weight `[outputs, inputs]` and bias `[outputs]` of an affine map, both uniform within
+    /// `gain / sqrt(inputs)`; returns the position of the weight, the bias follows.
+    pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64, gain: f64) -> usize {
+        let bound = gain / (inputs.max(1) as f64).sqrt();
+        let position = self.add(&format!("{name}.weight"), &[outputs, inputs], Start::Uniform(bound));
+        self.add(&format!("{name}.bias"), &[outputs], Start::Uniform(bound));
+        position
+    }
+
+    /// Names of the weights, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// Shapes of the weights, in order.
+    pub fn shapes(&self) -> impl Iterator<Item = &[i64]> {
+        self.entries.iter().map(|entry| entry.shape.as_slice())
+    }
+
+    /// Number of scalars.
+    pub fn scalars(&self) -> i64 {
+        self.shapes().map(|shape| shape.iter().product::<i64>()).sum()
+    }
+
+    /// Starting values of all scalars, drawn from the stream (seed, weights, model).
+    fn start(&self, seed: u64, model: u64) -> Vec<f64> {
+        let mut rng = stream(seed, Purpose::Weights, [model, 0]);
+        let mut values = Vec::with_capacity(self.scalars() as usize);
+        for entry in &self.entries {
+            let count = entry.shape.iter().product::<i64>();
+            values.extend((0..count).map(|_| match entry.start {
+                Start::Uniform(bound) => bound * (2.0 * rng.random::<f64>() - 1.0),
+                Start::Constant(value) => value,
+            }));
+        }
+        values
+    }
+}
+
+/// The weights of a model: `flat` owns the numbers, `leaves` are views of it that autograd knows.
+#[derive(Debug)]
+pub struct Parameters {
+    layout: Arc<Layout>,
+    flat: Tensor,
+    leaves: Vec<Tensor>,
+}
+
+impl Parameters {
+    /// Starting weights. The same `seed` and `model` give the same weights on every device.
+    pub fn draw(layout: Layout, seed: u64, model: u64, kind: Kind, device: Device) -> Self {
+        let flat = Tensor::from_slice(&layout.start(seed, model)).to_kind(kind).to_device(device);
+        Self::over(Arc::new(layout), flat)
+    }
+
+    /// Weights over an existing vector of `layout.scalars()` scalars.
+    pub fn over(layout: Arc<Layout>, flat: Tensor) -> Self {
+        let mut offset = 0;
+        let leaves = layout
+            .shapes()
+            .map(|shape| {
+                let count = shape.iter().product();
+                let view = flat.narrow(0, offset, count).view(shape);
+                offset += count;
+                view.detach().set_requires_grad(true)
+            })
+            .collect();
+        Self { layout, flat, leaves }
+    }
+
+    /// Other views of the same numbers, for another thread.
+    pub fn share(&self) -> Self {
+        Self::over(self.layout.clone(), self.flat.shallow_clone())
+    }
+
+    /// The list of weights.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// All scalars, `[scalars]`.
+    pub fn flat(&self) -> &Tensor {
+        &self.flat
+    }
+
+    /// All scalars, to be written by the optimiser.
+    pub fn flat_mut(&mut self) -> &mut Tensor {
+        &mut self.flat
+    }
+
+    /// The weights in the order of the layout.
+    pub fn leaves(&self) -> &[Tensor] {
+        &self.leaves
+    }
+
+    /// A copy of all scalars.
+    pub fn snapshot(&self) -> Tensor {
+        no_grad(|| self.flat.copy())
+    }
+
+    /// Puts a snapshot back.
+    pub fn restore(&mut self, snapshot: &Tensor) {
+        no_grad(|| self.flat.copy_(snapshot));
+    }
+
+    /// Gradient of the scalar `loss` with respect to all scalars, `[scalars]`.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, tch::TchError> {
+        let pieces = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
+        let pieces: Vec<_> = pieces
+            .iter()
+            .zip(&self.leaves)
+            .map(|(piece, leaf)| if piece.defined() { piece.reshape([-1]) } else { leaf.zeros_like().reshape([-1]) })
+            .collect();
+        Tensor::f_cat(&pieces, 0)
+    }
+
+    /// Euclidean norm and largest magnitude of all scalars.
+    pub fn norms(&self) -> (f64, f64) {
+        no_grad(|| (self.flat.norm().double_value(&[]), self.flat.abs().max().double_value(&[])))
+    }
+}

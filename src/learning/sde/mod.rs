@@ -1,0 +1,198 @@
+//! The latent stochastic differential equation dz = mu(z) dt + L(z) dB with Sigma = L L^T.
+//!
+//! Drift and diffusion are networks in standardised units, so that any latent state is learned equally well:
+//! inputs (z - centre) / spread; diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
+//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q. The scales are part of the model: raw values go in and out.
+//!
+//! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
+
+mod diffusion;
+mod mlp;
+mod onsager;
+mod scales;
+
+pub use diffusion::{Diffusion, DiffusionKind};
+pub use mlp::MlpDrift;
+pub use onsager::OnsagerDrift;
+pub use scales::Scales;
+
+use super::{
+    Activation, LearningError,
+    likelihood::Factor,
+    parameters::{Layout, Parameters},
+    store,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::Path;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Drift and diffusion of an equation, in raw units.
+pub trait SdeModel {
+    /// mu(z), `[samples, d]`, of states `[samples, d]`.
+    fn drift(&self, z: &Tensor) -> Tensor;
+    /// Lower triangular L(z) with Sigma = L L^T, `[samples, d, d]`, of states `[samples, d]`.
+    fn diffusion(&self, z: &Tensor) -> Tensor;
+}
+
+/// A drift network in standardised units. Holds positions in a [`Layout`], never tensors.
+pub trait Drift: Send + Sync {
+    /// Drift `[samples, d]` of states `[samples, d]`, both standardised.
+    fn forward(&self, weights: &[Tensor], states: &Tensor) -> Tensor;
+    /// The drift as a plain perceptron, when it is one.
+    fn as_mlp(&self) -> Option<&super::network::Mlp> {
+        None
+    }
+}
+
+/// Which drift network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftKind {
+    /// A multi-layer perceptron.
+    #[default]
+    Mlp,
+    /// A generalised gradient flow, see [`OnsagerDrift`].
+    Onsager,
+}
+
+/// The networks of an equation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SdeInput {
+    /// Drift network.
+    pub drift: DriftKind,
+    /// Widths of the drift's hidden layers (mlp).
+    pub drift_hidden: Vec<usize>,
+    /// Form of the diffusion matrix.
+    pub diffusion: DiffusionKind,
+    /// Widths of the diffusion's hidden layers (full and diagonal).
+    pub diffusion_hidden: Vec<usize>,
+    /// Nonlinearity of both (the onsager trunk has its own).
+    pub activation: Activation,
+    /// Width of the trunk of the onsager drift.
+    pub onsager_hidden: usize,
+    /// Weight of |z|^2 in the onsager potential.
+    pub onsager_confinement: f64,
+}
+
+impl Default for SdeInput {
+    fn default() -> Self {
+        Self {
+            drift: DriftKind::Mlp,
+            drift_hidden: vec![64; 3],
+            diffusion: DiffusionKind::Full,
+            diffusion_hidden: vec![64; 2],
+            activation: Activation::Tanh,
+            onsager_hidden: 32,
+            onsager_confinement: 0.1,
+        }
+    }
+}
+
+/// The networks of an equation without their weights.
+pub(crate) struct Networks {
+    pub drift: Box<dyn Drift>,
+    pub diffusion: Diffusion,
+}
+
+/// A learned equation.
+pub struct Sde {
+    input: SdeInput,
+    scales: Scales,
+    networks: Networks,
+    parameters: Parameters,
+    tensors: scales::ScaleTensors,
+}
+
+impl Sde {
+    /// Networks of `components` latent components and the list of their weights.
+    pub(crate) fn networks(input: &SdeInput, components: usize) -> (Networks, Layout) {
+        let mut layout = Layout::default();
+        let drift: Box<dyn Drift> = match input.drift {
+            DriftKind::Mlp => Box::new(MlpDrift::new(&mut layout, input, components)),
+            DriftKind::Onsager => Box::new(OnsagerDrift::new(&mut layout, input, components)),
+        };
+        let diffusion = Diffusion::new(&mut layout, input, components);
+        (Networks { drift, diffusion }, layout)
+    }
+
+    pub(crate) fn new(input: SdeInput, scales: Scales, parameters: Parameters) -> Self {
+        let networks = Self::networks(&input, scales.components()).0;
+        let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
+        Self { input, scales, networks, parameters, tensors }
+    }
+
+    /// Number of latent components d.
+    pub fn components(&self) -> usize {
+        self.scales.components()
+    }
+
+    /// The networks as the input asked for them.
+    pub fn input(&self) -> &SdeInput {
+        &self.input
+    }
+
+    /// Units of inputs and outputs.
+    pub fn scales(&self) -> &Scales {
+        &self.scales
+    }
+
+    /// Device of the weights.
+    pub fn device(&self) -> Device {
+        self.parameters.flat().device()
+    }
+
+    /// Precision of the weights.
+    pub fn kind(&self) -> Kind {
+        self.parameters.flat().kind()
+    }
+
+    /// All weights in one vector, in the order of the file.
+    pub fn weights(&self) -> Vec<f64> {
+        super::descent::vector(&self.parameters.flat().to_kind(Kind::Double))
+    }
+
+    /// Drift `[samples, d]` and diffusion factor of raw states `[samples, d]`, in raw units.
+    pub fn fields(&self, z: &Tensor) -> (Tensor, Factor) {
+        let states = self.tensors.standardise(z);
+        let weights = self.parameters.leaves();
+        let drift = self.networks.drift.forward(weights, &states) * &self.tensors.drift;
+        let factor = self.networks.diffusion.forward(weights, &states);
+        (drift, self.tensors.scale_factor(factor))
+    }
+
+    /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path, metadata: &Value) -> Result<(), LearningError> {
+        let description = json!({
+            "model": "sde", "input": self.input, "scales": self.scales, "provenance": metadata,
+        });
+        store::write(path, &self.parameters, &description)
+    }
+
+    /// Reads a model that [`Sde::save`] wrote, onto `device`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no such model.
+    pub fn load(path: &Path, device: Device) -> Result<Self, LearningError> {
+        let description = store::Description::read(path, "sde")?;
+        let input: SdeInput = description.get("input")?;
+        let scales: Scales = description.get("scales")?;
+        let (_, layout) = Self::networks(&input, scales.components());
+        let parameters = store::read_weights(path, layout, device)?;
+        Ok(Self::new(input, scales, parameters))
+    }
+}
+
+impl SdeModel for Sde {
+    fn drift(&self, z: &Tensor) -> Tensor {
+        no_grad(|| self.fields(z).0)
+    }
+
+    fn diffusion(&self, z: &Tensor) -> Tensor {
+        no_grad(|| self.fields(z).1.matrix())
+    }
+}

@@ -1,0 +1,114 @@
+//! Units of the latent state and of its drift and diffusion, taken from the training pairs.
+
+use super::super::likelihood::Factor;
+use ndarray::{ArrayView1, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// The units of a model, one number per latent component.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scales {
+    /// Mean of the states.
+    pub centre: Vec<f64>,
+    /// Standard deviation of the states; 1 for a component that never changes.
+    pub spread: Vec<f64>,
+    /// Unit of the diffusion: sqrt(mean(increment^2 / (lambda dt))).
+    pub diffusion: Vec<f64>,
+    /// Unit of the drift: sqrt(lambda) times the unit of the diffusion over sqrt(mean dt).
+    pub drift: Vec<f64>,
+    /// Mean dt.
+    pub time: f64,
+    /// lambda: the pairs' noise variance over that of the equation.
+    pub covariance_factor: f64,
+}
+
+impl Scales {
+    /// Units of the given states `[samples, d]`, increments `[samples, d]` and times `[samples]`.
+    pub fn of(z: ArrayView2<f32>, increment: ArrayView2<f32>, dt: ArrayView1<f32>, covariance_factor: f64) -> Self {
+        let samples = dt.len() as f64;
+        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / samples;
+        let time = mean(&mut dt.iter().map(|&value| f64::from(value)));
+        let centre: Vec<f64> =
+            z.axis_iter(Axis(1)).map(|column| mean(&mut column.iter().map(|&value| f64::from(value)))).collect();
+        let spread: Vec<f64> = z
+            .axis_iter(Axis(1))
+            .zip(&centre)
+            .map(|(column, centre)| mean(&mut column.iter().map(|&value| (f64::from(value) - centre).powi(2))).sqrt())
+            .zip(&centre)
+            .map(|(spread, centre)| if spread > 1e-7 * centre.abs() && spread > 1e-30 { spread } else { 1.0 })
+            .collect();
+        let diffusion: Vec<f64> = increment
+            .axis_iter(Axis(1))
+            .zip(&spread)
+            .map(|(column, spread)| {
+                let square = column.iter().zip(dt).map(|(&q, &dt)| f64::from(q).powi(2) / f64::from(dt));
+                let unit = (mean(&mut square.into_iter()) / covariance_factor).sqrt();
+                // A component that never moves gets a unit that keeps its noise negligible.
+                if unit > 0.0 { unit } else { 1e-6 * spread / time.sqrt() }
+            })
+            .collect();
+        let drift = diffusion.iter().map(|unit| unit * (covariance_factor / time).sqrt()).collect();
+        Self { centre, spread, diffusion, drift, time, covariance_factor }
+    }
+
+    /// Number of latent components.
+    pub fn components(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// Mean over samples of what the loss in raw units has on top of the loss in these units: log det of the units and of
+    /// lambda dt.
+    pub fn offset(&self, dt: ArrayView1<f32>) -> f64 {
+        let time = dt.iter().map(|&dt| f64::from(dt).ln()).sum::<f64>() / dt.len() as f64;
+        let units: f64 = self.diffusion.iter().map(|unit| 2.0 * unit.ln()).sum();
+        units + self.components() as f64 * (self.covariance_factor.ln() + time)
+    }
+
+    /// One row per sample: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1).
+    pub fn pack(&self, z: ArrayView2<f32>, increment: ArrayView2<f32>, dt: ArrayView1<f32>) -> Vec<f64> {
+        let mut rows = Vec::with_capacity(dt.len() * (2 * self.components() + 1));
+        for ((z, q), &dt) in z.outer_iter().zip(increment.outer_iter()).zip(dt) {
+            let dt = f64::from(dt);
+            let noise = (self.covariance_factor * dt).sqrt();
+            let states = z.iter().zip(&self.centre).zip(&self.spread);
+            rows.extend(states.map(|((&z, centre), spread)| (f64::from(z) - centre) / spread));
+            rows.extend(q.iter().zip(&self.diffusion).map(|(&q, unit)| f64::from(q) / (unit * noise)));
+            rows.push((dt / self.time).sqrt());
+        }
+        rows
+    }
+
+    pub(super) fn tensors(&self, kind: Kind, device: Device) -> ScaleTensors {
+        let row = |values: &[f64]| Tensor::from_slice(values).to_kind(kind).to_device(device);
+        let size = self.components();
+        let lower: Vec<f64> = (0..size).flat_map(|column| self.diffusion[column + 1..].iter().copied()).collect();
+        ScaleTensors {
+            centre: row(&self.centre),
+            spread: row(&self.spread),
+            drift: row(&self.drift),
+            diagonal: row(&self.diffusion),
+            lower: row(&lower),
+        }
+    }
+}
+
+/// The units as rows on the device.
+pub(super) struct ScaleTensors {
+    centre: Tensor,
+    spread: Tensor,
+    pub drift: Tensor,
+    diagonal: Tensor,
+    lower: Tensor,
+}
+
+impl ScaleTensors {
+    /// Raw states in standardised units.
+    pub fn standardise(&self, z: &Tensor) -> Tensor {
+        (z.to_kind(self.centre.kind()) - &self.centre) / &self.spread
+    }
+
+    /// A standardised factor in raw units: row i of L times the unit of component i.
+    pub fn scale_factor(&self, factor: Factor) -> Factor {
+        Factor { diagonal: factor.diagonal * &self.diagonal, lower: factor.lower.map(|lower| lower * &self.lower) }
+    }
+}

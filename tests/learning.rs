@@ -1,0 +1,253 @@
+//! Laws of learning: known equations are recovered, gradients are gradients, files give back what they were given.
+
+use ndarray::{Array1, Array2, Array3, Axis, array};
+use rand::Rng as _;
+use rand_distr::{Distribution, StandardNormal};
+use tch::{Device, Kind, Tensor};
+use tessera::{
+    learning::{
+        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Sde, SdeInput, SdeModel, TrainInput,
+        calibration, device, fit,
+        likelihood::{Factor, negative_log_likelihood},
+        predict,
+        sde::{DiffusionKind, DriftKind},
+        trainer::Precision,
+    },
+    parallel::Alone,
+    rng::{Purpose, stream},
+};
+
+/// Drift matrix and noise factor of the 2-D Ornstein-Uhlenbeck process of these tests; the noise is correlated.
+const DRIFT: [[f64; 2]; 2] = [[-1.0, 0.4], [-0.4, -0.7]];
+const NOISE: [[f64; 2]; 2] = [[0.5, 0.0], [0.3, 0.2]];
+const CENTRE: [f64; 2] = [0.5, -1.0];
+
+/// Pairs of the process with random dt and states far from and near its centre; the noise variance of the increments
+/// is `factor`-fold.
+fn ornstein_uhlenbeck(count: usize, factor: f64, seed: u64) -> Pairs {
+    let mut rng = stream(seed, Purpose::Bench, [0, 0]);
+    let mut pairs = Pairs {
+        z: Array2::zeros((count, 2)),
+        increment: Array2::zeros((count, 2)),
+        dt: Array1::zeros(count),
+        trajectory: Array1::from_shape_fn(count, |row| (row / 100) as u32),
+    };
+    for row in 0..count {
+        let dt = 0.05 + 0.15 * rng.random::<f64>();
+        let state = CENTRE.map(|centre| centre + 4.0 * rng.random::<f64>() - 2.0);
+        let kick: [f64; 2] = [StandardNormal.sample(&mut rng), StandardNormal.sample(&mut rng)];
+        let drift = linear_drift(&state);
+        pairs.dt[row] = dt as f32;
+        for i in 0..2 {
+            let noise = NOISE[i][0] * kick[0] + NOISE[i][1] * kick[1];
+            pairs.z[[row, i]] = state[i] as f32;
+            pairs.increment[[row, i]] = (drift[i] * dt + (factor * dt).sqrt() * noise) as f32;
+        }
+    }
+    pairs
+}
+
+fn linear_drift(state: &[f64; 2]) -> [f64; 2] {
+    [0, 1].map(|i| (0..2).map(|j| DRIFT[i][j] * (state[j] - CENTRE[j])).sum())
+}
+
+fn train(pairs: &Pairs, factor: f64, model: &SdeInput, input: &TrainInput, seed: u64) -> Sde {
+    fit(pairs, factor, model, input, seed, &Alone, Device::Cpu, &mut |_| ()).unwrap().0
+}
+
+/// Relative errors of drift and of Sigma over the states of the pairs (root mean square), and the ratio of learned
+/// to true sigma.
+fn errors(model: &Sde, pairs: &Pairs) -> (f64, f64, f64) {
+    let z = Tensor::from_slice(pairs.z.as_slice().unwrap()).view([-1, 2]);
+    let drift = Vec::<f64>::try_from(model.drift(&z).to_kind(Kind::Double).reshape([-1])).unwrap();
+    let factor = model.diffusion(&z);
+    let sigma = factor.matmul(&factor.transpose(1, 2)).to_kind(Kind::Double);
+    let sigma = Vec::<f64>::try_from(sigma.reshape([-1])).unwrap();
+    let truth: Vec<f64> = pairs.z.outer_iter().flat_map(|z| linear_drift(&[z[0] as f64, z[1] as f64])).collect();
+    let covariance: Vec<f64> = (0..4).map(|k| (0..2).map(|j| NOISE[k / 2][j] * NOISE[k % 2][j]).sum()).collect();
+    let covariance: Vec<f64> = covariance.iter().copied().cycle().take(sigma.len()).collect();
+    let relative = |found: &[f64], truth: &[f64]| {
+        let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+        (square(&mut found.iter().zip(truth).map(|(a, b)| a - b)) / square(&mut truth.iter().copied())).sqrt()
+    };
+    let ratio = |values: &[f64]| values.iter().step_by(4).map(|value| value.sqrt()).sum::<f64>();
+    (relative(&drift, &truth), relative(&sigma, &covariance), ratio(&sigma) / ratio(&covariance))
+}
+
+fn recovered(factor: f64, model: &SdeInput) {
+    let pairs = ornstein_uhlenbeck(200_000, factor, 3);
+    let input = TrainInput { epochs: 25, batch: 2048, plateau_patience: 1, learning_rate: 3e-3, ..Default::default() };
+    let learned = train(&pairs, factor, model, &input, 1);
+    let fresh = ornstein_uhlenbeck(20_000, factor, 4);
+    let (drift, sigma, ratio) = errors(&learned, &fresh);
+    let variance = calibration(&learned, &fresh, factor).unwrap();
+    println!(
+        "lambda {factor}: drift {drift:.4}, covariance {sigma:.4}, sigma ratio {ratio:.4}, residuals {variance:?}"
+    );
+    assert!(sigma < 0.03, "relative error of Sigma {sigma}");
+    assert!((ratio - 1.0).abs() < 0.02, "sigma ratio {ratio}");
+    assert!(variance.iter().all(|value| (value - 1.0).abs() < 0.05), "residual variances {variance:?}");
+    // The pairs span 25 000 units of time: a drift with 20 free numbers is known to about
+    // sigma sqrt(20 lambda / 25 000) = 0.014 sqrt(lambda) against a drift of about 1.3.
+    assert!(drift < 0.015 * (1.0 + factor.sqrt()), "relative error of the drift {drift}");
+}
+
+#[test]
+fn ornstein_uhlenbeck_is_recovered() {
+    recovered(1.0, &SdeInput::default());
+}
+
+#[test]
+fn ornstein_uhlenbeck_is_recovered_from_partial_evolution() {
+    recovered(5.0, &SdeInput { diffusion: DiffusionKind::Constant, ..SdeInput::default() });
+}
+
+#[test]
+fn likelihood_is_that_of_a_normal_distribution() {
+    let options = (Kind::Double, Device::Cpu);
+    tch::manual_seed(1);
+    for components in [1, 2, 4, 5] {
+        let diagonal = Tensor::rand([7, components], options) + 0.5;
+        let lower = Tensor::randn([7, components * (components - 1) / 2], options);
+        let factor = Factor { diagonal, lower: (components > 1).then_some(lower) };
+        let residual = Tensor::randn([7, components], options);
+        let matrix = factor.matrix();
+        let covariance = matrix.matmul(&matrix.transpose(1, 2));
+        let column = residual.unsqueeze(-1);
+        let square = (column.transpose(1, 2).matmul(&covariance.inverse()).matmul(&column)).sum(Kind::Double);
+        let expected = (square + covariance.logdet().sum(Kind::Double)).double_value(&[]);
+        let found = negative_log_likelihood(&residual, &factor).double_value(&[]);
+        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{components}: {found} != {expected}");
+        let back = factor.solve(&factor.times(&residual));
+        assert!((back - &residual).abs().max().double_value(&[]) < 1e-10);
+    }
+}
+
+#[test]
+fn same_seed_gives_identical_weights_and_another_seed_others() {
+    let pairs = ornstein_uhlenbeck(5_000, 1.0, 5);
+    let input = TrainInput { epochs: 2, batch: 500, ..Default::default() };
+    let weights = |seed| train(&pairs, 1.0, &SdeInput::default(), &input, seed).weights();
+    assert_eq!(weights(1), weights(1));
+    assert_ne!(weights(1), weights(2));
+}
+
+#[test]
+fn saved_equations_come_back_identical() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sde.safetensors");
+    let pairs = ornstein_uhlenbeck(4_000, 1.0, 6);
+    for (drift, diffusion, precision) in [
+        (DriftKind::Mlp, DiffusionKind::Full, Precision::Float32),
+        (DriftKind::Mlp, DiffusionKind::Diagonal, Precision::Float64),
+        (DriftKind::Onsager, DiffusionKind::Constant, Precision::Float32),
+    ] {
+        let model = SdeInput { drift, diffusion, ..SdeInput::default() };
+        let input = TrainInput { epochs: 1, precision, ..Default::default() };
+        let learned = train(&pairs, 1.0, &model, &input, 1);
+        learned.save(&path, &serde_json::json!({ "seed": 1 })).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let loaded = Sde::load(&path, Device::Cpu).unwrap();
+        loaded.save(&path, &serde_json::json!({ "seed": 1 })).unwrap();
+        assert_eq!(bytes, std::fs::read(&path).unwrap());
+        assert_eq!(learned.weights(), loaded.weights());
+        let roll =
+            |model: &Sde| predict(model, pairs.z.select(Axis(0), &[0, 1, 2]).view(), 0.01, 20, 5, 9, [0, 0]).unwrap();
+        let path_of_model = roll(&learned);
+        assert_eq!(path_of_model.dim(), (5, 3, 2));
+        assert_eq!(path_of_model, roll(&loaded));
+    }
+    let wrong = Closure::load(&path, Device::Cpu);
+    assert!(matches!(wrong, Err(LearningError::Format { .. })));
+}
+
+#[test]
+fn predictions_reach_the_stationary_law() {
+    let pairs = ornstein_uhlenbeck(100_000, 1.0, 7);
+    let input = TrainInput { epochs: 8, learning_rate: 3e-3, ..Default::default() };
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &input, 1);
+    let start = Array2::from_elem((2_000, 2), 0.0f32);
+    let ensemble: Array3<f32> = predict(&learned, start.view(), 0.02, 400, 400, 1, [0, 0]).unwrap();
+    let last = ensemble.index_axis(Axis(0), 1);
+    let mean = last.mean_axis(Axis(0)).unwrap();
+    assert!((mean[0] - 0.5).abs() < 0.1 && (mean[1] + 1.0).abs() < 0.1, "{mean}");
+}
+
+#[test]
+fn components_that_never_move_give_no_nan() {
+    let mut pairs = ornstein_uhlenbeck(3_000, 1.0, 8);
+    pairs.z.column_mut(1).fill(0.25);
+    pairs.increment.column_mut(1).fill(0.0);
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &TrainInput { epochs: 2, ..Default::default() }, 1);
+    assert!(learned.weights().iter().all(|weight| weight.is_finite()));
+    let ensemble = predict(&learned, array![[0.0, 0.25]].view(), 0.01, 100, 100, 1, [0, 0]).unwrap();
+    assert!((ensemble[[1, 0, 1]] - 0.25).abs() < 1e-3);
+}
+
+#[test]
+fn broken_data_and_inputs_are_named() {
+    let mut pairs = ornstein_uhlenbeck(100, 1.0, 9);
+    let attempt = |pairs: &Pairs, input: &TrainInput| {
+        fit(pairs, 1.0, &SdeInput::default(), input, 1, &Alone, Device::Cpu, &mut |_| ()).err().unwrap().to_string()
+    };
+    let message = attempt(&pairs, &TrainInput { epochs: 50, learning_rate: 1e30, ..Default::default() });
+    assert!(message.contains("epoch") && message.contains("norm"), "{message}");
+    assert!(attempt(&pairs, &TrainInput { batch: 0, ..Default::default() }).contains("batch = 0"));
+    pairs.increment[[3, 1]] = f32::NAN;
+    assert!(attempt(&pairs, &TrainInput::default()).contains("row 3"));
+    assert!("gpu".parse::<DeviceChoice>().is_err());
+    assert_eq!(device(DeviceChoice::Cpu, 3).unwrap(), Device::Cpu);
+    assert!(device(DeviceChoice::Auto, 0).is_ok());
+}
+
+/// Patches in which the row stripes carry what the magnetisation does not: every row of a patch is up or down as one.
+fn stripes(count: usize, extents: [usize; 2], seed: u64) -> (Array2<i8>, Array2<f32>) {
+    let mut rng = stream(seed, Purpose::Bench, [1, 0]);
+    let mut values = Array2::zeros((count, extents[0] * extents[1]));
+    for mut patch in values.rows_mut() {
+        let phase = rng.random_range(0..extents[0]);
+        for (site, value) in patch.iter_mut().enumerate() {
+            let up = (site / extents[1] + phase) % extents[0] < extents[0] / 2;
+            *value = if up ^ (rng.random::<f64>() < 0.05) { 1 } else { -1 };
+        }
+    }
+    let observables = Array2::from_shape_fn((count, 1), |(row, _)| {
+        values.row(row).iter().map(|&value| f32::from(value)).sum::<f32>() / (extents[0] * extents[1]) as f32
+    });
+    (values, observables)
+}
+
+#[test]
+fn closure_learns_what_the_observables_leave_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("closure.safetensors");
+    for extents in [vec![6, 10], vec![60]] {
+        let (values, observables) = stripes(8_000, [6, 10], 1);
+        let patches = Patches { values: values.view(), extents, observables: observables.view() };
+        let input = ClosureInput { epochs: 15, batch: 128, learning_rate: 2e-3, ..ClosureInput::default() };
+        let (closure, records) = Closure::fit(&patches, &input, 1, &Alone, Device::Cpu, &mut |_| ()).unwrap();
+        // With 50:50 spins the cross-entropy of the mean is ln 2; flipped spins alone leave 0.199.
+        println!("binary cross-entropy {:?}", records.last());
+        assert!(records.last().unwrap().validation_loss < 0.45);
+        let encoded = closure.encode(values.view());
+        assert!(encoded.iter().all(|&value| (0.0..=1.0).contains(&value)));
+        closure.save(&path, &serde_json::Value::Null).unwrap();
+        let loaded = Closure::load(&path, Device::Cpu).unwrap();
+        assert_eq!(encoded, loaded.encode(values.view()));
+        let logits = loaded.decode(observables.view(), encoded.view()).unwrap();
+        let right = logits.iter().zip(&values).filter(|(logit, spin)| (**logit > 0.0) == (**spin > 0)).count();
+        assert!(right as f64 > 0.8 * values.len() as f64);
+    }
+}
+
+#[test]
+fn a_closure_without_variables_is_empty() {
+    let (values, observables) = stripes(10, [6, 10], 2);
+    let patches = Patches { values: values.view(), extents: vec![6, 10], observables: observables.view() };
+    let input = ClosureInput { variables: 0, ..ClosureInput::default() };
+    let (closure, records) = Closure::fit(&patches, &input, 1, &Alone, Device::Cpu, &mut |_| ()).unwrap();
+    assert!(records.is_empty());
+    assert_eq!(closure.encode(values.view()).dim(), (10, 0));
+    let swapped = Patches { extents: vec![6, 9], ..patches };
+    assert!(Closure::fit(&swapped, &input, 1, &Alone, Device::Cpu, &mut |_| ()).is_err());
+}
