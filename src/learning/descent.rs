@@ -24,10 +24,19 @@ pub trait Objective: Send + Sync {
     /// # Errors
     /// When the tensor library refuses an operation.
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
-        let loss = self.loss(parameters.leaves(), batch);
-        let gradient = parameters.gradient(&loss)?;
-        Ok((loss.detach(), gradient))
+        autograd(self, parameters, batch)
     }
+}
+
+/// Loss and gradient of an objective by autograd.
+pub fn autograd<O: Objective + ?Sized>(
+    objective: &O,
+    parameters: &Parameters,
+    batch: &[Tensor],
+) -> Result<(Tensor, Tensor), LearningError> {
+    let loss = objective.loss(parameters.leaves(), batch);
+    let gradient = parameters.gradient(&loss)?;
+    Ok((loss.detach(), gradient))
 }
 
 /// Fewest samples that are worth a thread of their own.

@@ -18,11 +18,16 @@ pub mod trainer;
 
 mod descent;
 mod error;
+mod fused;
 mod network;
 mod optimiser;
 mod parameters;
+mod product;
 mod store;
 mod team;
+
+#[cfg(test)]
+mod gradient_tests;
 
 pub use calibration::calibration;
 pub use closure::{Closure, ClosureInput, Patches};
