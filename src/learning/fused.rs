@@ -7,7 +7,7 @@
 use super::{
     network::{Activation, Mlp},
     parameters::Layout,
-    product::{Strided, available, multiply_add, padded, tanh},
+    product::{Onto, Strided, add_rows, available, multiply_add, padded, tanh, tanh_slope},
     sde::{FLOOR, Networks, SHIFT},
 };
 
@@ -42,17 +42,18 @@ impl Fused {
         let size = self.drift.widths[0];
         let row = 2 * size + 1;
         let samples = rows.len() / row;
-        let block = BLOCK.min(samples);
+        let block = BLOCK.min(samples).max(1);
         let mut gradient = vec![0.0; weights.len()];
         let mut drift = Pass::new(&self.drift, weights, block);
         let mut diffusion = Pass::new(&self.diffusion, weights, block);
         let mut loss = 0.0;
+        let mut soft = vec![0.0; size];
         for rows in rows.chunks(block * row) {
             let count = rows.len() / row;
             drift.forward(&self.drift, rows, row, count);
             diffusion.forward(&self.diffusion, rows, row, count);
             for (sample, values) in rows.chunks_exact(row).enumerate() {
-                loss += step(size, self.full, values, drift.output(sample), diffusion.output(sample));
+                loss += step(size, self.full, values, drift.output(sample), diffusion.output(sample), &mut soft);
             }
             drift.backward(&self.drift, count);
             diffusion.backward(&self.diffusion, count);
@@ -64,44 +65,40 @@ impl Fused {
 }
 
 /// Loss of one sample; replaces the networks' outputs by the derivatives with respect to them.
-fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32]) -> f64 {
+fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], soft: &mut [f32]) -> f64 {
     let (increment, root) = (&values[size..2 * size], values[2 * size]);
     let below = |column: usize| size + column * (2 * size - column - 1) / 2;
     let (diagonal, lower) = factor.split_at_mut(size);
     let element = |lower: &[f32], i: usize, j: usize| lower[below(j) - size + i - j - 1];
     let mut determinant = 1.0;
-    // The drift's place first holds r, then y, then w.
+    // The drift's place holds y, then w; the diagonal's the slope of softplus, then the derivative.
     for i in 0..size {
         let raised = diagonal[i] + SHIFT as f32;
-        let soft = if raised > 20.0 { raised } else { raised.exp().ln_1p() } + FLOOR as f32;
-        diagonal[i] = raised;
-        determinant *= f64::from(soft);
+        let grown = (-raised.abs()).exp();
+        soft[i] = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
+        diagonal[i] = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
+        determinant *= f64::from(soft[i]);
         let mut rest = increment[i] - drift[i] * root;
         if full {
             rest -= (0..i).map(|j| element(lower, i, j) * drift[j]).sum::<f32>();
         }
-        drift[i] = rest / soft;
+        drift[i] = rest / soft[i];
     }
     let mut loss = 2.0 * determinant.ln();
     for i in (0..size).rev() {
         let y = drift[i];
-        let raised = diagonal[i];
-        let grown = (-raised.abs()).exp();
-        let slope = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
-        let soft = raised.max(0.0) + grown.ln_1p() + FLOOR as f32;
         let mut rest = y;
         if full {
             rest -= (i + 1..size).map(|k| element(lower, k, i) * drift[k]).sum::<f32>();
         }
-        let w = rest / soft;
+        let w = rest / soft[i];
         loss += f64::from(y * y);
         if full {
-            // y_i is known only here, w_k for k > i already: the derivatives of column i.
             for k in i + 1..size {
                 lower[below(i) - size + k - i - 1] = -2.0 * drift[k] * y;
             }
         }
-        diagonal[i] = (2.0 / soft - 2.0 * w * y) * slope;
+        diagonal[i] *= 2.0 / soft[i] - 2.0 * w * y;
         drift[i] = w;
     }
     drift[..size].iter_mut().for_each(|w| *w *= -2.0 * root);
@@ -135,6 +132,7 @@ struct Pass {
     deltas: [Vec<f32>; 2],
     gradient: Vec<Vec<f32>>,
     bias_gradient: Vec<Vec<f32>>,
+    zeros: Vec<f32>,
 }
 
 impl Pass {
@@ -160,6 +158,7 @@ impl Pass {
             deltas: [vec![0.0; block * widest], vec![0.0; block * widest]],
             gradient: plan.widths.windows(2).map(|pair| vec![0.0; pair[1] * padded(pair[0])]).collect(),
             bias_gradient: plan.widths[1..].iter().map(|&width| vec![0.0; padded(width)]).collect(),
+            zeros: vec![0.0; widest],
         }
     }
 
@@ -173,9 +172,8 @@ impl Pass {
             let (inner, columns) = (plan.widths[layer], padded(plan.widths[layer + 1]));
             let (done, next) = self.activations.split_at_mut(layer + 1);
             let outputs = &mut next[0][..count * columns];
-            outputs.chunks_exact_mut(columns).for_each(|output| output.copy_from_slice(&self.bias[layer]));
             let inputs = Strided { values: &done[layer], row: padded(inner), column: 1 };
-            multiply_add(count, inner, columns, inputs, &self.forward[layer], outputs);
+            multiply_add(count, inner, columns, inputs, &self.forward[layer], Onto::Row(&self.bias[layer]), outputs);
             if layer + 1 < plan.layers() {
                 match plan.activation {
                     Activation::Relu => outputs.iter_mut().for_each(|value| *value = value.max(0.0)),
@@ -202,20 +200,25 @@ impl Pass {
             let [delta, before] = &mut self.deltas;
             let by_output = Strided { values: delta, row: 1, column: wide_outputs };
             let activations = &self.activations[layer];
-            multiply_add(outputs, count, wide_inputs, by_output, activations, &mut self.gradient[layer]);
-            for row in delta[..count * wide_outputs].chunks_exact(wide_outputs) {
-                self.bias_gradient[layer].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
+            multiply_add(outputs, count, wide_inputs, by_output, activations, Onto::Itself, &mut self.gradient[layer]);
+            add_rows(&mut self.bias_gradient[layer], &delta[..count * wide_outputs]);
             if layer > 0 {
                 let before = &mut before[..count * wide_inputs];
-                before.fill(0.0);
                 let by_sample = Strided { values: delta, row: wide_outputs, column: 1 };
-                multiply_add(count, outputs, wide_inputs, by_sample, &self.backward[layer], before);
+                multiply_add(
+                    count,
+                    outputs,
+                    wide_inputs,
+                    by_sample,
+                    &self.backward[layer],
+                    Onto::Row(&self.zeros),
+                    before,
+                );
                 match plan.activation {
                     Activation::Relu => before.iter_mut().zip(activations).for_each(|(slope, value)| {
                         *slope = if *value > 0.0 { *slope } else { 0.0 };
                     }),
-                    _ => before.iter_mut().zip(activations).for_each(|(slope, value)| *slope *= 1.0 - value * value),
+                    _ => tanh_slope(before, activations),
                 }
                 self.deltas.swap(0, 1);
             }
