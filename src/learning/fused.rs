@@ -64,44 +64,49 @@ impl Fused {
     }
 }
 
-/// Loss of one sample; replaces the networks' outputs by the derivatives with respect to them.
+/// Loss of one sample; replaces the networks' outputs by the derivatives with respect to them. The drift's place holds r,
+/// then y, then w; the diagonal's the slope of softplus, then the derivative. `soft` is room for the diagonal of L.
 fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], soft: &mut [f32]) -> f64 {
     let (increment, root) = (&values[size..2 * size], values[2 * size]);
-    let below = |column: usize| size + column * (2 * size - column - 1) / 2;
     let (diagonal, lower) = factor.split_at_mut(size);
-    let element = |lower: &[f32], i: usize, j: usize| lower[below(j) - size + i - j - 1];
+    let drift = &mut drift[..size];
     let mut determinant = 1.0;
-    // The drift's place holds y, then w; the diagonal's the slope of softplus, then the derivative.
-    for i in 0..size {
-        let raised = diagonal[i] + SHIFT as f32;
+    for ((diagonal, soft), (drift, increment)) in
+        diagonal.iter_mut().zip(soft.iter_mut()).zip(drift.iter_mut().zip(increment))
+    {
+        let raised = *diagonal + SHIFT as f32;
         let grown = (-raised.abs()).exp();
-        soft[i] = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
-        diagonal[i] = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
-        determinant *= f64::from(soft[i]);
-        let mut rest = increment[i] - drift[i] * root;
+        *soft = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
+        *diagonal = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
+        *drift = increment - *drift * root;
+        determinant *= f64::from(*soft);
+    }
+    let mut next = 0;
+    for column in 0..size {
+        drift[column] /= soft[column];
         if full {
-            rest -= (0..i).map(|j| element(lower, i, j) * drift[j]).sum::<f32>();
+            let (y, below) = (drift[column], &mut drift[column + 1..]);
+            below.iter_mut().zip(&lower[next..]).for_each(|(rest, element)| *rest -= element * y);
+            next += size - 1 - column;
         }
-        drift[i] = rest / soft[i];
     }
     let mut loss = 2.0 * determinant.ln();
-    for i in (0..size).rev() {
-        let y = drift[i];
-        let mut rest = y;
+    for column in (0..size).rev() {
+        let y = drift[column];
+        let mut w = y;
         if full {
-            rest -= (i + 1..size).map(|k| element(lower, k, i) * drift[k]).sum::<f32>();
-        }
-        let w = rest / soft[i];
-        loss += f64::from(y * y);
-        if full {
-            for k in i + 1..size {
-                lower[below(i) - size + k - i - 1] = -2.0 * drift[k] * y;
+            next -= size - 1 - column;
+            for (element, below) in lower[next..].iter_mut().zip(&drift[column + 1..]) {
+                w -= *element * below;
+                *element = -2.0 * below * y;
             }
         }
-        diagonal[i] *= 2.0 / soft[i] - 2.0 * w * y;
-        drift[i] = w;
+        w /= soft[column];
+        diagonal[column] *= 2.0 / soft[column] - 2.0 * w * y;
+        drift[column] = w;
+        loss += f64::from(y * y);
     }
-    drift[..size].iter_mut().for_each(|w| *w *= -2.0 * root);
+    drift.iter_mut().for_each(|w| *w *= -2.0 * root);
     loss
 }
 
