@@ -16,7 +16,9 @@ use tessera::{
 fn main() {
     let threads = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(0);
     train(threads);
-    encode();
+    if !std::env::args().any(|argument| argument == "train") {
+        encode();
+    }
 }
 
 fn train(threads: usize) {

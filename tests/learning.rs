@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
+use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
@@ -13,7 +14,7 @@ use tessera::{
         sde::{DiffusionKind, DriftKind},
         trainer::Precision,
     },
-    parallel::Alone,
+    parallel::{Alone, Ranks},
     rng::{Purpose, stream},
 };
 
@@ -132,6 +133,81 @@ fn same_seed_gives_identical_weights_and_another_seed_others() {
     assert_ne!(weights(1), weights(2));
 }
 
+/// Ranks that are threads of this process.
+struct ThreadRanks {
+    rank: usize,
+    size: usize,
+    sums: Arc<Mutex<Vec<f64>>>,
+    barrier: Arc<Barrier>,
+}
+
+impl Ranks for ThreadRanks {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+    fn size(&self) -> usize {
+        self.size
+    }
+    fn node_rank(&self) -> usize {
+        self.rank
+    }
+    fn sum(&self, values: &mut [f64]) {
+        for rank in 0..self.size {
+            if rank == self.rank {
+                let mut sums = self.sums.lock().unwrap();
+                sums.resize(values.len(), 0.0);
+                sums.iter_mut().zip(values.iter()).for_each(|(sum, value)| *sum += value);
+            }
+            self.barrier.wait();
+        }
+        values.copy_from_slice(&self.sums.lock().unwrap());
+        self.barrier.wait();
+        self.sums.lock().unwrap().clear();
+        self.barrier.wait();
+    }
+    fn mean(&self, values: &mut [f32]) {
+        let mut wide: Vec<f64> = values.iter().map(|&value| f64::from(value) / self.size as f64).collect();
+        self.sum(&mut wide);
+        values.iter_mut().zip(wide).for_each(|(value, mean)| *value = mean as f32);
+    }
+    fn broadcast(&self, bytes: &mut [u8]) {
+        let mut wide: Vec<f64> = bytes.iter().map(|&byte| if self.rank == 0 { f64::from(byte) } else { 0.0 }).collect();
+        self.sum(&mut wide);
+        bytes.iter_mut().zip(wide).for_each(|(byte, value)| *byte = value as u8);
+    }
+    fn barrier(&self) {
+        self.barrier.wait();
+    }
+    fn abort(&self, message: &str) -> ! {
+        panic!("{message}")
+    }
+}
+
+#[test]
+fn several_ranks_follow_the_curve_of_one() {
+    let pairs = ornstein_uhlenbeck(6_000, 1.0, 10);
+    let input = TrainInput { epochs: 10, batch: 1000, ..Default::default() };
+    let curve = |size: usize| -> Vec<(Vec<f64>, Vec<f64>)> {
+        let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(size)));
+        let run = |rank| {
+            let ranks = ThreadRanks { rank, size, sums: sums.clone(), barrier: barrier.clone() };
+            let fitted = fit(&pairs, 1.0, &SdeInput::default(), &input, 1, &ranks, Device::Cpu, &mut |_| ());
+            let (model, records) = fitted.unwrap();
+            (model.weights(), records.iter().map(|record| record.validation_loss).collect())
+        };
+        let run = &run;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || run(rank))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    };
+    let (one, three) = (curve(1), curve(3));
+    assert!(three.iter().all(|rank| rank == &three[0]), "ranks hold different models");
+    for (one, three) in one[0].1.iter().zip(&three[0].1) {
+        assert!((one - three).abs() < 1e-4 * one.abs(), "{one} != {three}");
+    }
+}
+
 #[test]
 fn saved_equations_come_back_identical() {
     let folder = tempfile::tempdir().unwrap();
@@ -198,6 +274,10 @@ fn broken_data_and_inputs_are_named() {
     assert!("gpu".parse::<DeviceChoice>().is_err());
     assert_eq!(device(DeviceChoice::Cpu, 3).unwrap(), Device::Cpu);
     assert!(device(DeviceChoice::Auto, 0).is_ok());
+    match device(DeviceChoice::Cuda, 0) {
+        Ok(found) => assert!(found.is_cuda()),
+        Err(error) => assert!(error.to_string().contains("device = \"cpu\""), "{error}"),
+    }
 }
 
 /// Patches in which the row stripes carry what the magnetisation does not: every row of a patch is up or down as one.

@@ -24,10 +24,19 @@ pub trait Objective: Send + Sync {
     /// # Errors
     /// When the tensor library refuses an operation.
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
-        let loss = self.loss(parameters.leaves(), batch);
-        let gradient = parameters.gradient(&loss)?;
-        Ok((loss.detach(), gradient))
+        autograd(self, parameters, batch)
     }
+}
+
+/// Loss and gradient of an objective by autograd.
+pub fn autograd<O: Objective + ?Sized>(
+    objective: &O,
+    parameters: &Parameters,
+    batch: &[Tensor],
+) -> Result<(Tensor, Tensor), LearningError> {
+    let loss = objective.loss(parameters.leaves(), batch);
+    let gradient = parameters.gradient(&loss)?;
+    Ok((loss.detach(), gradient))
 }
 
 /// Fewest samples that are worth a thread of their own.
@@ -163,9 +172,12 @@ impl<'a> Descent<'a> {
     fn over_ranks(&self, loss: Tensor, gradient: Tensor, samples: usize) -> (Tensor, Tensor) {
         let share = 1.0 / samples as f64;
         if self.ranks.size() == 1 {
-            return (loss, gradient * share);
+            let mut gradient = gradient;
+            let _ = gradient.g_mul_scalar_(share);
+            return (loss, gradient);
         }
-        let both = Tensor::cat(&[gradient, loss.reshape([1])], 0);
+        let loss = loss.reshape([1]).to_kind(gradient.kind());
+        let both = Tensor::cat(&[gradient, loss], 0);
         let summed = if both.kind() == Kind::Float {
             let mut values: Vec<f32> = vector(&both);
             self.ranks.mean(&mut values);

@@ -1,11 +1,11 @@
-//! Learning the macroscopic dynamics: closure variables by an autoencoder, then drift and diffusion of the latent
+//! Learning the macroscopic equation of motion: closure variables by an autoencoder, then drift and diffusion of the latent
 //! stochastic differential equation by maximum likelihood (arXiv 2511.12842, sections 2 and 3).
 //!
 //! - [`closure`]: encoder of patches into closure variables.
 //! - [`sde`]: drift and diffusion networks; [`likelihood`]: their loss; [`trainer`]: their fit.
 //! - [`rollout`]: ensembles of the learned equation; [`calibration`]: is the learned noise right?
 //!
-//! Arrays go in, models and arrays come out: this module knows no system, no lattice and no data file.
+//! Arrays go in, models and arrays come out: this module knows nothing of what is simulated, nor of files of data.
 
 pub mod calibration;
 pub mod closure;
@@ -18,11 +18,16 @@ pub mod trainer;
 
 mod descent;
 mod error;
+mod fused;
 mod network;
 mod optimiser;
 mod parameters;
+mod product;
 mod store;
 mod team;
+
+#[cfg(test)]
+mod gradient_tests;
 
 pub use calibration::calibration;
 pub use closure::{Closure, ClosureInput, Patches};

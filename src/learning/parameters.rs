@@ -55,6 +55,12 @@ impl Layout {
         self.entries.iter().map(|entry| entry.shape.as_slice())
     }
 
+    /// Place of each weight's first scalar in the flat vector.
+    pub fn offsets(&self) -> Vec<usize> {
+        let counts = self.shapes().map(|shape| shape.iter().product::<i64>() as usize);
+        counts.scan(0, |next, count| Some(std::mem::replace(next, *next + count))).collect()
+    }
+
     /// Number of scalars.
     pub fn scalars(&self) -> i64 {
         self.shapes().map(|shape| shape.iter().product::<i64>()).sum()

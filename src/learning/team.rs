@@ -123,10 +123,10 @@ impl Drop for Team {
     }
 }
 
-/// The next message; `None` when the other end is gone. Spins for some ten microseconds before it sleeps, because the next
+/// The next message; `None` when the other end is gone. Spins for some hundred microseconds before it sleeps, because the next
 /// message is usually that near.
 fn receive<T>(inbox: &Receiver<T>) -> Option<T> {
-    for _ in 0..2_000 {
+    for _ in 0..10_000 {
         match inbox.try_recv() {
             Ok(message) => return Some(message),
             Err(TryRecvError::Disconnected) => return None,

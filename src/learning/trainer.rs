@@ -5,7 +5,8 @@
 
 use super::{
     EpochRecord, LearningError, Pairs,
-    descent::{Descent, Objective},
+    descent::{Descent, Objective, autograd, vector},
+    fused::Fused,
     likelihood::negative_log_likelihood,
     optimiser::{AdamW, Plateau},
     parameters::Parameters,
@@ -120,6 +121,7 @@ impl TrainInput {
 pub(super) struct Likelihood {
     pub networks: Networks,
     pub components: i64,
+    pub fused: Option<Fused>,
 }
 
 impl Objective for Likelihood {
@@ -130,6 +132,16 @@ impl Objective for Likelihood {
         let time = batch[0].narrow(1, 2 * size, 1);
         let residual = increment - self.networks.drift.forward(weights, &states) * time;
         negative_log_likelihood(&residual, &self.networks.diffusion.forward(weights, &states))
+    }
+
+    fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
+        match &self.fused {
+            Some(fused) if batch[0].kind() == Kind::Float && batch[0].device() == Device::Cpu => {
+                let (loss, gradient) = fused.gradient(&vector(parameters.flat()), &vector(&batch[0]));
+                Ok((Tensor::from(loss), Tensor::from_slice(&gradient)))
+            }
+            _ => autograd(self, parameters, batch),
+        }
     }
 }
 
@@ -169,8 +181,9 @@ pub fn fit(
     let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, -1]).to_device(device);
 
     let (networks, layout) = Sde::networks(model, pairs.components());
+    let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, seed, 0, kind, device);
-    let objective = Likelihood { networks, components: pairs.components() as i64 };
+    let objective = Likelihood { networks, components: pairs.components() as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, &[packed], train.threads, ranks);
 

@@ -168,7 +168,7 @@ impl Closure {
     }
 
     /// Closure variables of patches `[samples, patch sites]`, `[samples, variables]`. Within [0, 1] on the
-    /// training patches; the mean over patches of one lattice is the closure part of its latent state.
+    /// training patches; the mean over the patches of one snapshot is the closure part of its latent state.
     ///
     /// # Panics
     /// When the patches have another number of sites than those of the training.

@@ -12,6 +12,7 @@ mod onsager;
 mod scales;
 
 pub use diffusion::{Diffusion, DiffusionKind};
+pub(crate) use diffusion::{FLOOR, SHIFT};
 pub use mlp::MlpDrift;
 pub use onsager::OnsagerDrift;
 pub use scales::Scales;
