@@ -6,6 +6,8 @@ mod kernels;
 mod learning;
 mod storage;
 
+pub use learning::train;
+
 use serde::Serialize;
 use std::time::Instant;
 
@@ -39,6 +41,12 @@ impl Measurement {
     }
 }
 
+impl std::fmt::Display for Measurement {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(formatter, "{:58} {:>10.3e} {}", self.name, self.value, self.unit)
+    }
+}
+
 /// Measures one kernel or all and prints a table, or one JSON object a line.
 pub fn run(kernel: Option<Kernel>, json: bool) {
     let all = [Kernel::Glauber, Kernel::Relax, Kernel::Train, Kernel::Hdf5];
@@ -46,14 +54,14 @@ pub fn run(kernel: Option<Kernel>, json: bool) {
         let measurements = match kernel {
             Kernel::Glauber => kernels::glauber(),
             Kernel::Relax => kernels::relax(),
-            Kernel::Train => learning::train(),
+            Kernel::Train => train(0),
             Kernel::Hdf5 => storage::hdf5(),
         };
         for measurement in measurements {
             if json {
                 println!("{}", serde_json::to_string(&measurement).unwrap_or_default());
             } else {
-                println!("{:52} {:>12.4e} {}", measurement.name, measurement.value, measurement.unit);
+                println!("{measurement}");
             }
         }
     }

@@ -119,7 +119,7 @@ pub struct EvolveInput {
     pub surroundings: Surroundings,
     /// How long the patch evolves: `{ time = t }` or `{ events = n }`.
     pub until: Until,
-    /// Patches drawn from each snapshot, each evolved on its own.
+    /// Patches drawn from each snapshot, each evolved on its own; all K of them when K is smaller.
     #[serde(default = "one_patch")]
     pub patches: usize,
 }
@@ -219,9 +219,14 @@ impl Input {
         self.simulate.trajectories * self.simulate.snapshots + self.upsample.shuffled
     }
 
+    /// Patches that are evolved of each snapshot.
+    pub fn patches_drawn(&self) -> usize {
+        self.evolve.patches.min(self.patches())
+    }
+
     /// Training pairs.
     pub fn pairs(&self) -> usize {
-        self.large_snapshots() * self.evolve.patches
+        self.large_snapshots() * self.patches_drawn()
     }
 
     /// lambda of our loss.

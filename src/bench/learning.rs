@@ -15,8 +15,12 @@ const PAIRS: usize = 200_000;
 /// Latent components.
 const COMPONENTS: usize = 4;
 
-/// One epoch of the published networks over 200k pairs in batches of 1024, and encoding of 16 x 16 patches.
-pub fn train() -> Vec<Measurement> {
+/// One epoch of the published networks over 200k pairs in batches of 1024 on `threads` threads (0 for all cores), and
+/// encoding of 16 x 16 patches on all cores.
+///
+/// # Panics
+/// When the trainer fails on well-posed data.
+pub fn train(threads: usize) -> Vec<Measurement> {
     let mut rng = stream(1, Purpose::Bench, [0, 4]);
     let mut normal = |rows: usize, columns: usize| {
         Array2::from_shape_simple_fn((rows, columns), || rng.sample::<f32, _>(StandardNormal))
@@ -25,7 +29,7 @@ pub fn train() -> Vec<Measurement> {
     let increment = normal(PAIRS, COMPONENTS) * 0.1 - &z * 0.01;
     let trajectory = (0..PAIRS as u32).map(|pair| pair / 50).collect();
     let pairs = Pairs { z, increment, dt: Array1::from_elem(PAIRS, 0.01), trajectory };
-    let input = TrainInput { epochs: 4, validation_fraction: 0.0, ..TrainInput::default() };
+    let input = TrainInput { epochs: 6, validation_fraction: 0.0, threads, ..TrainInput::default() };
     let (_, curve) = fit(&pairs, 1.0, &SdeInput::default(), &input, 1, &Alone, tch::Device::Cpu, &mut |_| ())
         .expect("a well-posed training");
     let seconds = curve.iter().map(|record| record.seconds).fold(f64::INFINITY, f64::min);
@@ -41,8 +45,12 @@ pub fn train() -> Vec<Measurement> {
         closure.encode(values.view());
     });
     vec![
-        Measurement::new("training, d = 4, batch 1024, all cores", PAIRS as f64 / seconds, "pairs/s"),
+        Measurement::new(format!("training, d = 4, batch 1024, {}", cores(threads)), PAIRS as f64 / seconds, "pairs/s"),
         Measurement::new("training, one epoch of 200k pairs", seconds, "s"),
         Measurement::new("encoder, 16 x 16 patches, all cores", values.nrows() as f64 / encode, "patches/s"),
     ]
+}
+
+fn cores(threads: usize) -> String {
+    if threads == 0 { "all cores".into() } else { format!("{threads} thread(s)") }
 }

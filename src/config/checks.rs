@@ -39,13 +39,6 @@ impl Input {
                 "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; make evolve.surroundings.buffer smaller"
             ));
         }
-        if self.evolve.patches > self.patches() {
-            return Err(format!(
-                "evolve.patches is {}, but a snapshot has only K = {} patches",
-                self.evolve.patches,
-                self.patches()
-            ));
-        }
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
             ("simulate.snapshots", self.simulate.snapshots),

@@ -107,7 +107,7 @@ fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, Config
 }
 
 fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let content = text.lines().nth(line - 1).unwrap_or_default().trim();
     ConfigError::Parse { place: format!("{}, line {line}", path.display()), message: explain(error.message(), content) }
 }

@@ -21,7 +21,7 @@ use ndarray::{Array1, Array2, ArrayD};
 /// When the kernel or the file system fails.
 pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
-    let (patch, shape, drawn) = (input.patch_shape(), input.large_shape(), input.evolve.patches);
+    let (patch, shape, drawn) = (input.patch_shape(), input.large_shape(), input.patches_drawn());
     let tiling = Tiling::new(shape, patch).expect("the input was checked: patches tile the lattice");
     let large = Reader::open(&context.path("large.h5"))?;
     let states: Array2<f64> = large.read("observables")?;

@@ -1,0 +1,85 @@
+//! Every input that ships parses; bad input is refused with a sentence that helps.
+
+mod common;
+
+use common::{SMALL, succeeds, tessera};
+use std::path::Path;
+
+#[test]
+fn every_shipped_input_is_valid() {
+    let mut checked = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = succeeds(0, &["check", path.to_str().unwrap()]);
+        assert!(text.contains("the input is valid") && text.contains("patches K"), "{text}");
+        checked += 1;
+    }
+    assert!(checked >= 2);
+}
+
+#[test]
+fn the_printed_input_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.toml");
+    std::fs::write(&path, succeeds(0, &["new", "ising"])).unwrap();
+    succeeds(0, &["check", path.to_str().unwrap()]);
+}
+
+/// What is wrong with the input, the change that makes it so, and what the message must contain.
+const BAD: &[(&str, &str, &[&str])] = &[
+    ("field = 0.1", "feild = 0.1", &["line 5", "`feild`", "did you mean `field`?"]),
+    ("[simulate]", "[simulat]", &["line 9", "did you mean `simulate`?"]),
+    ("temperature = 2.5", "temperature = -2.5", &["system.ising.temperature is -2.5", "above 0"]),
+    ("temperature = 2.5", "temperature = \"hot\"", &["line 4", "invalid type"]),
+    ("large = 16", "large = 20", &["lattice.large is 20"]),
+    ("large = 16", "large = 40", &["lattice.large is 40", "twos and threes"]),
+    ("patch = 8", "patch = 7", &["lattice.patch is 7", "even"]),
+    ("trajectories = 12", "trajectories = 0", &["simulate.trajectories"]),
+    ("relax = { time = 0.5 }", "relax = { time = 0.0 }", &["upsample.relax.time is 0"]),
+    ("step = 0.5", "step = 0.3", &["truth.interval = 1", "predict.step = 0.3"]),
+    ("patches = 2", "patches = 0", &["evolve.patches"]),
+    ("until = { time = 0.5 }", "until = { time = 0.5 }\nsurroundings = { buffer = 5 }", &["buffer of 5", "smaller"]),
+    ("batch = 64", "batch = 0", &["batch"]),
+    ("seed = 3", "seed = ", &["line 2"]),
+];
+
+#[test]
+fn bad_inputs_are_refused_with_the_place_and_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    for (good, bad, expected) in BAD {
+        assert!(SMALL.contains(good), "{good} is not in the small input");
+        let path = folder.path().join("bad.toml");
+        std::fs::write(&path, SMALL.replacen(good, bad, 1)).unwrap();
+        let output = tessera(0, &["check", path.to_str().unwrap()]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{bad}: {error}");
+        for part in *expected {
+            assert!(error.contains(part), "{bad}: {part:?} is missing in {error:?}");
+        }
+    }
+}
+
+#[test]
+fn bad_overrides_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    for (set, expected) in [("lattice.path=4", "did you mean `patch`?"), ("nonsense", "key=value")] {
+        let output = tessera(0, &["check", &input, "--set", set]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{set}: {error}");
+        assert!(error.contains(expected), "{set}: {error}");
+    }
+}
+
+#[test]
+fn a_missing_input_and_an_unwritable_folder_are_refused_on_all_ranks() {
+    let output = tessera(2, &["run", "no-such-input.toml"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read the input no-such-input.toml"));
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let output = tessera(2, &["simulate", &input, "--out", "/dev/null/run"]);
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("cannot create the run directory /dev/null/run"), "{error}");
+}
