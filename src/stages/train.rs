@@ -3,8 +3,7 @@
 use super::{Context, Stage, StageError};
 use crate::{
     dataset::Reader,
-    learning::{EpochRecord, Pairs, Sde, calibration, device, fit},
-    parallel::Ranks,
+    learning::{EpochRecord, Pairs, calibration, fit},
 };
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -48,7 +47,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let source = Reader::open(&context.path("pairs.h5"))?;
     let duration: Array1<f64> = source.read("duration")?;
     let trajectory: Array1<u32> = source.read("trajectory")?;
-    let device = device(context.options.device, context.world.node_rank())?;
+    let device = context.device()?;
     let kinds = kinds(context);
     let epochs = choices.fit.epochs * kinds.len() * choices.seeds.len();
     let mut progress = context.progress("train", epochs, "epochs");
@@ -85,13 +84,4 @@ pub fn trainings(context: &Context) -> Result<Vec<Training>, StageError> {
     std::fs::read_to_string(&path)
         .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
         .map_err(|source| StageError::Io { action: "read", path, source })
-}
-
-/// A trained model on this rank's device.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn load(context: &Context, kind: &str, seed: u64) -> Result<Sde, StageError> {
-    let device = device(context.options.device, context.world.node_rank())?;
-    Ok(Sde::load(&context.path(&model_file(kind, seed)), device)?)
 }
