@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Sde, SdeInput, SdeModel, TrainInput,
+        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Run, Sde, SdeInput, SdeModel, TrainInput,
         calibration, device, fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
@@ -53,7 +53,7 @@ fn linear_drift(state: &[f64; 2]) -> [f64; 2] {
 }
 
 fn train(pairs: &Pairs, factor: f64, model: &SdeInput, input: &TrainInput, seed: u64) -> Sde {
-    fit(pairs, factor, model, input, seed, &Alone, Device::Cpu, &mut |_| ()).unwrap().0
+    fit(pairs, factor, model, input, &Run::new(seed, &Alone, Device::Cpu), &mut |_| ()).unwrap().0
 }
 
 /// Relative errors of drift and of Sigma over the states of the pairs (root mean square), and the ratio of learned
@@ -81,7 +81,7 @@ fn recovered(factor: f64, model: &SdeInput) {
     let learned = train(&pairs, factor, model, &input, 1);
     let fresh = ornstein_uhlenbeck(20_000, factor, 4);
     let (drift, sigma, ratio) = errors(&learned, &fresh);
-    let variance = calibration(&learned, &fresh, factor).unwrap();
+    let variance = calibration(&learned, &fresh, factor, &Alone).unwrap();
     println!(
         "lambda {factor}: drift {drift:.4}, covariance {sigma:.4}, sigma ratio {ratio:.4}, residuals {variance:?}"
     );
@@ -191,7 +191,11 @@ fn several_ranks_follow_the_curve_of_one() {
         let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(size)));
         let run = |rank| {
             let ranks = ThreadRanks { rank, size, sums: sums.clone(), barrier: barrier.clone() };
-            let fitted = fit(&pairs, 1.0, &SdeInput::default(), &input, 1, &ranks, Device::Cpu, &mut |_| ());
+            let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
+            let (z, increment, dt) = pairs.select(&own);
+            let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own) };
+            let run = Run::new(1, &ranks, Device::Cpu);
+            let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
             (model.weights(), records.iter().map(|record| record.validation_loss).collect())
         };
@@ -264,7 +268,10 @@ fn components_that_never_move_give_no_nan() {
 fn broken_data_and_inputs_are_named() {
     let mut pairs = ornstein_uhlenbeck(100, 1.0, 9);
     let attempt = |pairs: &Pairs, input: &TrainInput| {
-        fit(pairs, 1.0, &SdeInput::default(), input, 1, &Alone, Device::Cpu, &mut |_| ()).err().unwrap().to_string()
+        fit(pairs, 1.0, &SdeInput::default(), input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ())
+            .err()
+            .unwrap()
+            .to_string()
     };
     let message = attempt(&pairs, &TrainInput { epochs: 50, learning_rate: 1e30, ..Default::default() });
     assert!(message.contains("epoch") && message.contains("norm"), "{message}");

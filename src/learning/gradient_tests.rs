@@ -9,7 +9,10 @@ use super::{
     sde::{DiffusionKind, DriftKind, Scales, Sde},
     trainer::Likelihood,
 };
-use crate::rng::{Purpose, stream};
+use crate::{
+    parallel::Alone,
+    rng::{Purpose, stream},
+};
 use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -22,7 +25,7 @@ fn packed(count: usize, kind: Kind) -> Tensor {
     let (z, increment) = (draw(COMPONENTS), draw(COMPONENTS));
     let dt = Array1::from_shape_fn(count, |row| 0.5 + row as f32 / count as f32);
     let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count) };
-    let scales = Scales::of(pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
+    let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
     let rows = scales.pack(pairs.z.view(), pairs.increment.view(), pairs.dt.view());
     Tensor::from_slice(&rows).to_kind(kind).view([count as i64, -1])
 }
