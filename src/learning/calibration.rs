@@ -17,6 +17,9 @@ use tch::{Kind, Tensor, no_grad};
 pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
     const CHUNK: usize = 65_536;
     pairs.check()?;
+    if pairs.condition.is_none() {
+        model.complete()?;
+    }
     let components = model.components();
     if pairs.components() != components {
         return Err(LearningError::Shape(format!(
@@ -33,8 +36,15 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
         let z = upload(pairs.z.slice(rows).iter().copied().collect(), components);
         let increment = upload(pairs.increment.slice(rows).iter().copied().collect(), components);
         let dt = upload(pairs.dt.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1);
+        let condition = pairs
+            .condition
+            .as_ref()
+            .map(|condition| upload(condition.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1));
         no_grad(|| {
-            let (drift, factor) = model.fields(&z);
+            let (drift, factor) = match &condition {
+                Some(condition) => model.fields_under(&z, Some(condition)),
+                None => model.fields(&z),
+            };
             let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
             values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
         });

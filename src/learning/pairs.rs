@@ -21,6 +21,9 @@ pub struct Pairs {
     pub dt: Array1<f32>,
     /// Trajectory that each pair comes from, `[pairs]`: pairs of one trajectory stay on one side of the split.
     pub trajectory: Array1<u32>,
+    /// What sets each pair's equation apart in a family of equations, such as the temperature, `[pairs]`; `None` for a
+    /// single equation. The same on all ranks: all with or all without.
+    pub condition: Option<Array1<f32>>,
 }
 
 impl Pairs {
@@ -51,6 +54,13 @@ impl Pairs {
         finite("z", self.z.iter(), columns[0])?;
         finite("increment", self.increment.iter(), columns[0])?;
         finite("dt", self.dt.iter(), 1)?;
+        if let Some(condition) = &self.condition {
+            if condition.len() != rows[0] {
+                let found = condition.len();
+                return Err(LearningError::Shape(format!("{} pairs have {found} conditions", rows[0])));
+            }
+            finite("condition", condition.iter(), 1)?;
+        }
         match self.dt.iter().position(|&dt| dt <= 0.0) {
             Some(row) => Err(LearningError::Shape(format!("dt = {} in row {row} is not positive", self.dt[row]))),
             None => Ok(()),

@@ -131,8 +131,9 @@ impl Objective for Likelihood {
         let states = batch[0].narrow(1, 0, size);
         let increment = batch[0].narrow(1, size, size);
         let time = batch[0].narrow(1, 2 * size, 1);
-        let residual = increment - self.networks.drift.forward(weights, &states) * time;
-        negative_log_likelihood(&residual, &self.networks.diffusion.forward(weights, &states))
+        let condition = self.networks.embedding.as_ref().map(|_| batch[0].narrow(1, 2 * size + 1, 1));
+        let (drift, factor) = self.networks.forward(weights, &states, condition.as_ref());
+        negative_log_likelihood(&(increment - drift * time), &factor)
     }
 
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
@@ -175,14 +176,14 @@ pub fn fit(
         samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
     };
     let (z, increment, dt) = pairs.select(&own(&rows));
-    let scales = Scales::over(run.ranks, z.view(), increment.view(), dt.view(), covariance_factor);
+    let scales = Scales::over(run.ranks, z.view(), increment.view(), dt.view(), covariance_factor)
+        .with_condition(run.ranks, pairs.condition.as_ref());
     let held_dt = pairs.select(&own(&held)).2;
     let offsets = [scales.offset(run.ranks, dt.view()), scales.offset(run.ranks, held_dt.view())];
-    let packed = Tensor::from_slice(&scales.pack(pairs.z.view(), pairs.increment.view(), pairs.dt.view()));
-    let columns = 2 * pairs.components() as i64 + 1;
-    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, columns]).to_device(device);
+    let packed = Tensor::from_slice(&scales.pack(pairs));
+    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, scales.columns() as i64]).to_device(device);
 
-    let (networks, layout) = Sde::networks(model, pairs.components());
+    let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, 0, kind, device);
     let objective = Likelihood { networks, components: pairs.components() as i64, fused };

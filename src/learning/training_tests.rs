@@ -55,8 +55,11 @@ impl Objective for Line {
     }
 }
 
+/// Weights and records of a training.
+type Trained = Result<(Vec<f32>, Vec<EpochRecord>), LearningError>;
+
 /// Trains until the `end`-th step at most; returns weights and records, or the error, and what was said.
-fn training(path: &Path, identity: &str, end: usize) -> (Result<(Vec<f32>, Vec<EpochRecord>), LearningError>, String) {
+fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
     let data: Vec<f32> = (0..SAMPLES).flat_map(|row| [row as f32 / 30.0 - 1.0, (row as f32).sin()]).collect();
     let data = [Tensor::from_slice(&data).view([SAMPLES as i64, 2])];
     let mut layout = Layout::default();

@@ -95,6 +95,7 @@ fn read_pairs(latent: &Reader, source: &Reader, increment: &str, rows: Range<usi
         increment: items(latent, increment, &rows)?,
         dt: duration.mapv(|time| time as f32),
         trajectory: items(source, "trajectory", &rows)?,
+        condition: None,
     })
 }
 

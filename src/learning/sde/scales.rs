@@ -1,10 +1,10 @@
 //! Units of the latent state and of its drift and diffusion, taken from the training pairs.
 
 use crate::{
-    learning::{descent::total_over, likelihood::Factor},
+    learning::{Pairs, descent::total_over, likelihood::Factor},
     parallel::Ranks,
 };
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -23,6 +23,9 @@ pub struct Scales {
     pub time: f64,
     /// lambda: the pairs' noise variance over that of the equation.
     pub covariance_factor: f64,
+    /// Least condition and range of the conditions; `None` for a model without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<[f64; 2]>,
 }
 
 impl Scales {
@@ -67,7 +70,19 @@ impl Scales {
             })
             .collect();
         let drift = diffusion.iter().map(|unit| unit * (covariance_factor / time).sqrt()).collect();
-        Self { centre, spread, diffusion, drift, time, covariance_factor }
+        Self { centre, spread, diffusion, drift, time, covariance_factor, condition: None }
+    }
+
+    /// Takes the range of the conditions of all ranks, if they have any.
+    pub fn with_condition(mut self, ranks: &dyn Ranks, condition: Option<&Array1<f32>>) -> Self {
+        self.condition = condition.map(|condition| {
+            let fold =
+                |start: f32, choose: fn(f32, f32) -> f32| f64::from(condition.iter().copied().fold(start, choose));
+            let least = ranks.gather(fold(f32::INFINITY, f32::min)).into_iter().fold(f64::INFINITY, f64::min);
+            let most = ranks.gather(fold(f32::NEG_INFINITY, f32::max)).into_iter().fold(f64::NEG_INFINITY, f64::max);
+            [least, if most > least { most - least } else { 1.0 }]
+        });
+        self
     }
 
     /// Number of latent components.
@@ -85,16 +100,26 @@ impl Scales {
         units + self.components() as f64 * (self.covariance_factor.ln() + time)
     }
 
-    /// One row per sample: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1).
-    pub fn pack(&self, z: ArrayView2<f32>, increment: ArrayView2<f32>, dt: ArrayView1<f32>) -> Vec<f64> {
-        let mut rows = Vec::with_capacity(dt.len() * (2 * self.components() + 1));
-        for ((z, q), &dt) in z.outer_iter().zip(increment.outer_iter()).zip(dt) {
+    /// Numbers in a packed row.
+    pub fn columns(&self) -> usize {
+        2 * self.components() + 1 + usize::from(self.condition.is_some())
+    }
+
+    /// One row per pair: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1), condition in [0, 1]
+    /// (if there is one).
+    pub fn pack(&self, pairs: &Pairs) -> Vec<f64> {
+        let mut rows = Vec::with_capacity(pairs.dt.len() * self.columns());
+        let both = pairs.z.outer_iter().zip(pairs.increment.outer_iter());
+        for (row, ((z, q), &dt)) in both.zip(&pairs.dt).enumerate() {
             let dt = f64::from(dt);
             let noise = (self.covariance_factor * dt).sqrt();
             let states = z.iter().zip(&self.centre).zip(&self.spread);
             rows.extend(states.map(|((&z, centre), spread)| (f64::from(z) - centre) / spread));
             rows.extend(q.iter().zip(&self.diffusion).map(|(&q, unit)| f64::from(q) / (unit * noise)));
             rows.push((dt / self.time).sqrt());
+            if let (Some([least, range]), Some(condition)) = (self.condition, &pairs.condition) {
+                rows.push((f64::from(condition[row]) - least) / range);
+            }
         }
         rows
     }
