@@ -33,6 +33,7 @@ impl World {
         std::panic::set_hook(Box::new(move |panic| {
             report(panic);
             eprintln!("tessera: rank {rank} of {size} panicked; this is a defect of the program");
+            std::thread::sleep(std::time::Duration::from_millis(300));
             // SAFETY: MPI was started by `self` and the world communicator lives until the process ends.
             unsafe { mpi::ffi::MPI_Abort(mpi::ffi::RSMPI_COMM_WORLD, 1) };
         }));
@@ -84,6 +85,8 @@ impl Ranks for World {
     fn abort(&self, message: &str) -> ! {
         eprintln!("tessera: rank {} of {}: {message}", self.rank(), self.size());
         std::io::stderr().flush().ok();
+        // mpirun forwards the message in a process of its own, which the abort would overtake.
+        std::thread::sleep(std::time::Duration::from_millis(300));
         self.world.abort(1)
     }
 }

@@ -23,7 +23,7 @@ const BLOCK: usize = 1024;
 /// # Errors
 /// When training, or the file system, fails.
 pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(), StageError> {
-    let closure = fit::<S>(context)?;
+    let closure = fit(context)?;
     let input = context.input;
     let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.patches_drawn());
     let large = Reader::open(&context.path("large.h5"))?;
@@ -82,7 +82,7 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
 }
 
 /// Trains the autoencoder on the patches that partial evolution starts from: one drawn uniformly from each snapshot.
-fn fit<S: System<Site = i8>>(context: &Context) -> Result<Closure, StageError> {
+fn fit(context: &Context) -> Result<Closure, StageError> {
     let input = context.input;
     let pairs = Reader::open(&context.path("pairs.h5"))?;
     let count = input.pairs();

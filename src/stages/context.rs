@@ -7,7 +7,10 @@ use crate::{
     learning::DeviceChoice,
     parallel::{Ranks, World},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 /// Choices of the command line that do not change results.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Context<'a> {
     pub world: &'a World,
     /// Choices of the command line.
     pub options: &'a Options,
+    /// Seconds that this rank has worked on its share of items, waiting excluded.
+    pub worked: Cell<f64>,
 }
 
 impl Context<'_> {

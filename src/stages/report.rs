@@ -49,7 +49,11 @@ pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(),
         ),
         subtitle: format!(
             "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
-            serde_json::to_string(&input.system).unwrap_or_default().replace(['{', '}', '"'], " ").trim(),
+            serde_json::to_string(&input.system)
+                .unwrap_or_default()
+                .replace(['{', '}', '"'], "")
+                .replace(':', " ")
+                .replace(',', ", "),
             input.patch_shape().used(),
             input.large_shape().used(),
             input.patches(),
@@ -84,6 +88,19 @@ fn highlights(metrics: &Metrics) -> Vec<Highlight> {
     .collect()
 }
 
+/// The values that truth and our prediction reach, with room around them. The baseline may leave the frame.
+fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, component: usize) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for (_, _, ensemble) in all.filter(|(_, colour, _)| *colour != Colour::Baseline) {
+        for (mean, spread) in ensemble.mean.column(component).iter().zip(ensemble.spread.column(component)) {
+            // `min` and `max` pass over values that are not numbers.
+            (low, high) = (low.min(mean - spread), high.max(mean + spread));
+        }
+    }
+    let room = 0.15 * (high - low);
+    if room > 0.0 && room.is_finite() { (low - room, high + room) } else { (-1.0, 1.0) }
+}
+
 /// Name and colour of each kind of model.
 fn roles(kind: &str) -> (&'static str, Colour) {
     if kind == "ours" { ("ours", Colour::Ours) } else { ("baseline", Colour::Baseline) }
@@ -112,17 +129,19 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
         })
         .collect();
     for (component, observable) in S::OBSERVABLES.iter().enumerate() {
+        let (low, high) = range(by_start.iter().flatten(), component);
         let panels = starts
             .iter()
             .zip(&by_start)
             .map(|(start, all)| {
                 let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
-                let (x, y) = (Axis::linear("time"), Axis::linear(observable.symbol));
+                let x = Axis::linear(format!("time ({})", S::TIME_UNIT));
+                let y = Axis::linear(observable.symbol).from_to(low, high);
                 ensemble_panel(format!("start {start}"), x, y, &ensembles.times, component, &lines)
             })
             .collect();
         section = section.with(Block::Multiples(
-            SmallMultiples::new(observable.name.replace('_', " "), panels).with_common_height().described(
+            SmallMultiples::new(observable.name.replace('_', " "), panels).described(
                 "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth.",
                 "the same mean and the same width of the bands; a wider band means too much learned noise.",
             ),
@@ -141,7 +160,8 @@ fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<
             let (label, colour) = roles(kind);
             all.push((label, colour, sample(pooled(models))));
         }
-        let views: Vec<_> = all.iter().map(|(_, _, sample)| sample.view()).collect();
+        // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
+        let views: Vec<_> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
         let symbol = observable.symbol;
         let mut figure = Figure::new(format!("P({symbol})"), Axis::linear(symbol), Axis::linear("probability density"));
         if let Ok(edges) = common_edges(&views, BINS) {

@@ -10,14 +10,15 @@ use crate::{
     systems::SystemInput,
 };
 use std::{
+    cell::Cell,
     fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
     time::Instant,
 };
 
-/// Seconds that a stage took on each rank.
-type Times = Vec<(Stage, Vec<f64>)>;
+/// Wall-clock seconds of a stage, and seconds that each rank worked.
+type Times = Vec<(Stage, f64, Vec<f64>)>;
 
 /// Runs all stages for every point of an input, or only one of them.
 ///
@@ -34,7 +35,7 @@ pub fn run(
     let folders: Vec<PathBuf> =
         points.iter().map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.label()) }).collect();
     for (point, folder) in points.iter().zip(&folders) {
-        let context = Context { input: &point.input, folder: folder.clone(), world, options };
+        let context = Context { input: &point.input, folder: folder.clone(), world, options, worked: Cell::new(0.0) };
         prepare(&context)?;
         if !point.set.is_empty() {
             say(&context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
@@ -77,15 +78,18 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
         match decision[0] {
             0 => {
                 let start = Instant::now();
+                context.worked.set(0.0);
                 dispatch(context, stage)?;
+                let own = start.elapsed().as_secs_f64();
                 context.world.barrier();
                 if context.leads() {
                     ledger::note(context, stage)?;
                 }
-                let seconds = context.world.gather(start.elapsed().as_secs_f64());
-                let most = seconds.iter().copied().fold(0.0, f64::max);
-                say(context, &format!("{:9} {most:8.1} s", stage.name()))?;
-                times.push((stage, seconds));
+                let wall = start.elapsed().as_secs_f64();
+                let shared = context.worked.get();
+                let worked = context.world.gather(if shared > 0.0 { shared } else { own });
+                say(context, &format!("{:9} {wall:8.1} s", stage.name()))?;
+                times.push((stage, wall, worked));
             }
             1 => say(context, &format!("{:9} complete, skipped", stage.name()))?,
             2 => say(context, &format!("{:9} taken over from another point of the sweep", stage.name()))?,
@@ -150,16 +154,16 @@ fn closing_table(context: &Context, times: &Times) -> String {
         return String::new();
     }
     let ranks = context.world.size();
-    let mut table = format!("\nseconds on {ranks} rank(s), {} thread(s) each\n", context.options.threads);
-    let _ = writeln!(table, "{:9} {:>9} {:>9} {:>9}", "stage", "min", "avg", "max");
-    let mut total = 0.0;
-    for (stage, seconds) in times {
-        let least = seconds.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = seconds.iter().copied().fold(0.0, f64::max);
-        let average = seconds.iter().sum::<f64>() / ranks as f64;
-        total += most;
-        let _ = writeln!(table, "{:9} {least:9.2} {average:9.2} {most:9.2}", stage.name());
+    let mut table =
+        format!("\nseconds on {ranks} rank(s), {} thread(s) each; work of the ranks\n", context.options.threads);
+    let _ = writeln!(table, "{:9} {:>9} {:>9} {:>9} {:>9}", "stage", "wall", "min", "avg", "max");
+    for (stage, wall, worked) in times {
+        let least = worked.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = worked.iter().copied().fold(0.0, f64::max);
+        let average = worked.iter().sum::<f64>() / ranks as f64;
+        let _ = writeln!(table, "{:9} {wall:9.2} {least:9.2} {average:9.2} {most:9.2}", stage.name());
     }
-    let _ = write!(table, "{:9} {:>9} {:>9} {total:9.2}\nresults: {}", "total", "", "", context.folder.display());
+    let total: f64 = times.iter().map(|(_, wall, _)| wall).sum();
+    let _ = write!(table, "{:9} {total:9.2}\nresults: {}", "total", context.folder.display());
     table
 }

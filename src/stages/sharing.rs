@@ -3,7 +3,7 @@
 use super::{Context, Stage, StageError};
 use crate::parallel::Ranks;
 use rayon::prelude::*;
-use std::ops::Range;
+use std::{ops::Range, time::Instant};
 
 /// Bytes of snapshots that a rank holds before it writes them.
 const BLOCK_BYTES: usize = 64 << 20;
@@ -36,6 +36,7 @@ impl Work {
     ) -> Result<(), StageError> {
         let share = context.world.share(self.items);
         let block = (BLOCK_BYTES / self.item_bytes.max(1)).clamp(1, 4096);
+        let start_of_work = Instant::now();
         let mut progress = context.progress(self.stage.name(), share.len(), self.unit);
         for first in share.clone().step_by(block) {
             let items = first..(first + block).min(share.end);
@@ -48,6 +49,7 @@ impl Work {
             progress.advance(items.len());
             write(items, results)?;
         }
+        context.worked.set(context.worked.get() + start_of_work.elapsed().as_secs_f64());
         Ok(())
     }
 }

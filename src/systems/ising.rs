@@ -75,7 +75,7 @@ impl System for Ising {
 
     const OBSERVABLES: &'static [Observable] = &[
         Observable { name: "magnetisation", symbol: "M", unit: "1", scaled: false },
-        Observable { name: "domain_wall_density", symbol: "rho_DW", unit: "1", scaled: true },
+        Observable { name: "domain_wall_density", symbol: "ρ", unit: "1", scaled: true },
     ];
 
     const TIME_UNIT: &'static str = "1 / attempt rate";

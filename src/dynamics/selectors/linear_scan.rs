@@ -31,14 +31,14 @@ impl<L: Events> Selector<L> for LinearScan {
 
     fn select(&self, rng: &mut Rng) -> usize {
         let mut left = rng.random::<f64>() * self.rates.iter().sum::<f64>();
-        let possible = self.sites.iter().copied().filter(|&site| self.rates[site] > 0.0);
+        let mut possible = self.sites.iter().copied().filter(|&site| self.rates[site] > 0.0);
         for site in possible.clone() {
             left -= self.rates[site];
             if left < 0.0 {
                 return site;
             }
         }
-        possible.last().expect("an event is drawn only when the total rate is above 0")
+        possible.next_back().expect("an event is drawn only when the total rate is above 0")
     }
 
     fn refresh(&mut self, law: &L, window: &Window<L::Site>, site: usize) {
