@@ -7,8 +7,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Sde, SdeInput, SdeModel, TrainInput,
-        calibration, device, fit,
+        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Run, Sde, SdeInput, TrainInput, device,
+        fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
         sde::{DiffusionKind, DriftKind},
@@ -32,6 +32,7 @@ fn ornstein_uhlenbeck(count: usize, factor: f64, seed: u64) -> Pairs {
         increment: Array2::zeros((count, 2)),
         dt: Array1::zeros(count),
         trajectory: Array1::from_shape_fn(count, |row| (row / 100) as u32),
+        condition: None,
     };
     for row in 0..count {
         let dt = 0.05 + 0.15 * rng.random::<f64>();
@@ -53,54 +54,7 @@ fn linear_drift(state: &[f64; 2]) -> [f64; 2] {
 }
 
 fn train(pairs: &Pairs, factor: f64, model: &SdeInput, input: &TrainInput, seed: u64) -> Sde {
-    fit(pairs, factor, model, input, seed, &Alone, Device::Cpu, &mut |_| ()).unwrap().0
-}
-
-/// Relative errors of drift and of Sigma over the states of the pairs (root mean square), and the ratio of learned
-/// to true sigma.
-fn errors(model: &Sde, pairs: &Pairs) -> (f64, f64, f64) {
-    let z = Tensor::from_slice(pairs.z.as_slice().unwrap()).view([-1, 2]);
-    let drift = Vec::<f64>::try_from(model.drift(&z).to_kind(Kind::Double).reshape([-1])).unwrap();
-    let factor = model.diffusion(&z);
-    let sigma = factor.matmul(&factor.transpose(1, 2)).to_kind(Kind::Double);
-    let sigma = Vec::<f64>::try_from(sigma.reshape([-1])).unwrap();
-    let truth: Vec<f64> = pairs.z.outer_iter().flat_map(|z| linear_drift(&[z[0] as f64, z[1] as f64])).collect();
-    let covariance: Vec<f64> = (0..4).map(|k| (0..2).map(|j| NOISE[k / 2][j] * NOISE[k % 2][j]).sum()).collect();
-    let covariance: Vec<f64> = covariance.iter().copied().cycle().take(sigma.len()).collect();
-    let relative = |found: &[f64], truth: &[f64]| {
-        let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-        (square(&mut found.iter().zip(truth).map(|(a, b)| a - b)) / square(&mut truth.iter().copied())).sqrt()
-    };
-    let ratio = |values: &[f64]| values.iter().step_by(4).map(|value| value.sqrt()).sum::<f64>();
-    (relative(&drift, &truth), relative(&sigma, &covariance), ratio(&sigma) / ratio(&covariance))
-}
-
-fn recovered(factor: f64, model: &SdeInput) {
-    let pairs = ornstein_uhlenbeck(200_000, factor, 3);
-    let input = TrainInput { epochs: 25, batch: 2048, plateau_patience: 1, learning_rate: 3e-3, ..Default::default() };
-    let learned = train(&pairs, factor, model, &input, 1);
-    let fresh = ornstein_uhlenbeck(20_000, factor, 4);
-    let (drift, sigma, ratio) = errors(&learned, &fresh);
-    let variance = calibration(&learned, &fresh, factor).unwrap();
-    println!(
-        "lambda {factor}: drift {drift:.4}, covariance {sigma:.4}, sigma ratio {ratio:.4}, residuals {variance:?}"
-    );
-    assert!(sigma < 0.03, "relative error of Sigma {sigma}");
-    assert!((ratio - 1.0).abs() < 0.02, "sigma ratio {ratio}");
-    assert!(variance.iter().all(|value| (value - 1.0).abs() < 0.05), "residual variances {variance:?}");
-    // The pairs span 25 000 units of time: a drift with 20 free numbers is known to about
-    // sigma sqrt(20 lambda / 25 000) = 0.014 sqrt(lambda) against a drift of about 1.3.
-    assert!(drift < 0.015 * (1.0 + factor.sqrt()), "relative error of the drift {drift}");
-}
-
-#[test]
-fn ornstein_uhlenbeck_is_recovered() {
-    recovered(1.0, &SdeInput::default());
-}
-
-#[test]
-fn ornstein_uhlenbeck_is_recovered_from_partial_evolution() {
-    recovered(5.0, &SdeInput { diffusion: DiffusionKind::Constant, ..SdeInput::default() });
+    fit(pairs, factor, model, input, &Run::new(seed, &Alone, Device::Cpu), &mut |_| ()).unwrap().0
 }
 
 #[test]
@@ -191,7 +145,11 @@ fn several_ranks_follow_the_curve_of_one() {
         let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(size)));
         let run = |rank| {
             let ranks = ThreadRanks { rank, size, sums: sums.clone(), barrier: barrier.clone() };
-            let fitted = fit(&pairs, 1.0, &SdeInput::default(), &input, 1, &ranks, Device::Cpu, &mut |_| ());
+            let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
+            let (z, increment, dt) = pairs.select(&own);
+            let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
+            let run = Run::new(1, &ranks, Device::Cpu);
+            let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
             (model.weights(), records.iter().map(|record| record.validation_loss).collect())
         };
@@ -264,7 +222,10 @@ fn components_that_never_move_give_no_nan() {
 fn broken_data_and_inputs_are_named() {
     let mut pairs = ornstein_uhlenbeck(100, 1.0, 9);
     let attempt = |pairs: &Pairs, input: &TrainInput| {
-        fit(pairs, 1.0, &SdeInput::default(), input, 1, &Alone, Device::Cpu, &mut |_| ()).err().unwrap().to_string()
+        fit(pairs, 1.0, &SdeInput::default(), input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ())
+            .err()
+            .unwrap()
+            .to_string()
     };
     let message = attempt(&pairs, &TrainInput { epochs: 50, learning_rate: 1e30, ..Default::default() });
     assert!(message.contains("epoch") && message.contains("norm"), "{message}");

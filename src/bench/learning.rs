@@ -2,7 +2,7 @@
 
 use super::{Measurement, fastest};
 use crate::{
-    learning::{Closure, ClosureInput, Pairs, Patches, SdeInput, TrainInput, fit},
+    learning::{Closure, ClosureInput, Pairs, Patches, Run, SdeInput, TrainInput, fit},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -28,10 +28,11 @@ pub fn train(threads: usize) -> Vec<Measurement> {
     let z = normal(PAIRS, COMPONENTS);
     let increment = normal(PAIRS, COMPONENTS) * 0.1 - &z * 0.01;
     let trajectory = (0..PAIRS as u32).map(|pair| pair / 50).collect();
-    let pairs = Pairs { z, increment, dt: Array1::from_elem(PAIRS, 0.01), trajectory };
+    let pairs = Pairs { z, increment, dt: Array1::from_elem(PAIRS, 0.01), trajectory, condition: None };
     let input = TrainInput { epochs: 6, validation_fraction: 0.0, threads, ..TrainInput::default() };
-    let (_, curve) = fit(&pairs, 1.0, &SdeInput::default(), &input, 1, &Alone, tch::Device::Cpu, &mut |_| ())
-        .expect("a well-posed training");
+    let (_, curve) =
+        fit(&pairs, 1.0, &SdeInput::default(), &input, &Run::new(1, &Alone, tch::Device::Cpu), &mut |_| ())
+            .expect("a well-posed training");
     let seconds = curve.iter().map(|record| record.seconds).fold(f64::INFINITY, f64::min);
 
     let values = normal(100_000, 256).mapv(|value| if value > 0.0 { 1_i8 } else { -1 });

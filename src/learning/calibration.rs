@@ -1,7 +1,12 @@
 //! Is the learned noise right? With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) / sqrt(lambda dt) of the
 //! training increments q are standard normal, whatever the state.
 
-use super::{LearningError, Pairs, descent::vector, sde::Sde};
+use super::{
+    LearningError, Pairs,
+    descent::{total_over, vector},
+    sde::Sde,
+};
+use crate::parallel::Ranks;
 use ndarray::{Array2, s};
 use tch::{Kind, Tensor, no_grad};
 
@@ -12,6 +17,9 @@ use tch::{Kind, Tensor, no_grad};
 pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
     const CHUNK: usize = 65_536;
     pairs.check()?;
+    if pairs.condition.is_none() {
+        model.complete()?;
+    }
     let components = model.components();
     if pairs.components() != components {
         return Err(LearningError::Shape(format!(
@@ -28,8 +36,15 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
         let z = upload(pairs.z.slice(rows).iter().copied().collect(), components);
         let increment = upload(pairs.increment.slice(rows).iter().copied().collect(), components);
         let dt = upload(pairs.dt.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1);
+        let condition = pairs
+            .condition
+            .as_ref()
+            .map(|condition| upload(condition.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1));
         no_grad(|| {
-            let (drift, factor) = model.fields(&z);
+            let (drift, factor) = match &condition {
+                Some(condition) => model.fields_under(&z, Some(condition)),
+                None => model.fields(&z),
+            };
             let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
             values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
         });
@@ -38,20 +53,27 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
         .map_err(|error| LearningError::Shape(error.to_string()))
 }
 
-/// Variance of the normalised residuals per component, 1 for a calibrated model. Its statistical error is
-/// sqrt(2 / pairs). Above 1 the model's noise is too small.
+/// Variance of the normalised residuals of the pairs of all ranks per component, 1 for a calibrated model. Its statistical
+/// error is sqrt(2 / pairs). Above 1 the model's noise is too small.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
-pub fn calibration(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Vec<f64>, LearningError> {
+pub fn calibration(
+    model: &Sde,
+    pairs: &Pairs,
+    covariance_factor: f64,
+    ranks: &dyn Ranks,
+) -> Result<Vec<f64>, LearningError> {
     let residuals = residuals(model, pairs, covariance_factor)?;
-    let count = residuals.nrows() as f64;
-    Ok(residuals
-        .columns()
-        .into_iter()
-        .map(|column| {
-            let mean = column.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-            column.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
-        })
-        .collect())
+    let columns = || residuals.columns().into_iter();
+    let mut first = vec![residuals.nrows() as f64];
+    first.extend(columns().map(|column| column.iter().map(|&value| f64::from(value)).sum::<f64>()));
+    total_over(ranks, &mut first);
+    let count = first[0];
+    let mut squares: Vec<f64> = columns()
+        .zip(&first[1..])
+        .map(|(column, sum)| column.iter().map(|&value| (f64::from(value) - sum / count).powi(2)).sum())
+        .collect();
+    total_over(ranks, &mut squares);
+    Ok(squares.into_iter().map(|square| square / count).collect())
 }

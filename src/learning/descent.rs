@@ -1,8 +1,9 @@
 //! Stochastic gradient descent of any objective, data-parallel over threads and ranks.
 //!
-//! The data lie in tensors on the device; a batch is a run of a permuted index vector. A rank takes its share of each batch and
-//! cuts it over threads, each with its own autograd graph. The gradient of all shares is one flat vector, averaged over
-//! ranks in one message. Every rank then takes the same optimiser step.
+//! The data lie in tensors on the device; a batch is a run of a permuted list of samples, the same on every rank. A rank
+//! works on those samples of a batch that it owns and cuts them over threads, each with its own autograd graph. The
+//! gradients of all samples are summed over ranks in one message and divided by the size of the batch, so the number of
+//! ranks changes a step by rounding only. Every rank then takes the same optimiser step.
 
 use super::{
     LearningError,
@@ -44,6 +45,26 @@ const SMALLEST_PART: usize = 128;
 /// Batches between two looks at the losses on an accelerator, where every look waits for the device.
 const LOOK_EVERY: usize = 64;
 
+/// Which samples the rows of a rank's data tensors are.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// Sample of the first row.
+    pub first: usize,
+    /// Samples that this rank works on; every sample belongs to one rank.
+    pub owned: Range<usize>,
+}
+
+/// Where a training stands between two steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Next batch of the epoch, from 0.
+    pub batch: usize,
+    /// Sum of the losses of the epoch's samples so far.
+    pub total: f64,
+}
+
 /// A model in training.
 pub struct Descent<'a> {
     /// The weights.
@@ -52,17 +73,18 @@ pub struct Descent<'a> {
     pub optimiser: AdamW,
     ranks: &'a dyn Ranks,
     team: Team,
+    rows: Rows,
     device: Device,
 }
 
 impl<'a> Descent<'a> {
-    /// Brings together objective, weights and data (tensors with one row per sample, on one device).
+    /// Brings together objective, weights and data (tensors with one row per sample, on one device; `rows` tells which).
     /// `threads` = 0 takes all cores for a single rank and one thread per rank otherwise.
     pub fn new(
         objective: Arc<dyn Objective>,
         parameters: Parameters,
         optimiser: AdamW,
-        data: &[Tensor],
+        (data, rows): (&[Tensor], Rows),
         threads: usize,
         ranks: &'a dyn Ranks,
     ) -> Self {
@@ -74,67 +96,82 @@ impl<'a> Descent<'a> {
             _ => 1,
         };
         let team = Team::new(objective, &parameters, data, threads);
-        Self { parameters, optimiser, ranks, team, device }
+        Self { parameters, optimiser, ranks, team, rows, device }
     }
 
-    /// One pass over the samples `order` in batches of `batch` over all ranks together; returns the mean loss.
+    /// The rest, from `place` on, of one pass over the samples `order` in batches of `batch` over all ranks together; returns
+    /// the mean loss. `after` sees the place after each step whose loss is known to be finite.
     ///
     /// # Errors
     /// [`LearningError::Diverged`] when a loss is NaN or infinite; the weights are then as that step found them on a
     /// processor, and up to 64 steps later on an accelerator.
     pub fn epoch(
         &mut self,
-        order: &Tensor,
+        order: &[usize],
         batch: usize,
         learning_rate: f64,
-        epoch: usize,
+        mut place: Place,
+        after: &mut dyn FnMut(&Self, Place) -> Result<(), LearningError>,
     ) -> Result<f64, LearningError> {
-        let samples = order.size()[0] as usize;
-        let mut total = 0.0;
+        let (mine, bounds) = self.mine(order, batch);
         let mut pending = Vec::new();
-        for (number, first) in (0..samples).step_by(batch).enumerate() {
-            let rows = batch.min(samples - first);
-            let share = self.ranks.share(rows);
-            let (loss, gradient) = self.sum(order, first + share.start..first + share.end, Work::Gradient)?;
-            let (loss, gradient) = self.over_ranks(loss, gradient, rows);
+        for number in place.batch..bounds.len() - 1 {
+            let samples = batch.min(order.len() - number * batch);
+            let (loss, gradient) = self.sum(&mine, bounds[number]..bounds[number + 1], Work::Gradient)?;
+            let (loss, gradient) = self.over_ranks(loss, gradient, samples);
             pending.push((number, loss));
-            if self.device == Device::Cpu || pending.len() == LOOK_EVERY || first + rows == samples {
+            let look = self.device == Device::Cpu || pending.len() == LOOK_EVERY || number + 2 == bounds.len();
+            if look {
                 for (number, loss) in pending.drain(..) {
                     let loss = loss.double_value(&[]);
                     if !loss.is_finite() {
-                        let (norm, largest) = self.parameters.norms();
-                        return Err(LearningError::Diverged {
-                            epoch,
-                            batch: number,
-                            loss,
-                            norm,
-                            largest,
-                            learning_rate,
-                        });
+                        return Err(self.diverged(place.epoch, number, loss, learning_rate));
                     }
-                    total += loss;
+                    place.total += loss;
                 }
             }
             self.optimiser.step(self.parameters.flat_mut(), &gradient, learning_rate);
+            if look {
+                place.batch = number + 1;
+                after(self, place)?;
+            }
         }
-        Ok(total / samples as f64)
+        Ok(place.total / order.len() as f64)
     }
 
-    /// Mean loss over the samples `rows` with the present weights, the same number on every rank.
+    /// Mean loss over `samples` with the present weights, the same number on every rank.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
-    pub fn evaluate(&mut self, rows: &Tensor) -> Result<f64, LearningError> {
+    pub fn evaluate(&mut self, samples: &[usize]) -> Result<f64, LearningError> {
         const CHUNK: usize = 16_384;
-        let samples = rows.size()[0] as usize;
-        let share = self.ranks.share(samples);
+        let (mine, bounds) = self.mine(samples, samples.len().max(1));
         let mut total = [0.0];
-        for first in share.clone().step_by(CHUNK) {
-            let (loss, _) = self.sum(rows, first..share.end.min(first + CHUNK), Work::Loss)?;
+        for first in (0..bounds[bounds.len() - 1]).step_by(CHUNK) {
+            let (loss, _) = self.sum(&mine, first..bounds[bounds.len() - 1].min(first + CHUNK), Work::Loss)?;
             total[0] += loss.double_value(&[]);
         }
-        self.ranks.sum(&mut total);
-        Ok(broadcast(self.ranks, total[0]) / samples as f64)
+        total_over(self.ranks, &mut total);
+        Ok(total[0] / samples.len() as f64)
+    }
+
+    /// The error for a `loss` that is no number.
+    pub fn diverged(&self, epoch: usize, batch: usize, loss: f64, learning_rate: f64) -> LearningError {
+        let (norm, largest) = self.parameters.norms();
+        LearningError::Diverged { epoch, batch, loss, norm, largest, learning_rate, kept: String::new() }
+    }
+
+    /// Rows of the data tensors for the samples of `order` that this rank owns, and where each batch begins and the last
+    /// one ends among them.
+    fn mine(&self, order: &[usize], batch: usize) -> (Tensor, Vec<usize>) {
+        let Rows { first, owned } = &self.rows;
+        let mut rows = Vec::with_capacity(owned.len().min(order.len()));
+        let mut bounds = vec![0];
+        for samples in order.chunks(batch) {
+            rows.extend(samples.iter().filter(|sample| owned.contains(sample)).map(|sample| (sample - first) as i64));
+            bounds.push(rows.len());
+        }
+        (Tensor::from_slice(&rows).to_device(self.device), bounds)
     }
 
     /// Makes the weights of rank 0 those of all ranks.
@@ -149,9 +186,13 @@ impl<'a> Descent<'a> {
         self.parameters.restore(&flat);
     }
 
-    /// Sums of loss and gradient over the samples `order[span]`, cut over the threads.
+    /// Sums of loss and gradient over the rows `order[span]`, cut over the threads.
     fn sum(&mut self, order: &Tensor, span: Range<usize>, work: Work) -> Result<(Tensor, Tensor), LearningError> {
         let count = span.len();
+        if count == 0 {
+            let flat = self.parameters.flat();
+            return Ok((Tensor::zeros([], (flat.kind(), self.device)), flat.zeros_like()));
+        }
         let parts = (count / SMALLEST_PART).clamp(1, self.team.size());
         let bound = |part: usize| span.start + part * count / parts;
         let pieces = (0..parts)
@@ -193,11 +234,17 @@ impl<'a> Descent<'a> {
     }
 }
 
-/// The value of rank 0.
-pub fn broadcast(ranks: &dyn Ranks, value: f64) -> f64 {
-    let mut bytes = value.to_le_bytes();
+/// Replaces `values` by their sums over ranks, to the last bit the same on every rank.
+pub fn total_over(ranks: &dyn Ranks, values: &mut [f64]) {
+    if ranks.size() == 1 || values.is_empty() {
+        return;
+    }
+    ranks.sum(values);
+    let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     ranks.broadcast(&mut bytes);
-    f64::from_le_bytes(bytes)
+    for (value, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+        *value = f64::from_le_bytes(*bytes);
+    }
 }
 
 /// A tensor's elements on the host.

@@ -46,7 +46,7 @@ pub enum LearningError {
     #[error(
         "The loss became {loss} in epoch {epoch}, batch {batch} (parameter norm {norm:.4e}, largest parameter \
          {largest:.4e}, learning rate {learning_rate:.2e}). Lower learning_rate, set gradient_clip, or look for \
-         outliers in the increments."
+         outliers in the increments.{kept}"
     )]
     Diverged {
         /// Epoch, from 0.
@@ -61,6 +61,8 @@ pub enum LearningError {
         largest: f64,
         /// Learning rate of that step.
         learning_rate: f64,
+        /// Where the last good checkpoint is kept: empty, or a sentence after a space.
+        kept: String,
     },
     /// A file cannot be read or written.
     #[error("The model file {path} cannot be {action}: {source}")]

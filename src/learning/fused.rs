@@ -29,8 +29,12 @@ pub struct Fused {
 }
 
 impl Fused {
-    /// `None` when a network is not a perceptron with tanh or relu, or the processor lacks the instructions.
+    /// `None` when a network is not a perceptron with tanh or relu, the model has a condition, or the processor lacks the
+    /// instructions.
     pub fn new(networks: &Networks, layout: &Layout) -> Option<Self> {
+        if networks.embedding.is_some() {
+            return None;
+        }
         let (diffusion, full) = networks.diffusion.as_mlp()?;
         let drift = Plan::new(networks.drift.as_mlp()?, layout)?;
         available().then_some(Self { drift, diffusion: Plan::new(diffusion, layout)?, full })

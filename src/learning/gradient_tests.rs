@@ -9,26 +9,30 @@ use super::{
     sde::{DiffusionKind, DriftKind, Scales, Sde},
     trainer::Likelihood,
 };
-use crate::rng::{Purpose, stream};
+use crate::{
+    parallel::Alone,
+    rng::{Purpose, stream},
+};
 use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use tch::{Device, Kind, Tensor, no_grad};
 
 const COMPONENTS: usize = 3;
 
-fn packed(count: usize, kind: Kind) -> Tensor {
+fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
     let mut rng = stream(1, Purpose::Bench, [0, 0]);
     let mut draw = |columns| Array2::from_shape_simple_fn((count, columns), || rng.random::<f32>() - 0.5);
     let (z, increment) = (draw(COMPONENTS), draw(COMPONENTS));
     let dt = Array1::from_shape_fn(count, |row| 0.5 + row as f32 / count as f32);
-    let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count) };
-    let scales = Scales::of(pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
-    let rows = scales.pack(pairs.z.view(), pairs.increment.view(), pairs.dt.view());
+    let condition = conditioned.then(|| Array1::from_shape_fn(count, |row| 300.0 + row as f32));
+    let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count), condition };
+    let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
+    let rows = scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs);
     Tensor::from_slice(&rows).to_kind(kind).view([count as i64, -1])
 }
 
-fn likelihood(input: &SdeInput, kind: Kind) -> (Likelihood, Parameters) {
-    let (networks, layout) = Sde::networks(input, COMPONENTS);
+fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
+    let (networks, layout) = Sde::networks(input, COMPONENTS, conditioned);
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
     (Likelihood { networks, components: COMPONENTS as i64, fused }, parameters)
@@ -36,8 +40,11 @@ fn likelihood(input: &SdeInput, kind: Kind) -> (Likelihood, Parameters) {
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    for drift in [DriftKind::Mlp, DriftKind::Onsager] {
-        for diffusion in [DiffusionKind::Full, DiffusionKind::Diagonal, DiffusionKind::Constant] {
+    for (drift, conditioned) in
+        [(DriftKind::Mlp, false), (DriftKind::Onsager, false), (DriftKind::Mlp, true), (DriftKind::Onsager, true)]
+    {
+        let diffusions = [DiffusionKind::Full, DiffusionKind::Diagonal, DiffusionKind::Constant];
+        for &diffusion in if conditioned { &diffusions[..1] } else { &diffusions } {
             let input = SdeInput {
                 drift,
                 diffusion,
@@ -46,8 +53,8 @@ fn gradients_agree_with_finite_differences() {
                 onsager_hidden: 5,
                 ..SdeInput::default()
             };
-            let (objective, mut parameters) = likelihood(&input, Kind::Double);
-            let batch = [packed(11, Kind::Double)];
+            let (objective, mut parameters) = likelihood(&input, Kind::Double, conditioned);
+            let batch = [packed(11, Kind::Double, conditioned)];
             let (_, gradient) = objective.gradient(&parameters, &batch).unwrap();
             let gradient: Vec<f64> = vector(&gradient);
             let start = parameters.snapshot();
@@ -75,11 +82,11 @@ fn written_out_gradients_are_those_of_autograd() {
     for activation in [Activation::Tanh, Activation::Relu] {
         for diffusion in [DiffusionKind::Full, DiffusionKind::Diagonal] {
             let input = SdeInput { activation, diffusion, drift_hidden: vec![64, 21, 7], ..SdeInput::default() };
-            let (objective, parameters) = likelihood(&input, Kind::Float);
+            let (objective, parameters) = likelihood(&input, Kind::Float, false);
             if objective.fused.is_none() {
                 return;
             }
-            let batch = [packed(203, Kind::Float)];
+            let batch = [packed(203, Kind::Float, false)];
             let (loss, gradient) = objective.gradient(&parameters, &batch).unwrap();
             let (expected_loss, expected) = autograd(&objective, &parameters, &batch).unwrap();
             let error = (loss.double_value(&[]) / expected_loss.double_value(&[]) - 1.0).abs();
@@ -94,10 +101,10 @@ fn written_out_gradients_are_those_of_autograd() {
 fn onsager_parts_have_their_symmetries() {
     let input = SdeInput { drift: DriftKind::Onsager, ..SdeInput::default() };
     let mut layout = super::parameters::Layout::default();
-    let drift = super::sde::OnsagerDrift::new(&mut layout, &input, COMPONENTS);
+    let drift = super::sde::OnsagerDrift::new(&mut layout, &input, COMPONENTS, 0);
     let parameters = Parameters::draw(layout, 5, 0, Kind::Double, Device::Cpu);
-    let states = packed(9, Kind::Double).narrow(1, 0, COMPONENTS as i64);
-    let parts = no_grad(|| drift.parts(parameters.leaves(), &states));
+    let states = packed(9, Kind::Double, false).narrow(1, 0, COMPONENTS as i64);
+    let parts = no_grad(|| drift.parts(parameters.leaves(), &states, None));
     let largest = |tensor: Tensor| tensor.abs().max().double_value(&[]);
     let identity = Tensor::eye(COMPONENTS as i64, (Kind::Double, Device::Cpu));
     assert_eq!(largest(&parts.dissipation - parts.dissipation.transpose(1, 2)), 0.0);
@@ -107,7 +114,7 @@ fn onsager_parts_have_their_symmetries() {
     for component in 0..COMPONENTS as i64 {
         let change = Tensor::zeros_like(&states);
         let _ = change.narrow(1, component, 1).fill_(1e-5);
-        let at = |sign: f64| no_grad(|| drift.potential(parameters.leaves(), &(&states + &change * sign)));
+        let at = |sign: f64| no_grad(|| drift.potential(parameters.leaves(), &(&states + &change * sign), None));
         let slope = (at(1.0) - at(-1.0)) / 2e-5;
         assert!(largest(slope - parts.slope.select(1, component)) < 1e-7);
     }

@@ -16,6 +16,8 @@ pub mod rollout;
 pub mod sde;
 pub mod trainer;
 
+mod checkpoint;
+mod course;
 mod descent;
 mod error;
 mod fused;
@@ -28,9 +30,13 @@ mod team;
 
 #[cfg(test)]
 mod gradient_tests;
+#[cfg(test)]
+mod training_tests;
 
 pub use calibration::calibration;
+pub use checkpoint::Checkpoint;
 pub use closure::{Closure, ClosureInput, Patches};
+pub use course::Run;
 pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use network::Activation;

@@ -13,10 +13,11 @@ use tch::{Kind, Tensor, no_grad};
 const NOISE_BUFFER: usize = 1 << 20;
 
 /// Rolls the states `z0` `[n, d]` out for `steps` steps of `dt` and keeps every `every`-th state, the first included:
-/// `[1 + steps / every, n, d]`. States that diverge stay NaN or infinite.
+/// `[1 + steps / every, n, d]`. States that diverge stay NaN or infinite. A model of a family of equations is first
+/// given its condition: `predict(&model.given(800.0)?, ...)`.
 ///
 /// # Errors
-/// When `dt` or `every` is not positive or `z0` has another number of components than the model.
+/// When the model lacks a condition, `dt` or `every` is not positive or `z0` has another number of components than the model.
 pub fn predict(
     model: &Sde,
     z0: ArrayView2<f32>,
@@ -26,6 +27,7 @@ pub fn predict(
     seed: u64,
     item: [u64; 2],
 ) -> Result<Array3<f32>, LearningError> {
+    model.complete()?;
     let (count, components) = z0.dim();
     if components != model.components() {
         return Err(LearningError::Shape(format!(

@@ -59,17 +59,44 @@ impl Weight {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, parameters: &Parameters, description: &Value) -> Result<(), LearningError> {
-    let weights: Vec<_> = parameters.leaves().iter().map(Weight::of).collect();
-    let named = parameters.layout().names().zip(&weights);
+    write_tensors(path, parameters.layout().names().zip(parameters.leaves()), description)
+}
+
+/// As [`write()`], for any named tensors.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_tensors<'t>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'t str, &'t Tensor)>,
+    description: &Value,
+) -> Result<(), LearningError> {
+    let weights: Vec<_> = tensors.map(|(name, tensor)| (name, Weight::of(tensor))).collect();
+    let named = weights.iter().map(|(name, weight)| (*name, weight));
     let metadata = HashMap::from([(KEY.to_owned(), description.to_string())]);
     let bytes = safetensors::serialize(named, Some(metadata))
         .map_err(|error| LearningError::Format { path: path.into(), reason: error.to_string() })?;
-    let unfinished = path.with_extension("safetensors.unfinished");
+    let unfinished = path.with_added_extension("unfinished");
     fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path)).map_err(|source| LearningError::File {
         path: path.into(),
         action: "written",
         source,
     })
+}
+
+/// The description and the tensors that [`write_tensors`] wrote, or what is wrong with `bytes`.
+pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
+    let text = text.ok_or_else(|| format!("it has no metadata entry \"{KEY}\""))?;
+    let description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        let kind = if view.dtype() == Dtype::F64 { Kind::Double } else { Kind::Float };
+        let shape: Vec<i64> = view.shape().iter().map(|&extent| extent as i64).collect();
+        (name, Tensor::from_data_size(view.data(), &shape, kind))
+    });
+    Ok((description, tensors.collect()))
 }
 
 /// What a model file says about its model.

@@ -1,25 +1,20 @@
 //! The fit of drift and diffusion to training pairs by maximum likelihood.
 //!
-//! Rank 0 decides learning rate and best model; all ranks hold the same weights at every step. The order of the
-//! samples is drawn from (seed, batches, epoch), so 1 and 4 ranks see the same batches.
+//! Every rank holds its own share of the pairs and the same weights at every step; rank 0 keeps the checkpoints. The order
+//! of all samples is drawn from (seed, batches, epoch), so 1 and 4 ranks see the same batches.
 
 use super::{
     EpochRecord, LearningError, Pairs,
-    descent::{Descent, Objective, autograd, vector},
+    course::{Run, Samples, optimise},
+    descent::{Descent, Objective, Rows, autograd, vector},
     fused::Fused,
     likelihood::negative_log_likelihood,
-    optimiser::{AdamW, Plateau},
+    optimiser::AdamW,
     parameters::Parameters,
     sde::{Networks, Scales, Sde, SdeInput},
 };
-use crate::{
-    parallel::Ranks,
-    rng::{Purpose, stream},
-};
-use ndarray::Axis;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
 /// Number type of weights and data.
@@ -69,6 +64,8 @@ pub struct TrainInput {
     pub precision: Precision,
     /// Threads per rank on a processor; 0 takes all cores for a single rank, else one per rank.
     pub threads: usize,
+    /// Longest time between two checkpoints, in seconds; one is written after every epoch too.
+    pub checkpoint_seconds: f64,
 }
 
 impl Default for TrainInput {
@@ -85,6 +82,7 @@ impl Default for TrainInput {
             gradient_clip: None,
             precision: Precision::Float32,
             threads: 0,
+            checkpoint_seconds: 30.0,
         }
     }
 }
@@ -110,6 +108,9 @@ impl TrainInput {
         if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
             return wrong("plateau_factor", self.plateau_factor, "it is above 0 and at most 1");
         }
+        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
+            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it is at least 0");
+        }
         match self.gradient_clip {
             Some(limit) if limit.is_nan() || limit <= 0.0 => wrong("gradient_clip", limit, "it is positive or absent"),
             _ => Ok(()),
@@ -130,8 +131,9 @@ impl Objective for Likelihood {
         let states = batch[0].narrow(1, 0, size);
         let increment = batch[0].narrow(1, size, size);
         let time = batch[0].narrow(1, 2 * size, 1);
-        let residual = increment - self.networks.drift.forward(weights, &states) * time;
-        negative_log_likelihood(&residual, &self.networks.diffusion.forward(weights, &states))
+        let condition = self.networks.embedding.as_ref().map(|_| batch[0].narrow(1, 2 * size + 1, 1));
+        let (drift, factor) = self.networks.forward(weights, &states, condition.as_ref());
+        negative_log_likelihood(&(increment - drift * time), &factor)
     }
 
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
@@ -147,20 +149,18 @@ impl Objective for Likelihood {
 
 /// Fits drift and diffusion to `pairs`, whose noise has `covariance_factor` times the variance of the equation's.
 ///
-/// Every rank passes the same pairs. `observer` sees each epoch as it ends. Returns the model of the epoch
-/// with the lowest validation loss, the same on every rank, and the record of all epochs.
+/// Every rank passes its own pairs: in the order of the ranks they are all pairs there are. `observer` sees each epoch
+/// as it ends. Returns the model of the epoch with the lowest validation loss, the same on every rank, and the record of
+/// all epochs. With a checkpoint in `run` a training that was stopped goes on; the file stays when it is done.
 ///
 /// # Errors
 /// When the input or the pairs are unusable, or the loss becomes NaN or infinite.
-#[allow(clippy::too_many_arguments)]
 pub fn fit(
     pairs: &Pairs,
     covariance_factor: f64,
     model: &SdeInput,
     train: &TrainInput,
-    seed: u64,
-    ranks: &dyn Ranks,
-    device: Device,
+    run: &Run,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<(Sde, Vec<EpochRecord>), LearningError> {
     train.check()?;
@@ -169,62 +169,28 @@ pub fn fit(
         let reason = "it is positive, the number of patches by theory".into();
         return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
     }
-    let kind = train.precision.kind();
-    let (rows, held) = pairs.split(train.validation_fraction, seed);
-    let select = |rows: &[usize]| {
-        (pairs.z.select(Axis(0), rows), pairs.increment.select(Axis(0), rows), pairs.dt.select(Axis(0), rows))
+    let (kind, device) = (train.precision.kind(), run.device);
+    let owned = pairs.place(run.ranks)?;
+    let (rows, held) = pairs.split(train.validation_fraction, run.seed, run.ranks)?;
+    let own = |samples: &[usize]| -> Vec<usize> {
+        samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
     };
-    let (z, increment, dt) = select(&rows);
-    let scales = Scales::of(z.view(), increment.view(), dt.view(), covariance_factor);
-    let offsets = [scales.offset(dt.view()), scales.offset(select(&held).2.view())];
-    let packed = Tensor::from_slice(&scales.pack(pairs.z.view(), pairs.increment.view(), pairs.dt.view()));
-    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, -1]).to_device(device);
+    let (z, increment, dt) = pairs.select(&own(&rows));
+    let scales = Scales::over(run.ranks, z.view(), increment.view(), dt.view(), covariance_factor)
+        .with_condition(run.ranks, pairs.condition.as_ref());
+    let held_dt = pairs.select(&own(&held)).2;
+    let offsets = [scales.offset(run.ranks, dt.view()), scales.offset(run.ranks, held_dt.view())];
+    let packed = Tensor::from_slice(&scales.pack(pairs));
+    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, scales.columns() as i64]).to_device(device);
 
-    let (networks, layout) = Sde::networks(model, pairs.components());
+    let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
     let fused = Fused::new(&networks, &layout);
-    let parameters = Parameters::draw(layout, seed, 0, kind, device);
+    let parameters = Parameters::draw(layout, run.seed, 0, kind, device);
     let objective = Likelihood { networks, components: pairs.components() as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
-    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, &[packed], train.threads, ranks);
+    let data = (&[packed][..], Rows { first: owned.start, owned });
+    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, train.threads, run.ranks);
 
-    let records = optimise(&mut descent, &rows, &held, offsets, train, seed, observer)?;
+    let records = optimise(&mut descent, &Samples { rows, held, offsets }, train, run, observer)?;
     Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
-}
-
-/// Runs the epochs and leaves the best weights in `descent`. `offsets` are added to the training and validation losses.
-pub(super) fn optimise(
-    descent: &mut Descent,
-    rows: &[usize],
-    held: &[usize],
-    offsets: [f64; 2],
-    train: &TrainInput,
-    seed: u64,
-    observer: &mut dyn FnMut(&EpochRecord),
-) -> Result<Vec<EpochRecord>, LearningError> {
-    let device = descent.parameters.flat().device();
-    let index = |rows: &[i64]| Tensor::from_slice(rows).to_device(device);
-    let held = index(&held.iter().map(|&row| row as i64).collect::<Vec<_>>());
-    let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-    let mut plateau =
-        Plateau::new(train.learning_rate, train.plateau_factor, train.plateau_patience, train.learning_rate_minimum);
-    let mut best = (f64::INFINITY, descent.parameters.snapshot());
-    let mut records = Vec::with_capacity(train.epochs);
-    for epoch in 0..train.epochs {
-        let start = Instant::now();
-        let learning_rate = plateau.learning_rate;
-        let mut order = rows.clone();
-        order.shuffle(&mut stream(seed, Purpose::Batches, [0, epoch as u64]));
-        let train_loss = descent.epoch(&index(&order), train.batch, learning_rate, epoch)? + offsets[0];
-        descent.agree();
-        let validation_loss = if held.size()[0] > 0 { descent.evaluate(&held)? + offsets[1] } else { train_loss };
-        plateau.observe(validation_loss);
-        if validation_loss < best.0 {
-            best = (validation_loss, descent.parameters.snapshot());
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        records.push(EpochRecord { epoch, train_loss, validation_loss, learning_rate, seconds });
-        observer(&records[epoch]);
-    }
-    descent.parameters.restore(&best.1);
-    Ok(records)
 }

@@ -129,7 +129,12 @@ impl Stage {
             Self::Upsample => json!([input.lattice, input.upsample]),
             Self::Evolve => json!(input.evolve),
             Self::Closure => json!(input.closure),
-            Self::Train => json!([input.covariance_factor(), input.train]),
+            Self::Train => {
+                let mut train = json!(input.train);
+                // How often checkpoints are written changes no result.
+                train["fit"].as_object_mut().map(|fit| fit.remove("checkpoint_seconds"));
+                json!([input.covariance_factor(), train])
+            }
             Self::Truth => json!([system, input.lattice.large, input.truth]),
             Self::Predict => json!([system, input.truth, input.predict]),
             Self::Evaluate => json!(input.evaluate),

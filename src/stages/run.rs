@@ -147,7 +147,7 @@ fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
 }
 
 /// Prints a line and keeps it in `run.log`. Rank 0 only.
-fn say(context: &Context, text: &str) -> Result<(), StageError> {
+pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     if !context.leads() || text.is_empty() {
         return Ok(());
     }

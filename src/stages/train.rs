@@ -1,12 +1,15 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
-use super::{Context, Stage, StageError};
+use super::{Context, Stage, StageError, run::say};
 use crate::{
     dataset::Reader,
-    learning::{EpochRecord, Pairs, calibration, fit},
+    learning::{Checkpoint, EpochRecord, Pairs, Run, calibration, fit},
+    parallel::Ranks,
 };
-use ndarray::{Array1, Array2};
+use hdf5::H5Type;
+use ndarray::{Array, Array1, Dimension};
 use serde::{Deserialize, Serialize};
+use std::{ops::Range, path::PathBuf};
 
 /// How one model was trained; `training.json` lists them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,7 +40,7 @@ pub fn kinds(context: &Context) -> Vec<(&'static str, f64, &'static str)> {
     kinds
 }
 
-/// Runs the stage.
+/// Runs the stage. Each rank reads and works on its own share of the pairs.
 ///
 /// # Errors
 /// When training or the file system fails.
@@ -45,26 +48,25 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let choices = &context.input.train;
     let latent = Reader::open(&context.path("latent.h5"))?;
     let source = Reader::open(&context.path("pairs.h5"))?;
-    let duration: Array1<f64> = source.read("duration")?;
-    let trajectory: Array1<u32> = source.read("trajectory")?;
+    let share = context.world.share(context.input.pairs());
     let device = context.device()?;
+    let identity = context.provenance(Stage::Train).fingerprint;
+    let say = |text: &str| {
+        say(context, text).ok();
+    };
     let kinds = kinds(context);
     let epochs = choices.fit.epochs * kinds.len() * choices.seeds.len();
     let mut progress = context.progress("train", epochs, "epochs");
     let mut trainings = Vec::new();
     for (kind, covariance_factor, increment) in kinds {
-        let pairs = Pairs {
-            z: latent.read::<f32, ndarray::Ix2>("state")?,
-            increment: latent.read::<f32, ndarray::Ix2>(increment)? as Array2<f32>,
-            dt: duration.mapv(|time| time as f32),
-            trajectory: trajectory.clone(),
-        };
+        let pairs = read_pairs(&latent, &source, increment, share.clone())?;
         for &seed in &choices.seeds {
+            let (path, identity) = (checkpoint_file(context, kind, seed), format!("{identity} {kind} {seed}"));
+            let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
+            let run = Run { seed, ranks: context.world, device, checkpoint };
             let (model, curve) =
-                fit(&pairs, covariance_factor, &choices.model, &choices.fit, seed, context.world, device, &mut |_| {
-                    progress.advance(1)
-                })?;
-            let calibration = calibration(&model, &pairs, covariance_factor)?;
+                fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, &mut |_| progress.advance(1))?;
+            let calibration = calibration(&model, &pairs, covariance_factor, context.world)?;
             if context.leads() {
                 let metadata = context.provenance(Stage::Train).json(&[]);
                 model.save(&context.path(&model_file(kind, seed)), &metadata)?;
@@ -72,7 +74,34 @@ pub fn train(context: &Context) -> Result<(), StageError> {
             trainings.push(Training { kind: kind.into(), seed, covariance_factor, calibration, curve });
         }
     }
-    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())
+    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())?;
+    // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
+    for training in trainings.iter().filter(|_| context.leads()) {
+        std::fs::remove_file(checkpoint_file(context, &training.kind, training.seed)).ok();
+    }
+    Ok(())
+}
+
+/// The state of a training under way, beside its model file.
+fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
+    context.path(&model_file(kind, seed)).with_extension("checkpoint")
+}
+
+/// Some of the training pairs, with the increments of one kind.
+fn read_pairs(latent: &Reader, source: &Reader, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
+    let duration: Array1<f64> = items(source, "duration", &rows)?;
+    Ok(Pairs {
+        z: items(latent, "state", &rows)?,
+        increment: items(latent, increment, &rows)?,
+        dt: duration.mapv(|time| time as f32),
+        trajectory: items(source, "trajectory", &rows)?,
+        condition: None,
+    })
+}
+
+fn items<T: H5Type, D: Dimension>(file: &Reader, name: &str, rows: &Range<usize>) -> Result<Array<T, D>, StageError> {
+    let values = file.read_items(name, rows.clone())?;
+    Ok(values.into_dimensionality().expect("the stage before this one wrote as many axes"))
 }
 
 /// What `training.json` holds.

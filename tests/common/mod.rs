@@ -45,8 +45,8 @@ records = 6
 resamples = 20
 "#;
 
-/// Runs the program, alone when `ranks` is 0, else under mpirun.
-pub fn tessera(ranks: usize, arguments: &[&str]) -> Output {
+/// The program, alone when `ranks` is 0, else under mpirun, ready to start.
+pub fn command(ranks: usize, arguments: &[&str]) -> Command {
     let program = env!("CARGO_BIN_EXE_tessera");
     let mut command = if ranks == 0 {
         Command::new(program)
@@ -58,7 +58,13 @@ pub fn tessera(ranks: usize, arguments: &[&str]) -> Output {
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     // Many small runs share few cores: idle ranks must not spin.
     command.env("OMPI_MCA_mpi_yield_when_idle", "1");
-    command.args(arguments).output().expect("the program, or mpirun, starts")
+    command.args(arguments);
+    command
+}
+
+/// Runs the program, alone when `ranks` is 0, else under mpirun.
+pub fn tessera(ranks: usize, arguments: &[&str]) -> Output {
+    command(ranks, arguments).output().expect("the program, or mpirun, starts")
 }
 
 /// As `tessera`, and it must succeed.

@@ -9,12 +9,13 @@ mod encode;
 mod network;
 
 use super::{
-    EpochRecord, LearningError, TrainInput,
-    descent::{Descent, vector},
+    EpochRecord, LearningError, Run, TrainInput,
+    course::{Samples, optimise},
+    descent::{Descent, Rows, vector},
     optimiser::AdamW,
     pairs::finite,
     parameters::Parameters,
-    store, trainer,
+    store,
 };
 use crate::{
     parallel::Ranks,
@@ -150,8 +151,10 @@ impl Closure {
 
         let optimiser = AdamW::new(closure.parameters.flat(), train.weight_decay, None);
         let shared = closure.parameters.share();
-        let mut descent = Descent::new(Arc::new(network), shared, optimiser, &data, train.threads, ranks);
-        let records = trainer::optimise(&mut descent, &rows, &held, [0.0; 2], &train, seed, observer)?;
+        let data = (&data[..], Rows { first: 0, owned: ranks.share(samples) });
+        let mut descent = Descent::new(Arc::new(network), shared, optimiser, data, train.threads, ranks);
+        let cut = Samples { rows, held, offsets: [0.0; 2] };
+        let records = optimise(&mut descent, &cut, &train, &Run::new(seed, ranks, device), observer)?;
         drop(descent);
         closure.take_range(patches.values.slice(ndarray::s![..samples.min(RANGE_SAMPLES), ..]));
         Ok((closure, records))

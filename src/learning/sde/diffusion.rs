@@ -2,7 +2,7 @@
 //!
 //! The diagonal is softplus(output + log(e - 1)) + 1e-4: it starts near 1, the scale of the data, and stays positive.
 
-use super::SdeInput;
+use super::{SdeInput, condition::beside};
 use crate::learning::{
     likelihood::Factor,
     network::Mlp,
@@ -43,12 +43,12 @@ enum Form {
 }
 
 impl Diffusion {
-    /// Adds the weights to `layout`.
-    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize) -> Self {
+    /// Adds the weights to `layout`. `features` of a condition stand beside the states.
+    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize, features: i64) -> Self {
         let size = components as i64;
         let triangle = size * (size + 1) / 2;
         let mut network = |outputs| {
-            let mut widths = vec![size];
+            let mut widths = vec![size + features];
             widths.extend(input.diffusion_hidden.iter().map(|&width| width as i64));
             widths.push(outputs);
             Mlp::new(layout, "diffusion", &widths, input.activation, 0.5)
@@ -61,10 +61,10 @@ impl Diffusion {
         Self { components: size, form }
     }
 
-    /// L of standardised states `[samples, d]`.
-    pub fn forward(&self, weights: &[Tensor], states: &Tensor) -> Factor {
+    /// L of standardised states `[samples, d]`, with the features of their condition if the model has one.
+    pub fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Factor {
         let (outputs, full) = match &self.form {
-            Form::Network { network, full } => (network.forward(weights, states), *full),
+            Form::Network { network, full } => (network.forward(weights, &beside(states, features)), *full),
             Form::Constant(position) => (weights[*position].expand([states.size()[0], -1], false), true),
         };
         let diagonal = (outputs.narrow(1, 0, self.components) + SHIFT).softplus() + FLOOR;

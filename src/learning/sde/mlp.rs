@@ -1,6 +1,6 @@
 //! The plain drift: mu(z) is a multi-layer perceptron, by default with three hidden layers of 64.
 
-use super::{Drift, SdeInput};
+use super::{Drift, SdeInput, condition::beside};
 use crate::learning::{network::Mlp, parameters::Layout};
 use tch::Tensor;
 
@@ -10,10 +10,10 @@ pub struct MlpDrift {
 }
 
 impl MlpDrift {
-    /// Adds the weights to `layout`.
-    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize) -> Self {
+    /// Adds the weights to `layout`. `features` of a condition stand beside the states.
+    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize, features: i64) -> Self {
         let size = components as i64;
-        let mut widths = vec![size];
+        let mut widths = vec![size + features];
         widths.extend(input.drift_hidden.iter().map(|&width| width as i64));
         widths.push(size);
         Self { network: Mlp::new(layout, "drift", &widths, input.activation, 0.5) }
@@ -21,8 +21,8 @@ impl MlpDrift {
 }
 
 impl Drift for MlpDrift {
-    fn forward(&self, weights: &[Tensor], states: &Tensor) -> Tensor {
-        self.network.forward(weights, states)
+    fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor {
+        self.network.forward(weights, &beside(states, features))
     }
 
     fn as_mlp(&self) -> Option<&Mlp> {

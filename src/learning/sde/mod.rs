@@ -6,6 +6,7 @@
 //!
 //! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
 
+mod condition;
 mod diffusion;
 mod mlp;
 mod onsager;
@@ -20,6 +21,7 @@ pub use scales::Scales;
 use super::{
     Activation, LearningError,
     likelihood::Factor,
+    network::Mlp,
     parameters::{Layout, Parameters},
     store,
 };
@@ -38,10 +40,11 @@ pub trait SdeModel {
 
 /// A drift network in standardised units. Holds positions in a [`Layout`], never tensors.
 pub trait Drift: Send + Sync {
-    /// Drift `[samples, d]` of states `[samples, d]`, both standardised.
-    fn forward(&self, weights: &[Tensor], states: &Tensor) -> Tensor;
+    /// Drift `[samples, d]` of states `[samples, d]`, both standardised, with the features of their condition if the model
+    /// has one.
+    fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor;
     /// The drift as a plain perceptron, when it is one.
-    fn as_mlp(&self) -> Option<&super::network::Mlp> {
+    fn as_mlp(&self) -> Option<&Mlp> {
         None
     }
 }
@@ -93,8 +96,19 @@ impl Default for SdeInput {
 
 /// The networks of an equation without their weights.
 pub(crate) struct Networks {
+    pub embedding: Option<Mlp>,
     pub drift: Box<dyn Drift>,
     pub diffusion: Diffusion,
+}
+
+impl Networks {
+    /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
+    /// left out when the model has none.
+    pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let features = self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c));
+        let drift = self.drift.forward(weights, states, features.as_ref());
+        (drift, self.diffusion.forward(weights, states, features.as_ref()))
+    }
 }
 
 /// A learned equation.
@@ -104,24 +118,55 @@ pub struct Sde {
     networks: Networks,
     parameters: Parameters,
     tensors: scales::ScaleTensors,
+    condition: Option<f64>,
 }
 
 impl Sde {
-    /// Networks of `components` latent components and the list of their weights.
-    pub(crate) fn networks(input: &SdeInput, components: usize) -> (Networks, Layout) {
+    /// Networks of `components` latent components, with a condition or without, and the list of their weights.
+    pub(crate) fn networks(input: &SdeInput, components: usize, conditioned: bool) -> (Networks, Layout) {
         let mut layout = Layout::default();
+        let features = if conditioned { condition::FEATURES } else { 0 };
         let drift: Box<dyn Drift> = match input.drift {
-            DriftKind::Mlp => Box::new(MlpDrift::new(&mut layout, input, components)),
-            DriftKind::Onsager => Box::new(OnsagerDrift::new(&mut layout, input, components)),
+            DriftKind::Mlp => Box::new(MlpDrift::new(&mut layout, input, components, features)),
+            DriftKind::Onsager => Box::new(OnsagerDrift::new(&mut layout, input, components, features)),
         };
-        let diffusion = Diffusion::new(&mut layout, input, components);
-        (Networks { drift, diffusion }, layout)
+        let diffusion = Diffusion::new(&mut layout, input, components, features);
+        let embedding = conditioned.then(|| condition::embedding(&mut layout));
+        (Networks { embedding, drift, diffusion }, layout)
     }
 
     pub(crate) fn new(input: SdeInput, scales: Scales, parameters: Parameters) -> Self {
-        let networks = Self::networks(&input, scales.components()).0;
+        let networks = Self::networks(&input, scales.components(), scales.condition.is_some()).0;
         let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
-        Self { input, scales, networks, parameters, tensors }
+        Self { input, scales, networks, parameters, tensors, condition: None }
+    }
+
+    /// The equation under one condition; it shares the weights.
+    ///
+    /// # Errors
+    /// When the model was trained without conditions.
+    pub fn given(&self, condition: f64) -> Result<Self, LearningError> {
+        if self.scales.condition.is_none() {
+            return Err(LearningError::Input {
+                name: "condition",
+                value: condition.to_string(),
+                reason: "the model was trained without conditions".into(),
+            });
+        }
+        let same = Self::new(self.input.clone(), self.scales.clone(), self.parameters.share());
+        Ok(Self { condition: Some(condition), ..same })
+    }
+
+    /// An error when the model needs a condition that nobody chose.
+    pub(crate) fn complete(&self) -> Result<(), LearningError> {
+        if self.scales.condition.is_some() && self.condition.is_none() {
+            return Err(LearningError::Input {
+                name: "condition",
+                value: "none".into(),
+                reason: "the model was trained with conditions: choose one with `Sde::given`".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Number of latent components d.
@@ -155,12 +200,23 @@ impl Sde {
     }
 
     /// Drift `[samples, d]` and diffusion factor of raw states `[samples, d]`, in raw units.
+    ///
+    /// # Panics
+    /// When the model was trained with conditions and none was [given](Sde::given).
     pub fn fields(&self, z: &Tensor) -> (Tensor, Factor) {
+        let condition = self.scales.condition.map(|_| {
+            let condition = self.condition.expect("a model of a family of equations is given a condition first");
+            Tensor::full([z.size()[0], 1], condition, (self.kind(), self.device()))
+        });
+        self.fields_under(z, condition.as_ref())
+    }
+
+    /// As [`Sde::fields`], under raw conditions `[samples, 1]`.
+    pub(crate) fn fields_under(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let states = self.tensors.standardise(z);
-        let weights = self.parameters.leaves();
-        let drift = self.networks.drift.forward(weights, &states) * &self.tensors.drift;
-        let factor = self.networks.diffusion.forward(weights, &states);
-        (drift, self.tensors.scale_factor(factor))
+        let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
+        let (drift, factor) = self.networks.forward(self.parameters.leaves(), &states, condition.as_ref());
+        (drift * &self.tensors.drift, self.tensors.scale_factor(factor))
     }
 
     /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
@@ -182,7 +238,7 @@ impl Sde {
         let description = store::Description::read(path, "sde")?;
         let input: SdeInput = description.get("input")?;
         let scales: Scales = description.get("scales")?;
-        let (_, layout) = Self::networks(&input, scales.components());
+        let (_, layout) = Self::networks(&input, scales.components(), scales.condition.is_some());
         let parameters = store::read_weights(path, layout, device)?;
         Ok(Self::new(input, scales, parameters))
     }

@@ -5,7 +5,7 @@
 //! A, W, U and f are affine heads of one trunk of two layers with a residual link and the activation
 //! relu(x)^2 - relu(x - 1/2)^2. grad V comes from autograd with its graph, so that the loss sees second derivatives.
 
-use super::{Drift, SdeInput};
+use super::{Drift, SdeInput, condition::beside};
 use crate::learning::{
     likelihood::triangle,
     parameters::{Layout, Start},
@@ -40,11 +40,13 @@ pub struct OnsagerParts {
 }
 
 impl OnsagerDrift {
-    /// Adds the weights to `layout`.
-    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize) -> Self {
+    /// Adds the weights to `layout`. `features` of a condition stand beside the states.
+    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize, features: i64) -> Self {
         let (size, width) = (components as i64, input.onsager_hidden as i64);
-        let trunk =
-            [layout.linear("drift.trunk.0", size, width, 1.0), layout.linear("drift.trunk.1", width, width, 1.0)];
+        let trunk = [
+            layout.linear("drift.trunk.0", size + features, width, 1.0),
+            layout.linear("drift.trunk.1", width, width, 1.0),
+        ];
         Self {
             components: size,
             confinement: input.onsager_confinement,
@@ -58,17 +60,18 @@ impl OnsagerDrift {
     }
 
     /// V of standardised states, `[samples]`.
-    pub fn potential(&self, weights: &[Tensor], states: &Tensor) -> Tensor {
-        self.potential_over(weights, states, &self.features(weights, states))
+    pub fn potential(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> Tensor {
+        self.potential_over(weights, states, &self.features(weights, &beside(states, condition)))
     }
 
-    /// All parts of the drift of standardised states `[samples, d]`.
-    pub fn parts(&self, weights: &[Tensor], states: &Tensor) -> OnsagerParts {
+    /// All parts of the drift of standardised states `[samples, d]`, with the features of their condition if the model
+    /// has one.
+    pub fn parts(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> OnsagerParts {
         let affine = |position: usize, inputs: &Tensor| inputs.linear(&weights[position], Some(&weights[position + 1]));
         let size = self.components;
         let (slope, features) = with_grad(|| {
             let states = states.detach().set_requires_grad(true);
-            let features = self.features(weights, &states);
+            let features = self.features(weights, &beside(&states, condition));
             let total = self.potential_over(weights, &states, &features).sum(None::<Kind>);
             let slope = Tensor::run_backward(&[total], &[&states], true, true).remove(0);
             (slope, features)
@@ -88,10 +91,10 @@ impl OnsagerDrift {
         }
     }
 
-    fn features(&self, weights: &[Tensor], states: &Tensor) -> Tensor {
+    fn features(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
         let layer =
             |position: usize, inputs: &Tensor| bend(&inputs.linear(&weights[position], Some(&weights[position + 1])));
-        let first = layer(self.trunk[0], states);
+        let first = layer(self.trunk[0], inputs);
         layer(self.trunk[1], &first) + first
     }
 
@@ -104,8 +107,8 @@ impl OnsagerDrift {
 }
 
 impl Drift for OnsagerDrift {
-    fn forward(&self, weights: &[Tensor], states: &Tensor) -> Tensor {
-        let parts = self.parts(weights, states);
+    fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor {
+        let parts = self.parts(weights, states, features);
         let flow = (parts.dissipation + parts.rotation).matmul(&parts.slope.unsqueeze(-1)).squeeze_dim(-1);
         parts.force - flow
     }

@@ -1,7 +1,10 @@
 //! Units of the latent state and of its drift and diffusion, taken from the training pairs.
 
-use super::super::likelihood::Factor;
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use crate::{
+    learning::{Pairs, descent::total_over, likelihood::Factor},
+    parallel::Ranks,
+};
+use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -20,35 +23,66 @@ pub struct Scales {
     pub time: f64,
     /// lambda: the pairs' noise variance over that of the equation.
     pub covariance_factor: f64,
+    /// Least condition and range of the conditions; `None` for a model without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<[f64; 2]>,
 }
 
 impl Scales {
-    /// Units of the given states `[samples, d]`, increments `[samples, d]` and times `[samples]`.
-    pub fn of(z: ArrayView2<f32>, increment: ArrayView2<f32>, dt: ArrayView1<f32>, covariance_factor: f64) -> Self {
-        let samples = dt.len() as f64;
-        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / samples;
-        let time = mean(&mut dt.iter().map(|&value| f64::from(value)));
-        let centre: Vec<f64> =
-            z.axis_iter(Axis(1)).map(|column| mean(&mut column.iter().map(|&value| f64::from(value)))).collect();
-        let spread: Vec<f64> = z
+    /// Units of the states `[samples, d]`, increments `[samples, d]` and times `[samples]` of all ranks together.
+    pub fn over(
+        ranks: &dyn Ranks,
+        z: ArrayView2<f32>,
+        increment: ArrayView2<f32>,
+        dt: ArrayView1<f32>,
+        covariance_factor: f64,
+    ) -> Self {
+        let sum = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>();
+        let mut first = vec![dt.len() as f64, sum(&mut dt.iter().map(|&value| f64::from(value)))];
+        first.extend(z.axis_iter(Axis(1)).map(|column| sum(&mut column.iter().map(|&value| f64::from(value)))));
+        total_over(ranks, &mut first);
+        let samples = first[0];
+        let time = first[1] / samples;
+        let centre: Vec<f64> = first[2..].iter().map(|sum| sum / samples).collect();
+        let squares = z
             .axis_iter(Axis(1))
             .zip(&centre)
-            .map(|(column, centre)| mean(&mut column.iter().map(|&value| (f64::from(value) - centre).powi(2))).sqrt())
+            .map(|(column, centre)| sum(&mut column.iter().map(|&value| (f64::from(value) - centre).powi(2))));
+        let noises = increment
+            .axis_iter(Axis(1))
+            .map(|column| sum(&mut column.iter().zip(dt).map(|(&q, &dt)| f64::from(q).powi(2) / f64::from(dt))));
+        let mut second: Vec<f64> = squares.chain(noises).collect();
+        total_over(ranks, &mut second);
+        let (squares, noises) = second.split_at(centre.len());
+        let spread: Vec<f64> = squares
+            .iter()
+            .map(|square| (square / samples).sqrt())
             .zip(&centre)
             .map(|(spread, centre)| if spread > 1e-7 * centre.abs() && spread > 1e-30 { spread } else { 1.0 })
             .collect();
-        let diffusion: Vec<f64> = increment
-            .axis_iter(Axis(1))
+        let diffusion: Vec<f64> = noises
+            .iter()
             .zip(&spread)
-            .map(|(column, spread)| {
-                let square = column.iter().zip(dt).map(|(&q, &dt)| f64::from(q).powi(2) / f64::from(dt));
-                let unit = (mean(&mut square.into_iter()) / covariance_factor).sqrt();
+            .map(|(noise, spread)| {
+                let unit = (noise / samples / covariance_factor).sqrt();
                 // A component that never moves gets a unit that keeps its noise negligible.
                 if unit > 0.0 { unit } else { 1e-6 * spread / time.sqrt() }
             })
             .collect();
         let drift = diffusion.iter().map(|unit| unit * (covariance_factor / time).sqrt()).collect();
-        Self { centre, spread, diffusion, drift, time, covariance_factor }
+        Self { centre, spread, diffusion, drift, time, covariance_factor, condition: None }
+    }
+
+    /// Takes the range of the conditions of all ranks, if they have any.
+    pub fn with_condition(mut self, ranks: &dyn Ranks, condition: Option<&Array1<f32>>) -> Self {
+        self.condition = condition.map(|condition| {
+            let fold =
+                |start: f32, choose: fn(f32, f32) -> f32| f64::from(condition.iter().copied().fold(start, choose));
+            let least = ranks.gather(fold(f32::INFINITY, f32::min)).into_iter().fold(f64::INFINITY, f64::min);
+            let most = ranks.gather(fold(f32::NEG_INFINITY, f32::max)).into_iter().fold(f64::NEG_INFINITY, f64::max);
+            [least, if most > least { most - least } else { 1.0 }]
+        });
+        self
     }
 
     /// Number of latent components.
@@ -56,24 +90,36 @@ impl Scales {
         self.centre.len()
     }
 
-    /// Mean over samples of what the loss in raw units has on top of the loss in these units: log det of the units and of
-    /// lambda dt.
-    pub fn offset(&self, dt: ArrayView1<f32>) -> f64 {
-        let time = dt.iter().map(|&dt| f64::from(dt).ln()).sum::<f64>() / dt.len() as f64;
+    /// Mean over the samples of all ranks of what the loss in raw units has on top of the loss in these units: log det of
+    /// the units and of lambda dt.
+    pub fn offset(&self, ranks: &dyn Ranks, dt: ArrayView1<f32>) -> f64 {
+        let mut sums = [dt.iter().map(|&dt| f64::from(dt).ln()).sum::<f64>(), dt.len() as f64];
+        total_over(ranks, &mut sums);
+        let time = sums[0] / sums[1].max(1.0);
         let units: f64 = self.diffusion.iter().map(|unit| 2.0 * unit.ln()).sum();
         units + self.components() as f64 * (self.covariance_factor.ln() + time)
     }
 
-    /// One row per sample: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1).
-    pub fn pack(&self, z: ArrayView2<f32>, increment: ArrayView2<f32>, dt: ArrayView1<f32>) -> Vec<f64> {
-        let mut rows = Vec::with_capacity(dt.len() * (2 * self.components() + 1));
-        for ((z, q), &dt) in z.outer_iter().zip(increment.outer_iter()).zip(dt) {
+    /// Numbers in a packed row.
+    pub fn columns(&self) -> usize {
+        2 * self.components() + 1 + usize::from(self.condition.is_some())
+    }
+
+    /// One row per pair: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1), condition in [0, 1]
+    /// (if there is one).
+    pub fn pack(&self, pairs: &Pairs) -> Vec<f64> {
+        let mut rows = Vec::with_capacity(pairs.dt.len() * self.columns());
+        let both = pairs.z.outer_iter().zip(pairs.increment.outer_iter());
+        for (row, ((z, q), &dt)) in both.zip(&pairs.dt).enumerate() {
             let dt = f64::from(dt);
             let noise = (self.covariance_factor * dt).sqrt();
             let states = z.iter().zip(&self.centre).zip(&self.spread);
             rows.extend(states.map(|((&z, centre), spread)| (f64::from(z) - centre) / spread));
             rows.extend(q.iter().zip(&self.diffusion).map(|(&q, unit)| f64::from(q) / (unit * noise)));
             rows.push((dt / self.time).sqrt());
+            if let (Some([least, range]), Some(condition)) = (self.condition, &pairs.condition) {
+                rows.push((f64::from(condition[row]) - least) / range);
+            }
         }
         rows
     }

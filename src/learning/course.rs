@@ -1,0 +1,122 @@
+//! The epochs of a training: order of the samples, learning-rate schedule, best weights, checkpoints.
+
+use super::{
+    EpochRecord, LearningError, TrainInput,
+    checkpoint::{Checkpoint, Keeper},
+    descent::{Descent, Place},
+    optimiser::Plateau,
+};
+use crate::{
+    parallel::Ranks,
+    rng::{Purpose, stream},
+};
+use rand::seq::SliceRandom;
+use std::time::Instant;
+use tch::{Device, Tensor};
+
+/// Where and with which stream a model is trained.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Seed of weights, split and batches.
+    pub seed: u64,
+    /// Who works on it together.
+    pub ranks: &'a dyn Ranks,
+    /// The device of this rank.
+    pub device: Device,
+    /// Where the state of the training is kept; `None` for nowhere.
+    pub checkpoint: Option<Checkpoint<'a>>,
+}
+
+impl<'a> Run<'a> {
+    /// A training without checkpoints.
+    pub fn new(seed: u64, ranks: &'a dyn Ranks, device: Device) -> Self {
+        Self { seed, ranks, device, checkpoint: None }
+    }
+}
+
+/// The samples of a training, numbered over all ranks.
+pub(super) struct Samples {
+    /// Samples to learn from.
+    pub rows: Vec<usize>,
+    /// Samples held out.
+    pub held: Vec<usize>,
+    /// Constants to add to the mean losses of both.
+    pub offsets: [f64; 2],
+}
+
+/// What a training has reached, beside weights and optimiser.
+pub(super) struct Course {
+    /// Where it stands.
+    pub place: Place,
+    /// Learning rate.
+    pub plateau: Plateau,
+    /// Lowest validation loss so far.
+    pub best_loss: f64,
+    /// The weights that gave it.
+    pub best: Tensor,
+    /// All complete epochs.
+    pub records: Vec<EpochRecord>,
+}
+
+/// Runs the epochs, those before a checkpoint left out, and leaves the best weights in `descent`.
+///
+/// # Errors
+/// When a loss becomes NaN or infinite, or a checkpoint cannot be written.
+pub(super) fn optimise(
+    descent: &mut Descent,
+    samples: &Samples,
+    train: &TrainInput,
+    run: &Run,
+    observer: &mut dyn FnMut(&EpochRecord),
+) -> Result<Vec<EpochRecord>, LearningError> {
+    let mut course = Course {
+        place: Place::default(),
+        plateau: Plateau::new(
+            train.learning_rate,
+            train.plateau_factor,
+            train.plateau_patience,
+            train.learning_rate_minimum,
+        ),
+        best_loss: f64::INFINITY,
+        best: descent.parameters.snapshot(),
+        records: Vec::with_capacity(train.epochs),
+    };
+    let mut keeper = Keeper::new(run.checkpoint, run.ranks, train.checkpoint_seconds);
+    if let Some(checkpoint) = run.checkpoint {
+        checkpoint.resume(descent, &mut course, run.ranks);
+        keeper.resumed(course.place);
+        course.records.iter().for_each(&mut *observer);
+    }
+    while course.place.epoch < train.epochs {
+        let start = Instant::now();
+        let (epoch, learning_rate) = (course.place.epoch, course.plateau.learning_rate);
+        let mut order = samples.rows.clone();
+        order.shuffle(&mut stream(run.seed, Purpose::Batches, [0, epoch as u64]));
+        let train_loss = descent
+            .epoch(&order, train.batch, learning_rate, course.place, &mut |descent, place| {
+                keeper.step(descent, &course, place)
+            })
+            .map_err(|error| keeper.explain(error))?
+            + samples.offsets[0];
+        descent.agree();
+        let mut validation_loss = train_loss;
+        if !samples.held.is_empty() {
+            validation_loss = descent.evaluate(&samples.held)? + samples.offsets[1];
+            if !validation_loss.is_finite() {
+                let last = order.len().div_ceil(train.batch);
+                return Err(keeper.explain(descent.diverged(epoch, last, validation_loss, learning_rate)));
+            }
+        }
+        course.plateau.observe(validation_loss);
+        if validation_loss < course.best_loss {
+            (course.best_loss, course.best) = (validation_loss, descent.parameters.snapshot());
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        course.records.push(EpochRecord { epoch, train_loss, validation_loss, learning_rate, seconds });
+        course.place = Place { epoch: epoch + 1, ..Place::default() };
+        observer(&course.records[epoch]);
+        keeper.keep(descent, &course, course.place)?;
+    }
+    descent.parameters.restore(&course.best);
+    Ok(course.records)
+}

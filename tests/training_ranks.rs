@@ -1,0 +1,124 @@
+//! Training over MPI ranks: one curve for every number of ranks, the same bytes when repeated or killed and resumed.
+
+mod common;
+
+use common::{command, small_input, succeeds};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// Runs the stages before the training once; returns the run directory.
+fn prepared(folder: &Path, input: &str) -> PathBuf {
+    let out = folder.join("prepared");
+    for stage in ["simulate", "upsample", "evolve", "closure"] {
+        succeeds(0, &[stage, input, "--out", out.to_str().unwrap(), "--threads", "1"]);
+    }
+    out
+}
+
+/// A copy of a run directory.
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Validation and training losses of all epochs of all models of a run directory.
+fn losses(folder: &Path) -> Vec<f64> {
+    let text = fs::read_to_string(folder.join("training.json")).unwrap();
+    let trainings: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let records = trainings.as_array().unwrap().iter().flat_map(|training| training["curve"].as_array().unwrap());
+    records.flat_map(|record| ["train_loss", "validation_loss"].map(|name| record[name].as_f64().unwrap())).collect()
+}
+
+#[test]
+fn several_ranks_follow_one_curve_and_repeat_it_to_the_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let prepared = prepared(folder.path(), &input);
+    let train = |name: &str, ranks: usize| {
+        let out = folder.path().join(name);
+        copied(&prepared, &out);
+        // 175 pairs in batches of 16 are 11 steps an epoch: 55 in all.
+        let choices = ["--threads", "1", "--set", "train.fit.epochs=5", "--set", "train.fit.batch=16"];
+        succeeds(ranks, &[&["train", &input, "--out", out.to_str().unwrap()], &choices[..]].concat());
+        out
+    };
+    let alone = losses(&train("alone", 0));
+    for ranks in [1, 2, 4] {
+        let [first, second] = ["a", "b"].map(|name| train(&format!("{name}{ranks}"), ranks));
+        let curve = losses(&first);
+        assert_eq!(curve, losses(&second), "{ranks} ranks: the curves of two trainings differ");
+        for model in ["ours_1", "ours_2", "baseline_1"].map(|name| format!("{name}.safetensors")) {
+            let [first, second] = [&first, &second].map(|out| fs::read(out.join(&model)).unwrap());
+            assert!(first == second, "{ranks} ranks: the bytes of {model} differ");
+        }
+        assert_eq!(curve.len(), alone.len());
+        let error = curve.iter().zip(&alone).map(|(one, other)| (one / other - 1.0).abs()).fold(0.0, f64::max);
+        println!("{ranks} ranks: largest relative difference of a loss {error:.1e}");
+        assert!(error < 1e-4, "{ranks} ranks: a loss differs by {error}");
+    }
+}
+
+/// Starts a training and kills its ranks, without warning, as soon as `file` exists.
+fn killed(ranks: usize, arguments: &[&str], out: &Path, file: &str) {
+    let mut job = command(ranks, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !out.join(file).exists() {
+        assert!(job.try_wait().unwrap().is_none(), "the training ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    for rank in processes(out) {
+        Command::new("kill").args(["-9", &rank.to_string()]).status().unwrap();
+    }
+    assert!(!job.wait().unwrap().success());
+}
+
+/// The processes of this program that work on a folder.
+fn processes(out: &Path) -> Vec<u32> {
+    let works = |number: &u32| {
+        let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
+        words[0] == env!("CARGO_BIN_EXE_tessera").as_bytes() && words.contains(&out.as_os_str().as_encoded_bytes())
+    };
+    let entries = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    entries.filter(works).collect()
+}
+
+#[test]
+fn killed_trainings_go_on_and_end_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let prepared = prepared(folder.path(), &input);
+    for ranks in [0, 2] {
+        let [whole, broken] = ["whole", "broken"].map(|name| folder.path().join(format!("{name}{ranks}")));
+        copied(&prepared, &whole);
+        copied(&prepared, &broken);
+        let choices =
+            ["train.fit.epochs=150", "train.fit.batch=16", "train.seeds=[1]", "train.fit.checkpoint_seconds=0.01"];
+        let train = |out: &Path| -> Vec<String> {
+            let mut arguments = vec!["train", &input, "--out", out.to_str().unwrap(), "--threads", "1"];
+            choices.iter().for_each(|choice| arguments.extend(["--set", choice]));
+            arguments.into_iter().map(String::from).collect()
+        };
+        let (whole_run, broken_run) = (train(&whole), train(&broken));
+        let [whole_run, broken_run] = [&whole_run, &broken_run].map(|run| run.iter().map(String::as_str).collect());
+        let (whole_run, broken_run): (Vec<&str>, Vec<&str>) = (whole_run, broken_run);
+        succeeds(ranks, &whole_run);
+        killed(ranks, &broken_run, &broken, "ours_1.checkpoint");
+        killed(ranks, &broken_run, &broken, "baseline_1.checkpoint");
+        let said = succeeds(ranks, &broken_run);
+        assert_eq!(said.matches("The training goes on at epoch").count(), 2, "{said}");
+        assert_eq!(losses(&whole), losses(&broken), "{ranks} ranks");
+        for model in ["ours_1.safetensors", "baseline_1.safetensors"] {
+            let [whole, broken] = [&whole, &broken].map(|out| fs::read(out.join(model)).unwrap());
+            assert!(whole == broken, "{ranks} ranks: the bytes of {model} differ");
+        }
+        assert!(!broken.join("ours_1.checkpoint").exists(), "a checkpoint outlived the training");
+    }
+}
