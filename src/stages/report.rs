@@ -134,14 +134,14 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
             .zip(&by_start)
             .map(|(start, all)| {
                 let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
-                let x = Axis::linear(format!("time ({})", S::TIME_UNIT));
+                let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
                 let y = Axis::linear(observable.symbol).from_to(low, high);
                 ensemble_panel(format!("start {start}"), x, y, &ensembles.times, component, &lines)
             })
             .collect();
         section = section.with(Block::Multiples(
             SmallMultiples::new(observable.name.replace('_', " "), panels).described(
-                "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth.",
+                "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth; the baseline may leave the frame.",
                 "the same mean and the same width of the bands; a wider band means too much learned noise.",
             ),
         ));
