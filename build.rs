@@ -5,16 +5,28 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-env-changed=HDF5_DIR");
-    for folder in ["LIBTORCH", "HDF5_DIR"].iter().filter_map(|name| env::var(name).ok()) {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", Path::new(&folder).join("lib").display());
+    let folders = ["LIBTORCH", "HDF5_DIR"].iter().filter_map(|name| env::var(name).ok());
+    let libraries = folders.map(|folder| Path::new(&folder).join("lib").display().to_string());
+    for folder in libraries.chain(mpi_libraries()) {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/refs/heads");
-    let revision = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .map_or_else(|| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    println!("cargo:rustc-env=TESSERA_REVISION={revision}");
+    // A revision is only as good as its "-dirty": look again whenever a source changes.
+    for source in ["src", "Cargo.toml", "Cargo.lock", ".git/HEAD", ".git/index"] {
+        if Path::new(source).exists() {
+            println!("cargo:rerun-if-changed={source}");
+        }
+    }
+    let revision = output("git", &["describe", "--always", "--dirty", "--abbrev=12"]);
+    println!("cargo:rustc-env=TESSERA_REVISION={}", revision.unwrap_or_else(|| "unknown".into()));
+}
+
+/// Where the MPI compiler wrapper finds its libraries: a module's MPI is not on the loader's path.
+fn mpi_libraries() -> Vec<String> {
+    let shown = output("mpicc", &["-show"]).unwrap_or_default();
+    shown.split_whitespace().filter_map(|word| word.strip_prefix("-L")).map(str::to_owned).collect()
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

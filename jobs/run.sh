@@ -7,5 +7,5 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bash "$root/jobs/setup.sh"
 # shellcheck disable=SC1091
 source "${TESSERA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera}/env.sh"
-cargo build --release --locked --manifest-path "$root/Cargo.toml"
+(cd "$root" && cargo build --release --locked)
 exec "$root/target/release/tessera" run "$@"

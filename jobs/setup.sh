@@ -6,7 +6,9 @@ set -euo pipefail
 
 torch_version=2.11.0
 cuda_version='13.0.*'
-cache=${TESSERA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${TESSERA_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME, or TESSERA_CACHE to a folder to keep libtorch in}/.cache}/tessera}
+libtorch=${LIBTORCH:-$cache/libtorch-$torch_version}
 mkdir -p "$cache"
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -15,17 +17,18 @@ fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif command -v sudo >/dev/null; then sudo "$@"
-    else fail "these system packages are missing and sudo is not available: ${missing[*]}. Load your cluster's modules for MPI and parallel HDF5 (so that mpicc and h5pcc are on PATH) or ask an administrator."
+    else fail "these system packages are missing and sudo is not available: ${missing[*]}. Load your cluster's modules for MPI and parallel HDF5 (so that mpicc and h5pcc are on PATH), set LIBCLANG_PATH and LIBTORCH to what there is, or ask an administrator."
     fi
 }
 
-# The folder of a parallel HDF5, from HDF5_DIR, from h5pcc (the wrapper of every parallel HDF5) or from Debian's layout.
+# The folder of a parallel HDF5: HDF5_DIR, else that of a module's h5pcc, else Debian's Open MPI flavour.
 find_hdf5() {
     if [ -n "${HDF5_DIR:-}" ]; then echo "$HDF5_DIR"; return; fi
-    local debian
+    local wrapper debian
+    wrapper=$(command -v h5pcc || true)
     debian=/usr/lib/$(uname -m)-linux-gnu/hdf5/openmpi
-    if [ -e "$debian/lib/libhdf5.so" ]; then echo "$debian"; return; fi
-    if command -v h5pcc >/dev/null; then dirname "$(dirname "$(command -v h5pcc)")"; fi
+    if [ -n "$wrapper" ] && [ "$(dirname "$wrapper")" != /usr/bin ]; then dirname "$(dirname "$wrapper")"
+    elif [ -e "$debian/lib/libhdf5.so" ]; then echo "$debian"; fi
 }
 
 has_libclang() {
@@ -35,15 +38,14 @@ has_libclang() {
 install_system_packages() {
     missing=()
     command -v cc >/dev/null || missing+=(build-essential)
-    command -v pkg-config >/dev/null || missing+=(pkg-config)
-    command -v curl >/dev/null || missing+=(curl ca-certificates)
-    command -v git >/dev/null || missing+=(git)
+    command -v pkg-config >/dev/null || [ -n "${HDF5_DIR:-}" ] || missing+=(pkg-config)
+    rust_is_new_enough || command -v curl >/dev/null || missing+=(curl ca-certificates)
     command -v mpicc >/dev/null || missing+=(libopenmpi-dev)
     command -v mpirun >/dev/null || command -v srun >/dev/null || missing+=(openmpi-bin)
     [ -n "$(find_hdf5)" ] || missing+=(libhdf5-openmpi-dev)
-    command -v h5diff >/dev/null || missing+=(hdf5-tools)
+    command -v h5diff >/dev/null || [ -n "${HDF5_DIR:-}" ] || missing+=(hdf5-tools)
     has_libclang || missing+=(libclang-dev clang)
-    python3 -m pip --version >/dev/null 2>&1 || [ -n "${LIBTORCH:-}" ] || missing+=(python3 python3-pip)
+    has_libtorch || python3 -m pip --version >/dev/null 2>&1 || missing+=(python3 python3-pip)
     if [ ${#missing[@]} -eq 0 ]; then return; fi
     command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian names), and this system has no apt-get. Install them or load your cluster's modules, then run this again."
     say "installing system packages: ${missing[*]}"
@@ -52,18 +54,35 @@ install_system_packages() {
         { tail -n 20 "$cache/apt.log" >&2; fail "apt-get failed; the whole log is $cache/apt.log"; }
 }
 
-install_rust() {
+# Whether cargo is at least the rust-version of Cargo.toml; a distribution's is often older.
+rust_is_new_enough() {
     [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$HOME/.cargo/bin:$PATH"
-    if command -v cargo >/dev/null; then return; fi
-    say "installing Rust with rustup"
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+    found=$(rustc --version 2>/dev/null | cut -d' ' -f2)
+    [ -n "$found" ] && command -v cargo >/dev/null && [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ]
+}
+
+install_rust() {
+    if rust_is_new_enough; then return; fi
+    if command -v rustup >/dev/null; then
+        say "updating Rust"
+        rustup update stable
+    else
+        say "installing Rust with rustup"
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path
+    fi
     PATH="$HOME/.cargo/bin:$PATH"
+    rust_is_new_enough || fail "Rust is $(rustc --version 2>&1); Cargo.toml names the version that is needed. Install it with rustup."
+}
+
+has_libtorch() {
+    [ -e "$libtorch/lib/libtorch_cpu.so" ] && [ -e "$libtorch/include/torch/csrc/api/include/torch/torch.h" ]
 }
 
 # libtorch for CPU out of the PyPI wheel; the two CUDA run-time stubs are what libtorch_cpu.so itself links to.
 install_libtorch() {
-    libtorch=${LIBTORCH:-$cache/libtorch-$torch_version}
-    if [ -e "$libtorch/lib/libtorch_cpu.so" ] && [ -e "$libtorch/include/torch/csrc/api/include/torch/torch.h" ]; then return; fi
+    if has_libtorch; then return; fi
     [ -z "${LIBTORCH:-}" ] || fail "LIBTORCH=$LIBTORCH holds no lib/libtorch_cpu.so with headers. Point it at a libtorch $torch_version or unset it."
     say "downloading libtorch $torch_version (CPU) into $libtorch"
     local work part
@@ -71,6 +90,8 @@ install_libtorch() {
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
     python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$work" \
+        --python-version 311 --implementation cp --abi cp311 --abi none --platform "manylinux_2_28_$(uname -m)" \
+        --platform "manylinux2014_$(uname -m)" --platform "manylinux_2_25_$(uname -m)" --platform any \
         "torch==$torch_version" "nvidia-cuda-cupti==$cuda_version" "nvidia-cuda-runtime==$cuda_version"
     part=$work/libtorch
     mkdir -p "$part/lib"
@@ -84,7 +105,7 @@ for wheel in work.glob("*.whl"):
             if name.endswith("/"):
                 continue
             if name.startswith("torch/include/"):
-                target = part / name.removeprefix("torch/")
+                target = part / name[len("torch/"):]
             elif name.rsplit("/", 1)[-1] in keep:
                 target = part / "lib" / name.rsplit("/", 1)[-1]
             else:

@@ -26,7 +26,7 @@ enum Command {
     Simulate(Run),
     /// Raise small snapshots to large ones: Upsample and LocalRelax
     Upsample(Run),
-    /// Evolve one patch of each large snapshot
+    /// Evolve patches of each large snapshot, each on its own
     Evolve(Run),
     /// Train the closure autoencoder and encode all pairs
     Closure(Run),
@@ -76,8 +76,8 @@ struct Run {
     #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Threads a rank; by default the cores that this rank may use
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Where training and prediction run
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
@@ -129,12 +129,28 @@ pub fn main() {
     }
 }
 
+/// A launcher that this MPI does not know starts many copies that each believe to be alone and overwrite each other.
+fn refuse_lone_ranks(world: &World) {
+    for name in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"] {
+        let launched = std::env::var(name).ok().and_then(|count| count.parse::<usize>().ok()).unwrap_or(1);
+        if launched > 1 && world.size() == 1 {
+            world.abort(&format!(
+                "the launcher started {launched} processes ({name}), but MPI sees one; use the launcher of the MPI that \
+                 tessera was built with (mpirun, or srun --mpi=pmix)"
+            ));
+        }
+    }
+}
+
 /// Runs stages on all ranks of the job.
 fn parallel(run: &Run, only: Option<Stage>) {
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
-    let threads = run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    refuse_lone_ranks(&world);
+    let threads = run.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the thread pool is built once, here");
+    // Small networks: torch's own threads cost more than they bring; trainer, encoder and rollout bring their own.
+    tch::set_num_threads(1);
     let device = match run.device {
         Device::Cpu => DeviceChoice::Cpu,
         Device::Cuda => DeviceChoice::Cuda,
@@ -142,18 +158,20 @@ fn parallel(run: &Run, only: Option<Stage>) {
     };
     let options = Options { out: run.out.clone(), threads, device };
     let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
-    let points = match config::load(&run.input, &run.set) {
-        Ok(points) => points,
-        // Every rank reads the same input and refuses it alike; one voice is enough.
-        Err(error) => {
-            if world.rank() == 0 {
-                eprintln!("tessera: {error}");
-            }
-            world.barrier();
-            drop(world);
-            std::process::exit(2);
+    let points = config::load(&run.input, &run.set);
+    // All ranks agree to stop, and the first that refuses speaks: some may see another file than others.
+    let refusals = world.gather(f64::from(u8::from(points.is_err())));
+    if let Some(first) = refusals.iter().position(|&refused| refused > 0.0) {
+        if let Err(error) = &points
+            && world.rank() == first
+        {
+            eprintln!("tessera: {error}");
         }
-    };
+        world.barrier();
+        drop(world);
+        std::process::exit(2);
+    }
+    let Ok(points) = points else { return };
     if let Err(error) = stages::run(&points, &name, only, &world, &options) {
         world.abort(&error.to_string());
     }

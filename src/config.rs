@@ -194,6 +194,11 @@ impl Default for TrainSection {
 }
 
 impl Input {
+    /// The input as text, defaults filled in.
+    pub fn toml(&self) -> String {
+        toml::to_string(self).expect("an input came from TOML")
+    }
+
     /// Shape of the simulated small system.
     pub fn small_shape(&self) -> Shape {
         self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))

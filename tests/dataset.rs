@@ -1,10 +1,6 @@
-//! Files: what is written is read, describes itself, and a broken one is refused.
+//! What is written is read. Starts MPI in this process, so no test here may start the program under mpirun.
 
-mod common;
-
-use common::{small_input, succeeds, tessera};
 use ndarray::{Array2, Array3, s};
-use std::process::Command;
 use tessera::{
     dataset::{Field, Provenance, Reader, Writer},
     parallel::World,
@@ -38,46 +34,4 @@ fn what_is_written_is_read() {
     assert_eq!(reader.read_record::<i8>("spins", 2).unwrap(), spins.slice(s![.., 2, ..]).into_dyn());
     let missing = reader.extents("absent").unwrap_err().to_string();
     assert!(missing.contains("cannot read absent") && missing.contains("data.h5"), "{missing}");
-}
-
-#[test]
-fn files_describe_themselves_to_h5dump() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = small_input(folder.path());
-    let out = folder.path().join("run");
-    for stage in ["simulate", "upsample", "evolve"] {
-        succeeds(2, &[stage, &input, "--out", out.to_str().unwrap(), "--threads", "1"]);
-    }
-    let dump = Command::new("h5dump").arg("-A").arg(out.join("pairs.h5")).output().expect("h5dump is installed");
-    let text = String::from_utf8_lossy(&dump.stdout);
-    for part in [
-        "pair, y, x",
-        "magnetisation, domain_wall_density",
-        "1 / attempt rate",
-        "revision",
-        "fingerprint",
-        "temperature = 2.5",
-    ] {
-        assert!(text.contains(part), "{part:?} is missing in\n{text}");
-    }
-}
-
-#[test]
-fn a_truncated_or_foreign_file_is_refused_by_name_and_nothing_hangs() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = small_input(folder.path());
-    let out = folder.path().join("run");
-    let stage = |ranks, name| tessera(ranks, &[name, &input, "--out", out.to_str().unwrap(), "--threads", "1"]);
-    assert!(stage(0, "simulate").status.success() && stage(0, "upsample").status.success());
-    let (large, small) = (out.join("large.h5"), out.join("small.h5"));
-    let whole = std::fs::read(&large).unwrap();
-    for broken in [whole[..whole.len() / 2].to_vec(), b"not HDF5 at all".to_vec(), std::fs::read(&small).unwrap()] {
-        std::fs::write(&large, broken).unwrap();
-        let output = stage(2, "evolve");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "a broken file was accepted");
-        assert!(error.contains("large.h5"), "{error}");
-        assert!(!out.join("pairs.h5").exists());
-    }
-    assert!(small.exists() && stage(0, "report").status.code() != Some(0), "nothing that was complete is lost");
 }

@@ -38,8 +38,14 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("relax = { time = 0.5 }", "relax = { time = 0.0 }", &["upsample.relax.time is 0"]),
     ("step = 0.5", "step = 0.3", &["truth.interval = 1", "predict.step = 0.3"]),
     ("patches = 2", "patches = 0", &["evolve.patches"]),
-    ("until = { time = 0.5 }", "until = { time = 0.5 }\nsurroundings = { buffer = 5 }", &["buffer of 5", "smaller"]),
+    ("until = { time = 0.5 }", "until = { time = 0.5 }\nsurroundings = { buffer = 5 }", &["buffer of 5", "at most 4"]),
     ("batch = 64", "batch = 0", &["batch"]),
+    ("variables = 1", "channels = [0]", &["closure.channels"]),
+    ("starts = [-0.5, 0.5]", "starts = [-0.5, 5.0]", &["truth.starts holds 5"]),
+    ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
+    ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
+    ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
+    ("large = 16", "large = 48\nsmall = 6", &["lattice.small = 6"]),
     ("seed = 3", "seed = ", &["line 2"]),
 ];
 
@@ -63,7 +69,11 @@ fn bad_inputs_are_refused_with_the_place_and_the_remedy() {
 fn bad_overrides_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let input = common::small_input(folder.path());
-    for (set, expected) in [("lattice.path=4", "did you mean `patch`?"), ("nonsense", "key=value")] {
+    for (set, expected) in [
+        ("lattice.path=4", "did you mean `patch`?"),
+        ("nonsense", "key=value"),
+        ("sweep.seed=[1, 1]", "two points named seed=1"),
+    ] {
         let output = tessera(0, &["check", &input, "--set", set]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{set}: {error}");

@@ -62,3 +62,25 @@ fn all_stages_run_on_two_ranks() {
         assert!(metrics[name]["samples"].is_u64() && metrics[name]["unit"].is_string());
     }
 }
+
+#[test]
+fn files_describe_themselves_to_h5dump() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    for stage in ["simulate", "upsample", "evolve"] {
+        succeeds(2, &[stage, &input, "--out", out.to_str().unwrap(), "--threads", "1"]);
+    }
+    let dump = Command::new("h5dump").arg("-A").arg(out.join("pairs.h5")).output().expect("h5dump is installed");
+    let text = String::from_utf8_lossy(&dump.stdout);
+    for part in [
+        "pair, y, x",
+        "magnetisation, domain_wall_density",
+        "1 / attempt rate",
+        "revision",
+        "fingerprint",
+        "temperature = 2.5",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+}

@@ -6,39 +6,66 @@ use crate::{
     sampling::{Surroundings, upsampling_factors},
 };
 
+/// The longest side: a whole lattice of this side still fits one window.
+const LONGEST: usize = 16_000;
+
 impl Input {
     /// Checks everything that types cannot.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.system.check().and_then(|()| self.check_numbers()).map_err(ConfigError::Physics)
+        self.system
+            .check(&self.truth.starts)
+            .and_then(|()| self.check_sizes())
+            .and_then(|()| self.check_counts())
+            .and_then(|()| self.check_times())
+            .and_then(|()| self.check_learning())
+            .map_err(ConfigError::Physics)
     }
 
-    fn check_numbers(&self) -> Result<(), String> {
+    fn check_sizes(&self) -> Result<(), String> {
         let (patch, large) = (self.lattice.patch, self.lattice.large);
-        if patch < 2 || !patch.is_multiple_of(2) {
-            return Err(format!(
-                "lattice.patch is {patch}; it must be even and at least 2, because patches overlap by half"
-            ));
+        let small = self.lattice.small.unwrap_or(patch);
+        for (name, side) in [("patch", patch), ("large", large), ("small", small)] {
+            if !(2..=LONGEST).contains(&side) {
+                return Err(format!("lattice.{name} is {side}; it must be from 2 to {LONGEST}"));
+            }
+        }
+        if !patch.is_multiple_of(2) {
+            return Err(format!("lattice.patch is {patch}; it must be even, because patches overlap by half"));
         }
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
         }
-        if upsampling_factors(self.small_shape(), self.large_shape()).is_none() {
+        let Some(factors) = upsampling_factors(self.small_shape(), self.large_shape()) else {
             return Err(format!(
-                "lattice.large is {large}; it must be the small system's side ({}) times a product of twos and threes",
-                self.small_shape().0[2]
+                "lattice.large is {large}; it must be the small system's side ({small}) times a product of twos and threes"
             ));
+        };
+        let mut side = small;
+        for factor in factors {
+            side *= factor;
+            if side < patch || !side.is_multiple_of(patch / 2) {
+                return Err(format!(
+                    "upsampling passes through a lattice of side {side}, which patches of side {patch} with a stride of \
+                     {} do not cover; change lattice.small = {small}",
+                    patch / 2
+                ));
+            }
         }
-        if let Surroundings::Buffer(width) = self.evolve.surroundings
-            && patch + 2 * width > large
-            && patch < large
-        {
-            return Err(format!(
-                "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; make evolve.surroundings.buffer smaller"
-            ));
+        match self.evolve.surroundings {
+            Surroundings::Buffer(0) => Err("evolve.surroundings has a buffer of 0; use \"ghost\" instead".into()),
+            Surroundings::Buffer(width) if patch < large && width > (large - patch) / 2 => Err(format!(
+                "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; \
+                 make the buffer at most {}",
+                (large - patch) / 2
+            )),
+            _ => Ok(()),
         }
+    }
+
+    fn check_counts(&self) -> Result<(), String> {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
             ("simulate.snapshots", self.simulate.snapshots),
@@ -53,21 +80,38 @@ impl Input {
                 return Err(format!("{name} is too small; nothing would be computed"));
             }
         }
+        let most = u128::from(u32::MAX);
+        let wide = |count: usize| count as u128;
+        let snapshots = wide(self.simulate.trajectories) * wide(self.simulate.snapshots) + wide(self.upsample.shuffled);
+        let pairs = snapshots * wide(self.patches_drawn());
+        let records = wide(self.truth.starts.len()) * wide(self.truth.trajectories) * wide(self.truth.records);
+        for (name, count) in
+            [("training pairs", pairs), ("records of the truth", records * wide(self.predict.replicas))]
+        {
+            if count > most {
+                return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
+            }
+        }
+        let mut seeds = self.train.seeds.clone();
+        seeds.sort_unstable();
+        if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("train.seeds names a seed twice; their spread would be too small".into());
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), String> {
         for (name, span) in [
             ("simulate.interval", self.simulate.interval),
             ("truth.interval", self.truth.interval),
             ("predict.step", self.predict.step),
             ("train.covariance_factor", self.covariance_factor()),
         ] {
-            if !(span > 0.0 && span.is_finite()) {
-                return Err(format!("{name} is {span}; it must be a number above 0"));
-            }
+            positive(name, span)?;
         }
         for (name, until) in [("upsample.relax", self.upsample.relax), ("evolve.until", self.evolve.until)] {
-            if let Until::Time(time) = until
-                && !(time > 0.0 && time.is_finite())
-            {
-                return Err(format!("{name}.time is {time}; it must be a number above 0"));
+            if let Until::Time(time) = until {
+                positive(&format!("{name}.time"), time)?;
             }
         }
         if self.evolve.until == Until::Events(0) {
@@ -76,21 +120,46 @@ impl Input {
         let steps = self.truth.interval / self.predict.step;
         if (steps - steps.round()).abs() > 1e-6 || steps < 0.5 {
             return Err(format!(
-                "truth.interval = {} is not a whole number of predict.step = {}; prediction and truth are compared at the same times",
+                "truth.interval = {} is not a whole number of predict.step = {}; prediction and truth are compared at the \
+                 same times",
                 self.truth.interval, self.predict.step
             ));
         }
         if !(self.evaluate.equilibrium > 0.0 && self.evaluate.equilibrium <= 1.0) {
-            return Err(format!(
-                "evaluate.equilibrium is {}; it is the last fraction of a trajectory, in (0, 1]",
-                self.evaluate.equilibrium
-            ));
+            let part = self.evaluate.equilibrium;
+            return Err(format!("evaluate.equilibrium is {part}; it is the last fraction of a trajectory, in (0, 1]"));
         }
         Ok(())
+    }
+
+    fn check_learning(&self) -> Result<(), String> {
+        self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
+        let closure = &self.closure;
+        positive("closure.learning_rate", closure.learning_rate)?;
+        let widths =
+            [("closure.hidden", closure.hidden), ("closure.batch", closure.batch), ("closure.epochs", closure.epochs)];
+        let layers = [
+            ("closure.channels", &closure.channels),
+            ("train.model.drift_hidden", &self.train.model.drift_hidden),
+            ("train.model.diffusion_hidden", &self.train.model.diffusion_hidden),
+        ];
+        let layers = layers.into_iter().flat_map(|(name, widths)| widths.iter().map(move |&width| (name, width)));
+        match widths.into_iter().chain(layers).find(|(_, width)| *width == 0) {
+            Some((name, _)) => Err(format!("{name} holds a 0; it must be at least 1")),
+            None => Ok(()),
+        }
     }
 
     /// Euler-Maruyama steps between two records.
     pub fn steps_per_record(&self) -> usize {
         (self.truth.interval / self.predict.step).round() as usize
     }
+}
+
+/// Above 0, finite, and still above 0 in single precision.
+fn positive(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value as f32 > 0.0 {
+        return Ok(());
+    }
+    Err(format!("{name} is {value}; it must be a number above 0"))
 }

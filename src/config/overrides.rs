@@ -17,7 +17,9 @@ impl Point {
     /// Name of the point's folder: `patch=16,temperature=2.5`.
     pub fn label(&self) -> String {
         let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
-        self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect::<Vec<_>>().join(",")
+        let parts: Vec<String> = self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect();
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || ".,+=-_".contains(letter);
+        parts.join(",").chars().filter(|letter| plain(*letter)).take(200).collect()
     }
 }
 
@@ -32,7 +34,16 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
     for entry in overrides {
         set(&mut table, entry)?;
     }
-    let sweep = sweep_lists(table.remove("sweep"))?;
+    let swept = table.remove("sweep");
+    let whole_text = overrides.is_empty() && swept.is_none();
+    let sweep = sweep_lists(swept)?;
+    if let Some((key, entry)) = sweep
+        .iter()
+        .find_map(|(key, _)| Some((key, overrides.iter().find(|entry| entry.split('=').next() == Some(key))?)))
+    {
+        let message = format!("the input sweeps {key}; set the sweep instead, for instance 'sweep.\"{key}\"=[...]'");
+        return Err(ConfigError::Parse { place: format!("--set {entry}"), message });
+    }
     let mut points = vec![(Vec::new(), table)];
     for (key, values) in sweep {
         points = points
@@ -47,11 +58,11 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             })
             .collect::<Result<_, ConfigError>>()?;
     }
-    // The text as it stands is parsed first where nothing was changed, because only text has lines to name.
-    points
+    // The text as it stands is parsed where nothing was changed, because only text has lines to name.
+    let points: Vec<Point> = points
         .into_iter()
         .map(|(set, table)| {
-            let input = if overrides.is_empty() && set.is_empty() {
+            let input = if whole_text {
                 toml::from_str::<Input>(&text).map_err(|error| located(path, &text, &error))?
             } else {
                 let written = toml::to_string(&table).unwrap_or_default();
@@ -63,7 +74,13 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             input.check()?;
             Ok(Point { set, input })
         })
-        .collect()
+        .collect::<Result<_, ConfigError>>()?;
+    let mut labels: Vec<String> = points.iter().map(Point::label).collect();
+    labels.sort_unstable();
+    match labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(ConfigError::Physics(format!("the sweep has two points named {}; remove one", pair[0]))),
+        None => Ok(points),
+    }
 }
 
 fn set(table: &mut Table, entry: &str) -> Result<(), ConfigError> {
@@ -78,7 +95,11 @@ fn set(table: &mut Table, entry: &str) -> Result<(), ConfigError> {
 }
 
 fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError> {
-    let mut names: Vec<&str> = key.split('.').collect();
+    // A key of the sweep is one name, dots included: sweep."lattice.patch".
+    let mut names: Vec<&str> = match key.strip_prefix("sweep.") {
+        Some(swept) => vec!["sweep", swept.trim_matches('"')],
+        None => key.split('.').collect(),
+    };
     let last = names.pop().unwrap_or(key);
     let mut place = table;
     for name in names {

@@ -62,20 +62,29 @@ impl<'w> Writer<'w> {
         first: usize,
         values: ArrayView<T, D>,
     ) -> Result<(), DatasetError> {
-        let missing = || hdf5::Error::Internal("the field was not declared".into());
-        let items = values.shape().first().copied().unwrap_or(0);
-        if items == 0 {
+        self.write_at(name, &[first], values)
+    }
+
+    /// Writes a block whose first entry stands at `first` on the leading axes and at 0 on the others.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn write_at<T: H5Type, D: ndarray::Dimension>(
+        &self,
+        name: &str,
+        first: &[usize],
+        values: ArrayView<T, D>,
+    ) -> Result<(), DatasetError> {
+        if values.is_empty() {
             return Ok(());
         }
+        let starts = first.iter().copied().chain(std::iter::repeat(0));
+        let block: Vec<hdf5::SliceOrIndex> =
+            values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
         self.fields
             .get(name)
-            .ok_or_else(missing)
-            .and_then(|dataset| {
-                let rest = dataset.shape().into_iter().skip(1).map(|extent| (0..extent).into());
-                let items: hdf5::SliceOrIndex = (first..first + items).into();
-                let selection = hdf5::Hyperslab::new(std::iter::once(items).chain(rest).collect::<Vec<_>>());
-                dataset.write_slice(values, selection)
-            })
+            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+            .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
             .map_err(|source| self.refused(format!("write {name} to"), source))
     }
 

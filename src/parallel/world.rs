@@ -83,8 +83,9 @@ impl Ranks for World {
     }
 
     fn abort(&self, message: &str) -> ! {
-        eprintln!("tessera: rank {} of {}: {message}", self.rank(), self.size());
-        std::io::stderr().flush().ok();
+        // One write, so that the messages of several ranks do not mix.
+        let line = format!("tessera: rank {} of {}: {message}\n", self.rank(), self.size());
+        std::io::stderr().write_all(line.as_bytes()).ok();
         // mpirun forwards the message in a process of its own, which the abort would overtake.
         std::thread::sleep(std::time::Duration::from_millis(300));
         self.world.abort(1)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     dataset::{Field, Reader},
-    learning::{Closure, Patches, device},
+    learning::{Closure, Patches},
     parallel::Ranks,
     systems::System,
 };
@@ -90,7 +90,7 @@ fn fit(context: &Context) -> Result<Closure, StageError> {
     let observables = pairs.read::<f64, ndarray::Ix2>("patch_before")?.mapv(|value| value as f32);
     let patches =
         Patches { values: values.view(), extents: input.patch_shape().used(), observables: observables.view() };
-    let device = device(context.options.device, context.world.node_rank())?;
+    let device = context.device()?;
     let mut progress = context.progress("closure", input.closure.epochs, "epochs");
     let (closure, curve) =
         Closure::fit(&patches, &input.closure, input.seed, context.world, device, &mut |_| progress.advance(1))?;

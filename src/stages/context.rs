@@ -4,7 +4,7 @@ use super::{Stage, StageError, ledger, progress::Progress};
 use crate::{
     config::Input,
     dataset::{Provenance, Writer},
-    learning::DeviceChoice,
+    learning::{DeviceChoice, device},
     parallel::{Ranks, World},
 };
 use std::{
@@ -48,6 +48,14 @@ impl Context<'_> {
         self.world.rank() == 0
     }
 
+    /// The device of this rank.
+    ///
+    /// # Errors
+    /// When an accelerator was asked for and there is none.
+    pub fn device(&self) -> Result<tch::Device, StageError> {
+        Ok(device(self.options.device, self.world.node_rank())?)
+    }
+
     /// Opens a file of a stage for writing by all ranks.
     pub fn create(&self, stage: Stage, file: &str) -> Result<Writer<'_>, StageError> {
         let path = self.path(file);
@@ -57,7 +65,7 @@ impl Context<'_> {
     /// What the files of a stage say of where they come from.
     pub fn provenance(&self, stage: Stage) -> Provenance {
         Provenance {
-            input: toml::to_string(self.input).unwrap_or_default(),
+            input: self.input.toml(),
             stage: stage.name().into(),
             seed: self.input.seed,
             fingerprint: ledger::fingerprint(stage, self.input),

@@ -2,11 +2,11 @@
 
 use super::{
     Context, StageError,
-    train::{Training, load, pairs_of},
+    train::{Training, model_file, pairs_of},
 };
 use crate::{
     evaluation::distributions::Density,
-    learning::{Pairs, calibration},
+    learning::{Pairs, Sde, calibration},
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
 };
 
@@ -118,7 +118,8 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
 /// Mean increment per unit of time in bins of each component, and the mean of the learned drift over the same pairs.
 fn drift(context: &Context, training: &Training, names: &[String]) -> Result<SmallMultiples, StageError> {
     let pairs = pairs_of(context, "increment", 0..context.input.pairs().min(PAIRS))?;
-    let learned = calibration::drift(&load(context, &training.kind, training.seed)?, pairs.z.view())?;
+    let model = Sde::load(&context.path(&model_file(&training.kind, training.seed)), context.device()?)?;
+    let learned = calibration::drift(&model, pairs.z.view())?;
     let panels = names.iter().enumerate().map(|(component, name)| {
         let drift = learned.column(component).to_vec();
         let [x, found, error, mean] = binned(&pairs, component, &drift);

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dataset::{Field, Reader},
     evaluation::{Metric, Metrics, distributions::distances, trajectories::test_error},
-    learning::{Closure, device},
+    learning::Closure,
     parallel::Ranks,
     systems::{Observable, System},
 };
@@ -83,7 +83,7 @@ pub fn evaluate<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<
 
 fn encode_truth(context: &Context) -> Result<(), StageError> {
     let truth = Reader::open(&context.path("truth.h5"))?;
-    let device = device(context.options.device, context.world.node_rank())?;
+    let device = context.device()?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
     let scaling = scaling(context)?;
     let extents = truth.extents("observables")?;
@@ -131,16 +131,25 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
         for (component, observable) in observables.iter().enumerate() {
             let part = input.evaluate.equilibrium;
             let truth = ensembles.equilibrium(ensembles.truth.view(), component, part);
-            let predicted = ensembles.equilibrium(pooled(models), component, part);
             let name = observable.name;
             let resamples = input.evaluate.resamples;
             if suffix.is_empty() {
                 metrics.insert(format!("equilibrium_{name}_truth"), mean_over_trajectories(&truth, observable.unit));
             }
-            metrics.insert(format!("equilibrium_{name}{suffix}"), mean_over_trajectories(&predicted, observable.unit));
-            if let Ok(found) = distances(truth.view(), predicted.view(), observable.unit, resamples, input.seed) {
-                metrics.insert(format!("wasserstein_1_{name}{suffix}"), found.wasserstein_1);
-                metrics.insert(format!("kolmogorov_smirnov_{name}{suffix}"), found.kolmogorov_smirnov);
+            let (mut means, mut wasserstein, mut kolmogorov) = (Vec::new(), Vec::new(), Vec::new());
+            for model in models.outer_iter() {
+                let predicted = ensembles.equilibrium(model, component, part);
+                means.push(mean_over_trajectories(&predicted, observable.unit));
+                // Fails only when every trajectory has diverged: then there is no distribution to compare.
+                if let Ok(found) = distances(truth.view(), predicted.view(), observable.unit, resamples, input.seed) {
+                    wasserstein.push(found.wasserstein_1);
+                    kolmogorov.push(found.kolmogorov_smirnov);
+                }
+            }
+            for (quantity, found) in
+                [("equilibrium", means), ("wasserstein_1", wasserstein), ("kolmogorov_smirnov", kolmogorov)]
+            {
+                metrics.insert(format!("{quantity}_{name}{suffix}"), over_models(&found, observable.unit));
             }
         }
     }
@@ -183,9 +192,10 @@ fn test_errors(
                 Ok(test_error(&sides, components, input.evaluate.resamples, input.seed)?)
             })
             .collect::<Result<Vec<_>, StageError>>()?;
-        let values: Vec<f64> = scores.iter().map(|score| score.error.value).collect();
-        let metric = if values.len() > 1 { Metric::mean_of(&values, "1") } else { scores[0].error.clone() };
-        metrics.insert(format!("{name}{suffix}"), metric);
+        metrics.insert(
+            format!("{name}{suffix}"),
+            over_models(&scores.iter().map(|score| score.error.clone()).collect::<Vec<_>>(), "1"),
+        );
         if suffix.is_empty() {
             metrics.insert(format!("{name}_noise_floor"), scores[0].noise_floor.clone());
         }
@@ -194,6 +204,14 @@ fn test_errors(
     let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
     metrics.insert(format!("diverged{suffix}"), Metric::exact(diverged as f64, trajectories, "trajectories"));
     Ok(())
+}
+
+/// Mean over training seeds with the error between them; with one seed its own error.
+fn over_models(found: &[Metric], unit: &str) -> Metric {
+    match found {
+        [one] => one.clone(),
+        many => Metric::mean_of(&many.iter().map(|metric| metric.value).collect::<Vec<_>>(), unit),
+    }
 }
 
 fn mean_over_trajectories(sample: &Array2<f64>, unit: &str) -> Metric {

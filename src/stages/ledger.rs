@@ -30,6 +30,16 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
         && stage.files(input).iter().all(|file| folder.join(file).exists())
 }
 
+/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
+/// Rank 0 only.
+pub fn forget(context: &Context, stage: Stage) -> Result<(), StageError> {
+    let mut entries = read(&context.folder);
+    match entries.remove(stage.name()) {
+        Some(_) => write_whole(&context.path(FILE), &serde_json::to_string_pretty(&entries).unwrap_or_default()),
+        None => Ok(()),
+    }
+}
+
 /// Notes that a stage is complete. Rank 0 only.
 pub fn note(context: &Context, stage: Stage) -> Result<(), StageError> {
     let mut entries = read(&context.folder);
@@ -40,7 +50,7 @@ pub fn note(context: &Context, stage: Stage) -> Result<(), StageError> {
 /// Takes the files of a stage over from another run directory that has them for the same choices, by hard link.
 /// Rank 0 only. Whether it could.
 pub fn adopt(context: &Context, stage: Stage, other: &Path) -> bool {
-    if other == context.folder || !complete(other, stage, context.input) {
+    if other == context.folder || !complete(other, stage, context.input) || forget(context, stage).is_err() {
         return false;
     }
     stage.files(context.input).iter().all(|file| {

@@ -28,11 +28,7 @@ pub use plan::plan;
 pub use run::run;
 
 use crate::{
-    config::{ConfigError, Input},
-    dataset::DatasetError,
-    dynamics::EvolveError,
-    evaluation::EvaluationError,
-    learning::LearningError,
+    config::Input, dataset::DatasetError, dynamics::EvolveError, evaluation::EvaluationError, learning::LearningError,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -44,7 +40,7 @@ pub enum Stage {
     Simulate,
     /// Large snapshots by Upsample and LocalRelax: D.
     Upsample,
-    /// Partial evolution of one patch of each snapshot.
+    /// Partial evolution of patches of each snapshot.
     Evolve,
     /// Closure autoencoder, and the latent pairs it gives.
     Closure,
@@ -120,8 +116,8 @@ impl Stage {
             Self::Evolve => &[Self::Upsample],
             Self::Closure => &[Self::Upsample, Self::Evolve],
             Self::Train => &[Self::Closure],
-            Self::Predict => &[Self::Closure, Self::Train, Self::Truth],
-            Self::Evaluate => &[Self::Closure, Self::Truth, Self::Predict],
+            Self::Predict => &[Self::Closure, Self::Train],
+            Self::Evaluate => &[Self::Closure, Self::Train, Self::Truth, Self::Predict],
             Self::Report => &[Self::Evaluate, Self::Train, Self::Simulate],
         }
     }
@@ -141,7 +137,7 @@ impl Stage {
                 json!([input.covariance_factor(), train])
             }
             Self::Truth => json!([system, input.lattice.large, input.truth]),
-            Self::Predict => json!(input.predict),
+            Self::Predict => json!([system, input.truth, input.predict]),
             Self::Evaluate => json!(input.evaluate),
             Self::Report => json!([]),
         }
@@ -151,9 +147,6 @@ impl Stage {
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// The input.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// A data file.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

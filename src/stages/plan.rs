@@ -72,14 +72,10 @@ pub fn plan(input: &Input, ranks: usize) -> String {
     line("", String::new());
     for stage in Stage::ALL {
         let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));
-        line(&format!("files of {}", stage.name()), format!("{}{size}", input_files(stage, input)));
+        line(&format!("files of {}", stage.name()), format!("{}{size}", stage.files(input).join(", ")));
     }
     line("memory a rank", format!("about {:.1} GB on {ranks} rank(s)", memory(input, ranks) / 1e9));
     text
-}
-
-fn input_files(stage: Stage, input: &Input) -> String {
-    stage.files(input).join(", ")
 }
 
 /// Bytes of the stage's data file, one byte a site.

@@ -3,25 +3,33 @@
 use super::{
     Context, Stage, StageError,
     closure::{latent_states, scaling},
-    train::{kinds, load},
+    records::intensive,
+    sharing::{Work, joined},
+    train::{kinds, model_file},
+    truth::start,
 };
 use crate::{
-    dataset::{Field, Reader},
-    learning::{Closure, device, predict as rollout},
-    parallel::Ranks,
+    dataset::Field,
+    lattice::Window,
+    learning::{Closure, Sde, predict as rollout},
+    systems::System,
 };
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, s};
+
+/// Trajectories that move together; small enough that all threads have work.
+const GROUP: usize = 256;
 
 /// Runs the stage. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth.
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.
-pub fn predict(context: &Context) -> Result<(), StageError> {
+pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
     let (kinds, seeds, replicas) = (kinds(context), &input.train.seeds, input.predict.replicas);
-    let starts = initial_states(context)?;
+    let starts = initial_states(context, system)?;
     let repeated: Vec<usize> = (0..starts.nrows() * replicas).map(|item| item / replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
+    let (trajectories, components) = starts.dim();
     let every = input.steps_per_record();
     let steps = every * (input.truth.records - 1);
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
@@ -29,32 +37,66 @@ pub fn predict(context: &Context) -> Result<(), StageError> {
         file.declare::<f32>(Field {
             name: kind,
             axes: &["model", "trajectory", "record", "component"],
-            extents: &[seeds.len(), starts.nrows(), input.truth.records, starts.ncols()],
+            extents: &[seeds.len(), trajectories, input.truth.records, components],
             unit: "1",
             meaning: "scaled latent state z; one model a seed of training",
         })?;
     }
-    let models = kinds.len() * seeds.len();
-    let mut progress = context.progress("predict", models, "models");
-    for model in (0..models).filter(|model| model % context.world.size() == context.world.rank()) {
-        let (kind, number) = (kinds[model / seeds.len()].0, model % seeds.len());
-        let sde = load(context, kind, seeds[number])?;
-        let ensemble = rollout(&sde, starts.view(), input.predict.step, steps, every, input.seed, [model as u64, 0])?;
-        let by_trajectory = ensemble.permuted_axes([1, 0, 2]).as_standard_layout().to_owned();
-        file.write(kind, number, by_trajectory.insert_axis(Axis(0)).view())?;
-        progress.advance(1);
+    let groups = trajectories.div_ceil(GROUP);
+    let place = |item: usize| {
+        let (model, group) = (item / groups, item % groups);
+        let range = group * GROUP..((group + 1) * GROUP).min(trajectories);
+        (model, group, kinds[model / seeds.len()].0, model % seeds.len(), range)
+    };
+    let (device, choices, seed) = (context.device()?, input.predict, input.seed);
+    let models: Vec<_> = (0..kinds.len() * seeds.len())
+        .map(|model| context.path(&model_file(kinds[model / seeds.len()].0, seeds[model % seeds.len()])))
+        .collect();
+    Work {
+        stage: Stage::Predict,
+        unit: "groups of trajectories",
+        items: models.len() * groups,
+        item_bytes: 4 * GROUP * input.truth.records * components,
     }
+    .share_out(
+        context,
+        |_| Ok(()),
+        || (),
+        |(), (), item| {
+            let (model, group, _, _, range) = place(item);
+            let sde = Sde::load(&models[model], device)?;
+            let stream = [model as u64, group as u64];
+            let states = rollout(&sde, starts.slice(s![range, ..]), choices.step, steps, every, seed, stream)?;
+            Ok(states.permuted_axes([1, 0, 2]).as_standard_layout().to_owned())
+        },
+        |items, block| {
+            for (item, states) in items.zip(block) {
+                let (_, _, kind, number, range) = place(item);
+                file.write_at(kind, &[number, range.start], states.insert_axis(Axis(0)).view())?;
+            }
+            Ok(())
+        },
+    )?;
     Ok(file.finish()?)
 }
 
-/// Scaled latent states of the first record of every trajectory of the truth.
-fn initial_states(context: &Context) -> Result<Array2<f32>, StageError> {
-    let truth = Reader::open(&context.path("truth.h5"))?;
-    let device = device(context.options.device, context.world.node_rank())?;
-    let closure = Closure::load(&context.path("closure.safetensors"), device)?;
-    let observables: Array3<f64> = truth.read("observables")?;
-    let first = observables.select(Axis(1), &[0]);
-    let sites = truth.read_record::<i8>("snapshots", 0)?;
-    let states = latent_states(context, &closure, &scaling(context)?, sites, first)?;
+/// Scaled latent states in which the trajectories of the direct simulation start.
+fn initial_states<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Array2<f32>, StageError> {
+    let (input, shape) = (context.input, context.input.large_shape());
+    let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
+    let mut window = Window::closed(shape, S::REACH);
+    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let (mut sites, mut observables) = (Vec::new(), Vec::new());
+    for trajectory in 0..trajectories {
+        let lattice = start(input, system, trajectory);
+        window.load(&lattice, [0; 3]);
+        observables.push(intensive(system, &window));
+        sites.push(lattice.sites);
+    }
+    let sites =
+        ArrayD::from_shape_vec(IxDyn(&[trajectories, 1, shape.sites()]), joined(&sites)).expect("whole lattices");
+    let observables = Array3::from_shape_vec((trajectories, 1, S::OBSERVABLES.len()), joined(&observables))
+        .expect("one row of observables a trajectory");
+    let states = latent_states(context, &closure, &scaling(context)?, sites, observables)?;
     Ok(states.index_axis_move(Axis(1), 0))
 }

@@ -73,8 +73,7 @@ pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(),
                 &S::OBSERVABLES.iter().map(|observable| observable.symbol).collect::<Vec<_>>(),
             )?,
             Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
-            Section::new("Input")
-                .with(Block::Verbatim("input.toml".into(), context.provenance(super::Stage::Report).input)),
+            Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
         ],
     };
     context.write_text("report.html", &page.html()?)
@@ -182,7 +181,7 @@ fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<
 fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
     let small = Reader::open(&context.path("small.h5"))?;
-    let sites: ArrayD<i8> = small.read("snapshots")?;
+    let sites: ArrayD<i8> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
     let shape = input.small_shape();
     let mut relax = LocalRelax::new(system, input.patch_shape(), input.upsample.relax);

@@ -44,7 +44,11 @@ pub fn run(
         let times = run_point(&context, &stages, &folders)?;
         say(&context, &closing_table(&context, &times))?;
     }
-    if points.len() > 1 && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
+    if !points[0].set.is_empty() && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
+        // A plain run may have left its own files of the same names here.
+        let plain = Context { input: &points[0].input, folder: base.clone(), world, options, worked: Cell::new(0.0) };
+        ledger::forget(&plain, Stage::Evaluate)?;
+        ledger::forget(&plain, Stage::Report)?;
         sweep::join(points, &folders, &base, name)?;
         println!("joint report: {}", base.join("report.html").display());
     }
@@ -61,7 +65,7 @@ fn prepare(context: &Context) -> Result<(), StageError> {
             source,
         })?;
     }
-    context.write_text("input.toml", &context.provenance(Stage::Simulate).input)?;
+    context.write_text("input.toml", &context.input.toml())?;
     context.world.barrier();
     Ok(())
 }
@@ -79,6 +83,10 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             0 => {
                 let start = Instant::now();
                 context.worked.set(0.0);
+                if context.leads() {
+                    ledger::forget(context, stage)?;
+                }
+                context.world.barrier();
                 dispatch(context, stage)?;
                 let own = start.elapsed().as_secs_f64();
                 context.world.barrier();
@@ -93,7 +101,11 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             }
             1 => say(context, &format!("{:9} complete, skipped", stage.name()))?,
             2 => say(context, &format!("{:9} taken over from another point of the sweep", stage.name()))?,
-            lacking => return Err(missing(context, stage, stage.needs()[usize::from(lacking) - 3])),
+            // Every rank learns of it, one says it.
+            lacking if context.leads() => {
+                return Err(missing(context, stage, stage.needs()[usize::from(lacking) - 3]));
+            }
+            _ => context.world.barrier(),
         }
     }
     Ok(times)
@@ -128,7 +140,7 @@ fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
         Stage::Closure => closure::closure(context, system),
         Stage::Train => train::train(context),
         Stage::Truth => truth::truth(context, system),
-        Stage::Predict => predict::predict(context),
+        Stage::Predict => predict::predict(context, system),
         Stage::Evaluate => evaluate::evaluate(context, system),
         Stage::Report => report::report(context, system),
     }

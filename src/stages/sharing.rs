@@ -35,7 +35,7 @@ impl Work {
         mut write: impl FnMut(Range<usize>, Vec<T>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let share = context.world.share(self.items);
-        let block = (BLOCK_BYTES / self.item_bytes.max(1)).clamp(1, 4096);
+        let block = (BLOCK_BYTES / self.item_bytes.max(1)).clamp(1, 4096).max(rayon::current_num_threads());
         let start_of_work = Instant::now();
         let mut progress = context.progress(self.stage.name(), share.len(), self.unit);
         for first in share.clone().step_by(block) {

@@ -3,7 +3,7 @@
 use super::{Context, Stage, StageError, run::say};
 use crate::{
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, Pairs, Run, Sde, calibration, device, fit},
+    learning::{Checkpoint, EpochRecord, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
@@ -119,7 +119,7 @@ fn train_one(
     let Task { kind, covariance_factor, increment, seed } = *task;
     let choices = &context.input.train;
     let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
-    let device = device(context.options.device, context.world.node_rank())?;
+    let device = context.device()?;
     let mut input = choices.fit.clone();
     if context.world.size() > 1 {
         // One thread a rank unless the input says otherwise, however many ranks share a model.
@@ -195,13 +195,4 @@ pub fn trainings(context: &Context) -> Result<Vec<Training>, StageError> {
     std::fs::read_to_string(&path)
         .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
         .map_err(|source| StageError::Io { action: "read", path, source })
-}
-
-/// A trained model on this rank's device.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn load(context: &Context, kind: &str, seed: u64) -> Result<Sde, StageError> {
-    let device = device(context.options.device, context.world.node_rank())?;
-    Ok(Sde::load(&context.path(&model_file(kind, seed)), device)?)
 }

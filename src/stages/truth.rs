@@ -2,10 +2,18 @@
 
 use super::{Context, Stage, StageError, records::Records, sharing::Work};
 use crate::{
+    config::Input,
+    lattice::Lattice,
     rng::{Purpose, stream},
     systems::System,
 };
 use hdf5::H5Type;
+
+/// The initial state of trajectory number `trajectory`.
+pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
+    let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
+    system.draw(input.large_shape(), Some(input.truth.starts[trajectory / input.truth.trajectories]), &mut rng)
+}
 
 /// Runs the stage. Trajectory number `start * trajectories + i` is the i-th from `truth.starts[start]`.
 ///
@@ -28,10 +36,8 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
-            let item = [trajectory as u64, 0];
-            let start = choices.starts[trajectory / choices.trajectories];
-            let start = system.draw(shape, Some(start), &mut stream(seed, Purpose::TruthDraw, item));
-            records.record(system, &start, &mut stream(seed, Purpose::TruthEvolve, item), dynamics)
+            let mut rng = stream(seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
+            records.record(system, &start(context.input, system, trajectory), &mut rng, dynamics)
         },
         |items, block| records.write::<S>(&file, items.start, &block),
     )?;

@@ -111,7 +111,10 @@ impl System for Ising {
         lattice.replicated(factor)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, starts: &[f64]) -> Result<(), String> {
+        if let Some(start) = starts.iter().find(|start| !(-1.0..=1.0).contains(*start)) {
+            return Err(format!("truth.starts holds {start}; a start is a magnetisation, from -1 to 1"));
+        }
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
             return Err(format!("system.ising.temperature is {}; it must be above 0", self.temperature));
         }

@@ -47,11 +47,11 @@ pub trait System: Law + Clone + Send {
     /// Upsample of Algorithm 1: a state `factor` times as long on each used axis.
     fn upsample(&self, lattice: &Lattice<Self::Site>, factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
 
-    /// The law's parameters must make physical sense.
+    /// The law's parameters, and the starts of `draw`, must make physical sense.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    fn check(&self) -> Result<(), String>;
+    fn check(&self, starts: &[f64]) -> Result<(), String>;
 }
 
 /// The `[system.<name>]` table of an input.
@@ -70,13 +70,13 @@ impl SystemInput {
         }
     }
 
-    /// The parameters must make physical sense.
+    /// The parameters, and the starts of the direct simulation, must make physical sense.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, starts: &[f64]) -> Result<(), String> {
         match self {
-            Self::Ising(ising) => ising.check(),
+            Self::Ising(ising) => ising.check(starts),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What the tests of the built program share.
+#![allow(dead_code)]
 
 use std::{
     path::Path,
