@@ -30,12 +30,8 @@ pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Re
         })
         .collect();
     let mut section = Section::new("Training");
-    for training in trainings.iter().filter(|training| training.kind == "ours") {
-        for (name, &variance) in names.iter().zip(&training.calibration) {
-            if (variance - 1.0).abs() > TOLERANCE {
-                section = section.with(Block::Warning(warning(training, name, variance)));
-            }
-        }
+    for text in warnings(trainings, &names) {
+        section = section.with(Block::Warning(text));
     }
     section = section.with(Block::Figure(losses(trainings))).with(Block::Table(variances(trainings, &names)));
     section = section.with(Block::Multiples(residuals(trainings, &names)));
@@ -50,15 +46,21 @@ pub fn roles(kind: &str) -> (&'static str, Colour) {
     if kind == "ours" { ("ours", Colour::Ours) } else { ("baseline", Colour::Baseline) }
 }
 
-fn warning(training: &Training, name: &str, variance: f64) -> String {
-    let side = if variance > 1.0 { "small" } else { "large" };
-    format!(
-        "The learned noise of {name} (ours, seed {}) is too {side}: its normalised residuals have variance {variance:.2} \
-         instead of 1, so sigma is off by about {:.0} %. Train for more epochs, take more pairs, or use a state-dependent \
-         diffusion.",
-        training.seed,
-        100.0 * (1.0 / variance.sqrt() - 1.0).abs(),
-    )
+/// One sentence for each component of our models whose learned noise is off.
+fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
+    let ours = trainings.iter().filter(|training| training.kind == "ours");
+    let all = ours.flat_map(|training| names.iter().zip(&training.calibration).map(move |pair| (training.seed, pair)));
+    all.filter(|(_, (_, variance))| (*variance - 1.0).abs() > TOLERANCE)
+        .map(|(seed, (name, variance))| {
+            let side = if *variance > 1.0 { "small" } else { "large" };
+            format!(
+                "The learned noise of {name} (ours, seed {seed}) is too {side}: its normalised residuals have variance \
+                 {variance:.2} instead of 1, so sigma is off by about {:.0} %. Train for more epochs, take more pairs, \
+                 or use a state-dependent diffusion.",
+                100.0 * (1.0 - variance.sqrt()).abs(),
+            )
+        })
+        .collect()
 }
 
 fn losses(trainings: &[Training]) -> Figure {
@@ -162,4 +164,42 @@ fn binned(pairs: &Pairs, component: usize, learned: &[f32]) -> [Vec<f64>; 4] {
         }
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_that_is_off_is_named_and_only_that() {
+        let training = |kind: &str, variances: [f64; 2]| Training {
+            kind: kind.into(),
+            seed: 7,
+            covariance_factor: 1.0,
+            calibration: variances.into(),
+            residuals: Vec::new(),
+            curve: Vec::new(),
+        };
+        let names = ["M".to_owned(), "closure 0".to_owned()];
+        let found = warnings(&[training("ours", [0.95, 1.44]), training("baseline", [3.0, 1.0])], &names);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("closure 0 (ours, seed 7) is too small") && found[0].contains("about 20 %"));
+    }
+
+    #[test]
+    fn drift_of_the_pairs_is_found_in_bins() {
+        const COUNT: usize = 4000;
+        let z = ndarray::Array2::from_shape_fn((COUNT, 1), |(row, _)| row as f32 / COUNT as f32);
+        let pairs = Pairs {
+            increment: z.mapv(|z| -2.0 * z * 0.1),
+            z,
+            dt: ndarray::Array1::from_elem(COUNT, 0.1),
+            trajectory: ndarray::Array1::zeros(COUNT),
+            condition: None,
+        };
+        let [centres, found, _, learned] = binned(&pairs, 0, &[1.0; COUNT]);
+        assert_eq!(centres.len(), BINS);
+        assert!(centres.iter().zip(&found).all(|(z, rate)| (rate + 2.0 * z).abs() < 1e-3), "{found:?}");
+        assert!(learned.iter().all(|rate| (rate - 1.0).abs() < 1e-6));
+    }
 }
