@@ -45,7 +45,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
-    ("large = 16", "large = 48\nsmall = 6", &["lattice.small = 6"]),
+    ("large = 16", "large = 16\nsmall = 2", &["lattice.small = 2"]),
     ("seed = 3", "seed = ", &["line 2"]),
 ];
 
