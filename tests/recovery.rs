@@ -106,7 +106,7 @@ fn recovered(equation: &Equation, drift: DriftKind, factor: f64) {
     let seconds = start.elapsed().as_secs_f64();
     let fresh = equation.pairs(20_000, factor, 4);
     let (drift_error, sigma, ratio) = equation.errors(&model, &fresh.z);
-    let variance = calibration(&model, &fresh, factor, &Alone).unwrap();
+    let variance = calibration(&model, &fresh, factor, &Alone).unwrap().variance;
     println!(
         "{drift:?}, lambda {factor}: drift {drift_error:.4}, Sigma {sigma:.4}, sigma ratio {ratio:.4?}, \
          residuals {variance:.4?}, {seconds:.1} s"
@@ -184,7 +184,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         let (model, _) = fit(&pairs, 1.0, &networks, &input, &run, &mut |_| ()).unwrap();
         model.save(&path, &serde_json::Value::Null).unwrap();
         let model = Sde::load(&path, Device::Cpu).unwrap();
-        let variance = calibration(&model, &pairs, 1.0, &Alone).unwrap();
+        let variance = calibration(&model, &pairs, 1.0, &Alone).unwrap().variance;
         assert!((variance[0] - 1.0).abs() < 0.02, "{variance:?}");
         for temperature in [300.0, 650.0, 850.0, 1200.0] {
             let [rate, centre, sigma] = member(temperature);

@@ -4,10 +4,10 @@
 use super::{
     LearningError, Pairs,
     descent::{total_over, vector},
-    sde::Sde,
+    sde::{Sde, SdeModel},
 };
 use crate::parallel::Ranks;
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, s};
 use tch::{Kind, Tensor, no_grad};
 
 /// Normalised residuals y, `[pairs, d]`.
@@ -53,8 +53,26 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
         .map_err(|error| LearningError::Shape(error.to_string()))
 }
 
-/// Variance of the normalised residuals of the pairs of all ranks per component, 1 for a calibrated model. Its statistical
-/// error is sqrt(2 / pairs). Above 1 the model's noise is too small.
+/// Bins of the residuals' histogram, and its ends.
+const BINS: usize = 40;
+const END: f64 = 4.0;
+
+/// What the normalised residuals of the pairs of all ranks say, by component.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Variance, 1 for a calibrated model. Its statistical error is sqrt(2 / pairs). Above 1 the model's noise is too
+    /// small.
+    pub variance: Vec<f64>,
+    /// Probability density in each bin between [`edges`]; the normal one for a calibrated model.
+    pub density: Vec<Vec<f64>>,
+}
+
+/// Edges of the bins of the residuals' histogram.
+pub fn edges() -> Vec<f64> {
+    (0..=BINS).map(|edge| END * (2.0 * edge as f64 / BINS as f64 - 1.0)).collect()
+}
+
+/// Compares the residuals of the pairs of all ranks with the normal law. Every rank passes its own pairs.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
@@ -63,7 +81,7 @@ pub fn calibration(
     pairs: &Pairs,
     covariance_factor: f64,
     ranks: &dyn Ranks,
-) -> Result<Vec<f64>, LearningError> {
+) -> Result<Calibration, LearningError> {
     let residuals = residuals(model, pairs, covariance_factor)?;
     let columns = || residuals.columns().into_iter();
     let mut first = vec![residuals.nrows() as f64];
@@ -75,5 +93,32 @@ pub fn calibration(
         .map(|(column, sum)| column.iter().map(|&value| (f64::from(value) - sum / count).powi(2)).sum())
         .collect();
     total_over(ranks, &mut squares);
-    Ok(squares.into_iter().map(|square| square / count).collect())
+    let width = 2.0 * END / BINS as f64;
+    let mut counts = vec![0.0; residuals.ncols() * BINS];
+    for (column, counts) in columns().zip(counts.chunks_exact_mut(BINS)) {
+        for &value in column {
+            let bin = ((f64::from(value) + END) / width).floor();
+            if (0.0..BINS as f64).contains(&bin) {
+                counts[bin as usize] += 1.0;
+            }
+        }
+    }
+    total_over(ranks, &mut counts);
+    Ok(Calibration {
+        variance: squares.into_iter().map(|square| square / count).collect(),
+        density: counts.chunks(BINS).map(|bins| bins.iter().map(|bin| bin / (count * width)).collect()).collect(),
+    })
+}
+
+/// Learned drift of states `[n, d]`, in raw units.
+///
+/// # Errors
+/// When the model lacks a condition, or the states have another number of components.
+pub fn drift(model: &Sde, z: ArrayView2<f32>) -> Result<Array2<f32>, LearningError> {
+    model.complete()?;
+    let values: Vec<f32> = z.iter().copied().collect();
+    let states = Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device());
+    let states = states.view([z.nrows() as i64, z.ncols() as i64]);
+    let drift = model.drift(&states).to_kind(Kind::Float);
+    Array2::from_shape_vec(z.dim(), vector(&drift)).map_err(|error| LearningError::Shape(error.to_string()))
 }

@@ -5,6 +5,7 @@
 
 mod closure;
 mod context;
+mod diagnosis;
 mod evaluate;
 mod evolve;
 mod latent;

@@ -2,8 +2,9 @@
 
 use super::{
     Context, StageError,
+    diagnosis::{roles, training},
     evaluate::{Ensembles, pooled},
-    train::{Training, trainings},
+    train::trainings,
     upsample::raise,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     },
     lattice::Lattice,
     report::{
-        Axis, Block, Cell, Colour, Figure, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, Series,
+        Axis, Block, Colour, Figure, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, Series,
         SmallMultiples, Table, multiples::ensemble_panel, table::measured,
     },
     sampling::LocalRelax,
@@ -66,7 +67,11 @@ pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(),
             against_time::<S>(context, &ensembles),
             distributions::<S>(context, &ensembles)?,
             snapshots(context, system)?,
-            training(&trainings, S::OBSERVABLES.len()),
+            training(
+                context,
+                &trainings,
+                &S::OBSERVABLES.iter().map(|observable| observable.symbol).collect::<Vec<_>>(),
+            )?,
             Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
             Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
         ],
@@ -98,11 +103,6 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
     }
     let room = 0.15 * (high - low);
     if room > 0.0 && room.is_finite() { (low - room, high + room) } else { (-1.0, 1.0) }
-}
-
-/// Name and colour of each kind of model.
-fn roles(kind: &str) -> (&'static str, Colour) {
-    if kind == "ours" { ("ours", Colour::Ours) } else { ("baseline", Colour::Baseline) }
 }
 
 fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section {
@@ -214,36 +214,4 @@ fn image(step: &str, lattice: &Lattice<i8>) -> Result<LatticeImage, StageError> 
     let values = lattice.sites.iter().map(|&value| i32::from(value)).collect();
     let sites = Array2::from_shape_vec((depth * rows, columns), values).expect("one value a site");
     Ok(LatticeImage::new(format!("{step}, {:?}", lattice.shape.used()), sites.view(), &LatticePalette::spins())?)
-}
-
-fn training(trainings: &[Training], observables: usize) -> Section {
-    let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
-    let mut table = Table::new(
-        "Calibration of the learned noise",
-        &["model", "lambda", "component", "variance of normalised residuals"],
-    )
-    .described(
-        "1 when the diffusion is right; components after the observables are closure variables.",
-        "values within a few per cent of 1.",
-    );
-    for training in trainings {
-        let (label, colour) = roles(&training.kind);
-        let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
-        let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
-        let epochs: Vec<f64> = training.curve.iter().map(|record| record.epoch as f64).collect();
-        let above: Vec<f64> = losses.iter().map(|loss| loss - least).collect();
-        figure = figure.with(Series::line(label, colour, &epochs, &above));
-        for (component, &variance) in training.calibration.iter().enumerate() {
-            let name = if component < observables { "observable" } else { "closure" };
-            table = table.row(vec![
-                format!("{label}, seed {}", training.seed).as_str().into(),
-                Cell::Number(training.covariance_factor),
-                format!("{name} {component}").as_str().into(),
-                Cell::Number(variance),
-            ]);
-        }
-    }
-    Section::new("Training")
-        .with(Block::Figure(figure.described("One line a seed.", "a plateau before the last epoch.")))
-        .with(Block::Table(table))
 }

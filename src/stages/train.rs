@@ -4,7 +4,7 @@ use super::{Context, Stage, StageError, run::say};
 use crate::{
     dataset::Reader,
     learning::{Checkpoint, EpochRecord, Pairs, Run, calibration, fit},
-    parallel::Ranks,
+    parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
 use ndarray::{Array, Array1, Dimension};
@@ -22,6 +22,9 @@ pub struct Training {
     pub covariance_factor: f64,
     /// Variance of the normalised residuals of each latent component; 1 when the diffusion is right.
     pub calibration: Vec<f64>,
+    /// Density of the normalised residuals of each latent component, see [`calibration::edges`].
+    #[serde(default)]
+    pub residuals: Vec<Vec<f64>>,
     /// Losses by epoch.
     pub curve: Vec<EpochRecord>,
 }
@@ -40,40 +43,55 @@ pub fn kinds(context: &Context) -> Vec<(&'static str, f64, &'static str)> {
     kinds
 }
 
-/// Runs the stage. Each rank reads and works on its own share of the pairs.
+/// Most bytes of pairs that a rank holds to train models of its own.
+const OWN_BYTES: usize = 2 << 30;
+/// Least share of the ranks' time that is used when models go to ranks as a whole.
+const LEAST_USE: f64 = 0.75;
+
+/// One model to be trained.
+struct Task {
+    kind: &'static str,
+    covariance_factor: f64,
+    increment: &'static str,
+    seed: u64,
+}
+
+/// Runs the stage. Models go to ranks as a whole when that keeps the ranks busy: nothing is sent then, and each model is what
+/// one rank alone would make. Otherwise all ranks work on one model after another, each on its own share of the pairs.
 ///
 /// # Errors
 /// When training or the file system fails.
 pub fn train(context: &Context) -> Result<(), StageError> {
-    let choices = &context.input.train;
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
-    let share = context.world.share(context.input.pairs());
-    let device = context.device()?;
-    let identity = context.provenance(Stage::Train).fingerprint;
-    let say = |text: &str| {
-        say(context, text).ok();
-    };
-    let kinds = kinds(context);
-    let epochs = choices.fit.epochs * kinds.len() * choices.seeds.len();
-    let mut progress = context.progress("train", epochs, "epochs");
-    let mut trainings = Vec::new();
-    for (kind, covariance_factor, increment) in kinds {
-        let pairs = read_pairs(&latent, &source, increment, share.clone())?;
-        for &seed in &choices.seeds {
-            let (path, identity) = (checkpoint_file(context, kind, seed), format!("{identity} {kind} {seed}"));
-            let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-            let run = Run { seed, ranks: context.world, device, checkpoint };
-            let (model, curve) =
-                fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, &mut |_| progress.advance(1))?;
-            let calibration = calibration(&model, &pairs, covariance_factor, context.world)?;
-            if context.leads() {
-                let metadata = context.provenance(Stage::Train).json(&[]);
-                model.save(&context.path(&model_file(kind, seed)), &metadata)?;
-            }
-            trainings.push(Training { kind: kind.into(), seed, covariance_factor, calibration, curve });
+    let (world, choices) = (context.world, &context.input.train);
+    let tasks: Vec<Task> = kinds(context)
+        .into_iter()
+        .flat_map(|(kind, covariance_factor, increment)| {
+            choices.seeds.iter().map(move |&seed| Task { kind, covariance_factor, increment, seed })
+        })
+        .collect();
+    let apart = apart(context, tasks.len())?;
+    let own: Vec<usize> = (0..tasks.len()).filter(|task| !apart || task % world.size() == world.rank()).collect();
+    let mut progress = context.progress("train", choices.fit.epochs * own.len(), "epochs");
+    let mut trainings_of_rank = Vec::new();
+    for task in own {
+        let ranks: &dyn Ranks = if apart { &Alone } else { world };
+        let training = train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1))?;
+        if apart || context.leads() {
+            trainings_of_rank.push((task, training));
         }
     }
+    drop(progress);
+    let mut trainings: Vec<(usize, Training)> = Vec::new();
+    for text in gathered(world, &serde_json::to_string(&trainings_of_rank).unwrap_or_default()) {
+        let more: Vec<_> = serde_json::from_str(&text).map_err(|error| StageError::Io {
+            action: "collect the trainings of all ranks for",
+            path: context.path("training.json"),
+            source: std::io::Error::other(error),
+        })?;
+        trainings.extend(more);
+    }
+    trainings.sort_by_key(|(task, _)| *task);
+    let trainings: Vec<Training> = trainings.into_iter().map(|(_, training)| training).collect();
     context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
@@ -82,19 +100,83 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     Ok(())
 }
 
+/// Whether each model is trained by one rank. Otherwise the ranks share every batch.
+fn apart(context: &Context, models: usize) -> Result<bool, StageError> {
+    let ranks = context.world.size();
+    let components = Reader::open(&context.path("latent.h5"))?.extents("state")?.get(1).copied().unwrap_or(0);
+    let bytes = context.input.pairs() * (2 * components + 2) * size_of::<f64>();
+    let used = models as f64 / (models.div_ceil(ranks) * ranks) as f64;
+    Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
+}
+
+/// Trains one model on `ranks`, which hold all pairs together, and writes it.
+fn train_one(
+    context: &Context,
+    task: &Task,
+    ranks: &dyn Ranks,
+    observer: &mut dyn FnMut(&EpochRecord),
+) -> Result<Training, StageError> {
+    let Task { kind, covariance_factor, increment, seed } = *task;
+    let choices = &context.input.train;
+    let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
+    let device = context.device()?;
+    let mut input = choices.fit.clone();
+    if context.world.size() > 1 {
+        // One thread a rank unless the input says otherwise, however many ranks share a model.
+        input.threads = input.threads.max(1);
+    }
+    let say = |text: &str| {
+        say(context, text).ok();
+    };
+    let path = checkpoint_file(context, kind, seed);
+    let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
+    let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
+    let run = Run { seed, ranks, device, checkpoint };
+    let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &input, &run, observer)?;
+    let found = calibration(&model, &pairs, covariance_factor, ranks)?;
+    if ranks.rank() == 0 {
+        let metadata = context.provenance(Stage::Train).json(&[]);
+        model.save(&context.path(&model_file(kind, seed)), &metadata)?;
+    }
+    let (calibration, residuals) = (found.variance, found.density);
+    Ok(Training { kind: kind.into(), seed, covariance_factor, calibration, residuals, curve })
+}
+
+/// The texts of all ranks, in rank order, on every rank.
+fn gathered(ranks: &dyn Ranks, text: &str) -> Vec<String> {
+    let lengths = ranks.gather(text.len() as f64);
+    let mut first = lengths[..ranks.rank()].iter().sum::<f64>() as usize;
+    let mut slots = vec![0.0; lengths.iter().sum::<f64>() as usize];
+    slots[first..first + text.len()].iter_mut().zip(text.bytes()).for_each(|(slot, byte)| *slot = f64::from(byte));
+    ranks.sum(&mut slots);
+    first = 0;
+    let mut texts = Vec::new();
+    for length in lengths {
+        let bytes = slots[first..first + length as usize].iter().map(|&slot| slot as u8).collect();
+        texts.push(String::from_utf8(bytes).unwrap_or_default());
+        first += length as usize;
+    }
+    texts
+}
+
 /// The state of a training under way, beside its model file.
 fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
     context.path(&model_file(kind, seed)).with_extension("checkpoint")
 }
 
 /// Some of the training pairs, with the increments of one kind.
-fn read_pairs(latent: &Reader, source: &Reader, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
-    let duration: Array1<f64> = items(source, "duration", &rows)?;
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
+    let latent = Reader::open(&context.path("latent.h5"))?;
+    let source = Reader::open(&context.path("pairs.h5"))?;
+    let duration: Array1<f64> = items(&source, "duration", &rows)?;
     Ok(Pairs {
-        z: items(latent, "state", &rows)?,
-        increment: items(latent, increment, &rows)?,
+        z: items(&latent, "state", &rows)?,
+        increment: items(&latent, increment, &rows)?,
         dt: duration.mapv(|time| time as f32),
-        trajectory: items(source, "trajectory", &rows)?,
+        trajectory: items(&source, "trajectory", &rows)?,
         condition: None,
     })
 }
