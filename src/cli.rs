@@ -104,7 +104,7 @@ pub fn main() {
                 if !point.set.is_empty() {
                     println!("\npoint {}", point.label());
                 }
-                print!("{}", stages::plan(&point.input, 1));
+                print!("{}", stages::plan(&point.input));
             }
             println!("the input is valid");
         }),

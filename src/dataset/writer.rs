@@ -6,17 +6,21 @@ use hdf5::{H5Type, dataset::FillTime};
 use ndarray::ArrayView;
 use std::{
     collections::HashMap,
+    mem::ManuallyDrop,
     path::{Path, PathBuf},
 };
 
 /// A file that is being written. All ranks create it, declare the same fields, and finish it together; in between
 /// each rank writes the items it owns, independently of the others.
+///
+/// Dropped unfinished, it leaves its HDF5 handles open on purpose: closing is collective, and the other ranks of a
+/// failing one would never come.
 pub struct Writer<'w> {
     world: &'w World,
     target: PathBuf,
     partial: PathBuf,
-    file: hdf5::File,
-    fields: HashMap<String, hdf5::Dataset>,
+    file: ManuallyDrop<hdf5::File>,
+    fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
 }
 
 impl<'w> Writer<'w> {
@@ -33,7 +37,8 @@ impl<'w> Writer<'w> {
         for (name, text) in provenance.entries() {
             write_text(&file, &partial, name, &text)?;
         }
-        Ok(Self { world, target: path.to_owned(), partial, file, fields: HashMap::new() })
+        let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
+        Ok(Self { world, target: path.to_owned(), partial, file, fields })
     }
 
     /// Declares a field. Collective.
@@ -93,10 +98,10 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When the data cannot be flushed or the file cannot be renamed.
     pub fn finish(self) -> Result<(), DatasetError> {
-        drop(self.fields);
+        drop(ManuallyDrop::into_inner(self.fields));
         let refused = |source| DatasetError::Hdf5 { action: "close".into(), path: self.partial.clone(), source };
         self.file.flush().map_err(refused)?;
-        self.file.close().map_err(refused)?;
+        ManuallyDrop::into_inner(self.file).close().map_err(refused)?;
         self.world.barrier();
         if self.world.rank() == 0 {
             std::fs::rename(&self.partial, &self.target).map_err(|source| DatasetError::Io {

@@ -5,7 +5,7 @@
 
 use super::{
     Context, Stage, StageError,
-    latent::{Scaling, encode_snapshots, joined_state},
+    latent::{BLOCK, Scaling, encode_snapshots, flattened, joined_state, stacked},
 };
 use crate::{
     dataset::{Field, Reader},
@@ -13,10 +13,7 @@ use crate::{
     parallel::Ranks,
     systems::System,
 };
-use ndarray::{Array1, Array2, Array3, ArrayD, Axis, concatenate};
-
-/// Snapshots that are encoded at a time.
-const BLOCK: usize = 1024;
+use ndarray::{Array2, Axis};
 
 /// Runs the stage.
 ///
@@ -36,7 +33,7 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
         let snapshots = first..(first + BLOCK).min(share.end);
         let items = snapshots.start * drawn..snapshots.end * drawn;
         let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
-        let encoded = encode_snapshots(&closure, sites.view(), (shape, patch))?;
+        let encoded = encode_snapshots(&closure, sites.view(), (shape, patch));
         let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
         let observables =
             |name| -> Result<Array2<f64>, StageError> { Ok(flattened(pairs.read_items::<f64>(name, items.clone())?)) };
@@ -81,7 +78,7 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
     Ok(file.finish()?)
 }
 
-/// Trains the autoencoder on the patches that partial evolution starts from: one drawn uniformly from each snapshot.
+/// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots.
 fn fit(context: &Context) -> Result<Closure, StageError> {
     let input = context.input;
     let pairs = Reader::open(&context.path("pairs.h5"))?;
@@ -104,54 +101,4 @@ fn fit(context: &Context) -> Result<Closure, StageError> {
 /// Which latent components are scaled to [0, 1]: observables as they say, closure variables always.
 fn scaled_components<S: System>(variables: usize) -> Vec<bool> {
     S::OBSERVABLES.iter().map(|observable| observable.scaled).chain(std::iter::repeat_n(true, variables)).collect()
-}
-
-/// All axes after the first as one.
-pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
-    let items = array.shape().first().copied().unwrap_or(0);
-    let rest = array.len() / items.max(1);
-    array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
-}
-
-fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
-    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    if views.is_empty() {
-        return Array2::zeros((0, components));
-    }
-    concatenate(Axis(0), &views).expect("blocks have the same components")
-}
-
-/// The scaling that `latent.h5` holds.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
-    Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
-}
-
-/// Scaled latent states of whole snapshots given as `[trajectory, record, site]` with their observables.
-///
-/// # Errors
-/// When the encoder fails.
-pub fn latent_states(
-    context: &Context,
-    closure: &Closure,
-    scaling: &Scaling,
-    sites: ArrayD<i8>,
-    observables: Array3<f64>,
-) -> Result<Array3<f32>, StageError> {
-    let (trajectories, records, count) = observables.dim();
-    let shapes = (context.input.large_shape(), context.input.patch_shape());
-    let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
-    let mut blocks = Vec::new();
-    for block in sites.axis_chunks_iter(Axis(0), BLOCK) {
-        blocks.push(encode_snapshots(closure, block, shapes)?);
-    }
-    let encoded = stacked(&blocks, closure.variables());
-    let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
-    let states = scaling.states(joined_state(observables.view(), encoded.view()));
-    let components = states.ncols();
-    Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
 }

@@ -2,8 +2,7 @@
 
 use super::{
     Context, Stage, StageError,
-    closure::{latent_states, scaling},
-    latent::Scaling,
+    latent::{Scaling, latent_states, scaling},
     train::{kinds, trainings},
 };
 use crate::{
@@ -111,7 +110,7 @@ fn encode_truth(context: &Context) -> Result<(), StageError> {
         let sites = truth.read_items::<i8>("snapshots", items.clone())?;
         let observables = truth.read_items::<f64>("observables", items)?;
         let observables = observables.into_dimensionality().expect("observables have three axes");
-        let states = latent_states(context, &closure, &scaling, sites, observables)?;
+        let states = latent_states(context, &closure, &scaling, sites, observables);
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }

@@ -2,21 +2,21 @@
 
 use super::{Context, StageError};
 use crate::{
-    lattice::Lattice,
-    lattice::{Region, Shape, Tiling, Window},
+    dataset::Reader,
+    lattice::{Lattice, Region, Shape, Tiling, Window},
     learning::Closure,
+    parallel::Ranks,
 };
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
+
+/// Snapshots that are encoded at a time.
+pub const BLOCK: usize = 1024;
 
 /// The closure variables of whole snapshots: the encoder on each of the K patches, averaged.
 ///
 /// `snapshots` holds `[snapshot, site]`; the result is `[snapshot, variable]`.
-pub fn encode_snapshots(
-    closure: &Closure,
-    snapshots: ArrayView2<i8>,
-    (shape, patch): (Shape, Shape),
-) -> Result<Array2<f32>, StageError> {
+pub fn encode_snapshots(closure: &Closure, snapshots: ArrayView2<i8>, (shape, patch): (Shape, Shape)) -> Array2<f32> {
     let tiling = Tiling::new(shape, patch).expect("the input was checked: patches tile the lattice");
     let (count, patches) = (snapshots.nrows(), tiling.len());
     let mut cut = vec![0; count * shape.sites()];
@@ -34,7 +34,7 @@ pub fn encode_snapshots(
     let encoded = closure.encode(cut.view());
     let variables = encoded.ncols();
     let by_snapshot = encoded.into_shape_with_order((count, patches, variables)).expect("one code a patch");
-    Ok(by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables))))
+    by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables)))
 }
 
 /// Observables and closure variables side by side, `[item, component]`.
@@ -57,7 +57,6 @@ pub struct Scaling {
 impl Scaling {
     /// Each component that is to be scaled goes to [0, 1] over the states of all ranks; the others stay as they are.
     pub fn over(context: &Context, states: ArrayView2<f32>, scaled: &[bool]) -> Self {
-        use crate::parallel::Ranks;
         let extreme = |component: usize, sign: f64| {
             let mine = states
                 .column(component)
@@ -96,4 +95,52 @@ impl Scaling {
     pub fn increments(&self, raw: Array2<f32>) -> Array2<f32> {
         raw / &self.scale.mapv(|scale| scale as f32)
     }
+}
+
+/// The scaling that `latent.h5` holds.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
+    let latent = Reader::open(&context.path("latent.h5"))?;
+    let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
+    Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
+}
+
+/// Scaled latent states of whole snapshots given as `[trajectory, record, site]` with their observables.
+pub fn latent_states(
+    context: &Context,
+    closure: &Closure,
+    scaling: &Scaling,
+    sites: ArrayD<i8>,
+    observables: Array3<f64>,
+) -> Array3<f32> {
+    let (trajectories, records, count) = observables.dim();
+    let shapes = (context.input.large_shape(), context.input.patch_shape());
+    let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
+    let mut blocks = Vec::new();
+    for block in sites.axis_chunks_iter(Axis(0), BLOCK) {
+        blocks.push(encode_snapshots(closure, block, shapes));
+    }
+    let encoded = stacked(&blocks, closure.variables());
+    let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
+    let states = scaling.states(joined_state(observables.view(), encoded.view()));
+    let components = states.ncols();
+    states.into_shape_with_order((trajectories, records, components)).expect("one state a record")
+}
+
+/// All axes after the first as one.
+pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
+    let items = array.shape().first().copied().unwrap_or(0);
+    let rest = array.len() / items.max(1);
+    array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
+}
+
+/// Blocks of rows below each other; none give no rows.
+pub fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
+    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
+    if views.is_empty() {
+        return Array2::zeros((0, components));
+    }
+    concatenate(Axis(0), &views).expect("blocks have the same components")
 }

@@ -4,8 +4,8 @@ use super::Stage;
 use crate::{config::Input, dynamics::Until, sampling::upsampling_factors};
 use std::fmt::Write as _;
 
-/// A table of sizes, patches, work, files and memory for one input on `ranks` ranks.
-pub fn plan(input: &Input, ranks: usize) -> String {
+/// A table of sizes, patches, work, files and memory for one input.
+pub fn plan(input: &Input) -> String {
     let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
     let factors = upsampling_factors(small, large).unwrap_or_default();
     let levels = if factors.is_empty() { "none".to_owned() } else { format!("{factors:?}") };
@@ -74,7 +74,10 @@ pub fn plan(input: &Input, ranks: usize) -> String {
         let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));
         line(&format!("files of {}", stage.name()), format!("{}{size}", stage.files(input).join(", ")));
     }
-    line("memory a rank", format!("about {:.1} GB on {ranks} rank(s)", memory(input, ranks) / 1e9));
+    line(
+        "memory of one rank",
+        format!("about {:.1} GB; the pairs are shared over ranks in training", memory(input) / 1e9),
+    );
     text
 }
 
@@ -94,10 +97,10 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     Some(bytes as f64)
 }
 
-/// Peak memory of a rank: the training data are on every rank, blocks of snapshots are bounded.
-fn memory(input: &Input, ranks: usize) -> f64 {
+/// Peak memory of a rank: the closure's training patches are on every rank, blocks of snapshots are bounded.
+fn memory(input: &Input) -> f64 {
     let patch = input.patch_shape().sites();
     let training = input.pairs() * (5 * patch + 48 * (2 + input.closure.variables));
-    let records = input.truth.records * input.large_shape().sites();
-    (training + (6 * records).max(400 << 20)) as f64 + input.pairs() as f64 * 100.0 / ranks as f64 + 3e8
+    let record = input.truth.records * input.large_shape().sites();
+    (training + (6 * record).max(400 << 20)) as f64 + 3e8
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Context, Stage, StageError,
-    closure::{latent_states, scaling},
+    latent::{latent_states, scaling},
     records::intensive,
     sharing::{Work, joined},
     train::{kinds, model_file},
@@ -97,6 +97,6 @@ fn initial_states<S: System<Site = i8>>(context: &Context, system: &S) -> Result
         ArrayD::from_shape_vec(IxDyn(&[trajectories, 1, shape.sites()]), joined(&sites)).expect("whole lattices");
     let observables = Array3::from_shape_vec((trajectories, 1, S::OBSERVABLES.len()), joined(&observables))
         .expect("one row of observables a trajectory");
-    let states = latent_states(context, &closure, &scaling(context)?, sites, observables)?;
+    let states = latent_states(context, &closure, &scaling(context)?, sites, observables);
     Ok(states.index_axis_move(Axis(1), 0))
 }
