@@ -27,17 +27,19 @@ pub struct Checkpoint<'a> {
 }
 
 impl Checkpoint<'_> {
-    /// Puts `descent` and `course` where the file says. Without a usable file nothing changes.
-    pub(super) fn resume(&self, descent: &mut Descent, course: &mut Course, ranks: &dyn Ranks) {
+    /// Puts `descent` and `course` where the file says; whether there was one. Without a usable file nothing changes.
+    pub(super) fn resume(&self, descent: &mut Descent, course: &mut Course, ranks: &dyn Ranks) -> bool {
         let mut bytes = if ranks.rank() == 0 { self.read(descent) } else { Vec::new() };
         let mut length = (bytes.len() as u64).to_le_bytes();
         ranks.broadcast(&mut length);
         bytes.resize(u64::from_le_bytes(length) as usize, 0);
         if bytes.is_empty() {
-            return;
+            return false;
         }
         ranks.broadcast(&mut bytes);
-        if let Ok(state) = State::parse(&bytes, self.identity, descent) {
+        let state = State::parse(&bytes, self.identity, descent);
+        let usable = state.is_ok();
+        if let Ok(state) = state {
             state.restore(descent, course);
             if ranks.rank() == 0 {
                 let Place { epoch, batch, .. } = course.place;
@@ -45,6 +47,7 @@ impl Checkpoint<'_> {
                 (self.say)(&format!("The training goes on at epoch {epoch}, batch {batch}, from {path}."));
             }
         }
+        usable
     }
 
     /// The bytes of a usable file; empty when there is none.
@@ -158,7 +161,7 @@ impl<'a> Keeper<'a> {
 
     /// The file that the training went on from is a good one.
     pub fn resumed(&mut self, place: Place) {
-        self.kept = (place != Place::default()).then_some(place);
+        self.kept = Some(place);
     }
 
     /// Writes a checkpoint when one is due. Weights that are no numbers are not kept.

@@ -83,8 +83,9 @@ pub(super) fn optimise(
     };
     let mut keeper = Keeper::new(run.checkpoint, run.ranks, train.checkpoint_seconds);
     if let Some(checkpoint) = run.checkpoint {
-        checkpoint.resume(descent, &mut course, run.ranks);
-        keeper.resumed(course.place);
+        if checkpoint.resume(descent, &mut course, run.ranks) {
+            keeper.resumed(course.place);
+        }
         course.records.iter().for_each(&mut *observer);
     }
     while course.place.epoch < train.epochs {

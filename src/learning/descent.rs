@@ -100,7 +100,7 @@ impl<'a> Descent<'a> {
     }
 
     /// The rest, from `place` on, of one pass over the samples `order` in batches of `batch` over all ranks together; returns
-    /// the mean loss. `after` sees the place after each step whose loss is known to be finite.
+    /// the mean loss. `seen` gets the place before a step when the loss of the present weights is known to be finite.
     ///
     /// # Errors
     /// [`LearningError::Diverged`] when a loss is NaN or infinite; the weights are then as that step found them on a
@@ -111,7 +111,7 @@ impl<'a> Descent<'a> {
         batch: usize,
         learning_rate: f64,
         mut place: Place,
-        after: &mut dyn FnMut(&Self, Place) -> Result<(), LearningError>,
+        seen: &mut dyn FnMut(&Self, Place) -> Result<(), LearningError>,
     ) -> Result<f64, LearningError> {
         let (mine, bounds) = self.mine(order, batch);
         let mut pending = Vec::new();
@@ -122,19 +122,19 @@ impl<'a> Descent<'a> {
             pending.push((number, loss));
             let look = self.device == Device::Cpu || pending.len() == LOOK_EVERY || number + 2 == bounds.len();
             if look {
-                for (number, loss) in pending.drain(..) {
+                for (step, loss) in pending.drain(..) {
                     let loss = loss.double_value(&[]);
                     if !loss.is_finite() {
-                        return Err(self.diverged(place.epoch, number, loss, learning_rate));
+                        return Err(self.diverged(place.epoch, step, loss, learning_rate));
+                    }
+                    if step == number {
+                        place.batch = number;
+                        seen(self, place)?;
                     }
                     place.total += loss;
                 }
             }
             self.optimiser.step(self.parameters.flat_mut(), &gradient, learning_rate);
-            if look {
-                place.batch = number + 1;
-                after(self, place)?;
-            }
         }
         Ok(place.total / order.len() as f64)
     }

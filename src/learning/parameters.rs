@@ -159,6 +159,9 @@ impl Parameters {
 
     /// Euclidean norm and largest magnitude of all scalars.
     pub fn norms(&self) -> (f64, f64) {
-        no_grad(|| (self.flat.norm().double_value(&[]), self.flat.abs().max().double_value(&[])))
+        no_grad(|| {
+            let wide = self.flat.to_kind(Kind::Double);
+            (wide.norm().double_value(&[]), wide.abs().max().double_value(&[]))
+        })
     }
 }
