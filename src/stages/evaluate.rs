@@ -3,7 +3,7 @@
 use super::{
     Context, Stage, StageError,
     latent::{Scaling, latent_states, scaling},
-    train::{kinds, trainings},
+    train::{Training, kinds, trainings},
 };
 use crate::{
     dataset::{Field, Reader},
@@ -152,15 +152,11 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
             }
         }
     }
-    for training in trainings(context)?.iter().filter(|training| training.kind == "ours") {
-        let worst = training
-            .calibration
-            .iter()
-            .fold(1.0, |worst: f64, &value| if (value - 1.0).abs() > (worst - 1.0).abs() { value } else { worst });
-        metrics.insert(
-            format!("calibration_seed_{}", training.seed),
-            Metric::exact(worst, training.calibration.len(), "1"),
-        );
+    for Training { kind, seed, calibration, .. } in trainings(context)? {
+        for (component, variance) in calibration.into_iter().enumerate() {
+            let name = format!("calibration_{kind}_seed_{seed}_component_{component}");
+            metrics.insert(name, Metric::exact(variance, input.pairs(), "1"));
+        }
     }
     Ok(metrics)
 }
