@@ -41,8 +41,7 @@ install_system_packages() {
     command -v pkg-config >/dev/null || [ -n "${HDF5_DIR:-}" ] || missing+=(pkg-config)
     rust_is_new_enough || command -v curl >/dev/null || missing+=(curl ca-certificates)
     command -v mpicc >/dev/null || missing+=(libopenmpi-dev)
-    # Open MPI's mpirun wants a remote shell to exist, even on one machine.
-    command -v mpirun >/dev/null || command -v srun >/dev/null || missing+=(openmpi-bin openssh-client)
+    command -v mpirun >/dev/null || command -v srun >/dev/null || missing+=(openmpi-bin)
     [ -n "$(find_hdf5)" ] || missing+=(libhdf5-openmpi-dev)
     command -v h5diff >/dev/null || [ -n "${HDF5_DIR:-}" ] || missing+=(hdf5-tools)
     has_libclang || missing+=(libclang-dev clang)
