@@ -37,7 +37,7 @@ has_libclang() {
 
 install_system_packages() {
     missing=()
-    command -v cc >/dev/null || missing+=(build-essential)
+    { command -v cc && command -v c++; } >/dev/null || missing+=(build-essential)
     command -v pkg-config >/dev/null || [ -n "${HDF5_DIR:-}" ] || missing+=(pkg-config)
     rust_is_new_enough || command -v curl >/dev/null || missing+=(curl ca-certificates)
     command -v mpicc >/dev/null || missing+=(libopenmpi-dev)

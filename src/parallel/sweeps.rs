@@ -2,8 +2,8 @@
 //!
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
 //! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
-//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero; with one tile it is the
-//! kernel itself only if that tile were closed, so use a closed window for lattices that fit into cache.
+//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. A lattice that
+//! fits into cache needs no tiles: evolve it exactly, as one closed window.
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
