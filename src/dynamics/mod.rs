@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// What a site is, and which other sites its dynamics depends on.
 pub trait Law: Sync {
-    /// State of one site.
-    type Site: Copy + Default + Send + Sync + PartialEq + std::fmt::Debug + 'static;
+    /// State of one site, plain bytes: it crosses between ranks and to files as it is.
+    type Site: bytemuck::Pod + Default + Send + Sync + PartialEq + std::fmt::Debug;
     /// Width of the halo that the dynamics of a window needs: the reach of the stencil.
     const REACH: usize;
     /// The sites that the rate or drift of a site depends on.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     config::Point,
     parallel::{Ranks, World},
-    systems::SystemInput,
+    systems::with_system,
 };
 use std::{
     cell::Cell,
@@ -132,8 +132,7 @@ fn missing(context: &Context, stage: Stage, maker: Stage) -> StageError {
 }
 
 fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
-    let SystemInput::Ising(system) = &context.input.system;
-    match stage {
+    with_system!(&context.input.system, system => match stage {
         Stage::Simulate => simulate::simulate(context, system),
         Stage::Upsample => upsample::upsample(context, system),
         Stage::Evolve => evolve::evolve(context, system),
@@ -143,7 +142,7 @@ fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
         Stage::Predict => predict::predict(context, system),
         Stage::Evaluate => evaluate::evaluate(context, system),
         Stage::Report => report::report(context, system),
-    }
+    })
 }
 
 /// Prints a line and keeps it in `run.log`. Rank 0 only.

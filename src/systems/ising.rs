@@ -80,6 +80,13 @@ impl System for Ising {
 
     const TIME_UNIT: &'static str = "1 / attempt rate";
 
+    type Feature = i8;
+    const CHANNELS: usize = 1;
+
+    fn features(sites: &[i8]) -> Vec<i8> {
+        sites.to_vec()
+    }
+
     /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
         let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));

@@ -37,6 +37,15 @@ pub trait System: Law + Clone + Send {
     /// Unit of the law's time.
     const TIME_UNIT: &'static str;
 
+    /// How the closure autoencoder sees a site: `i8` for a spin (-1 or 1), `f32` for fields.
+    type Feature: Copy + Default + Send + Sync + 'static;
+
+    /// Features a site.
+    const CHANNELS: usize;
+
+    /// The features of sites, `[channel, site]`.
+    fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
+
     /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<Self::Site>;
 
@@ -75,11 +84,19 @@ impl SystemInput {
     /// # Errors
     /// A sentence that says what is wrong and what to do.
     pub fn check(&self, starts: &[f64]) -> Result<(), String> {
-        match self {
-            Self::Ising(ising) => ising.check(starts),
-        }
+        with_system!(self, system => system.check(starts))
     }
 }
+
+/// Evaluates an expression with the system of an input under a name: static dispatch, one `match` a run.
+macro_rules! with_system {
+    ($input:expr, $system:ident => $body:expr) => {
+        match $input {
+            $crate::systems::SystemInput::Ising($system) => $body,
+        }
+    };
+}
+pub(crate) use with_system;
 
 /// A commented input for each system, for `tessera new`.
 pub const TEMPLATES: &[(&str, &str)] = &[("ising", include_str!("../../inputs/quickstart.toml"))];
