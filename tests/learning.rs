@@ -1,9 +1,11 @@
 //! Laws of learning: known equations are recovered, gradients are gradients, files give back what they were given.
 
+mod common;
+
+use common::threads::on_ranks;
 use ndarray::{Array1, Array2, Array3, Axis, array};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
-use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
@@ -87,76 +89,19 @@ fn same_seed_gives_identical_weights_and_another_seed_others() {
     assert_ne!(weights(1), weights(2));
 }
 
-/// Ranks that are threads of this process.
-struct ThreadRanks {
-    rank: usize,
-    size: usize,
-    sums: Arc<Mutex<Vec<f64>>>,
-    barrier: Arc<Barrier>,
-}
-
-impl Ranks for ThreadRanks {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-    fn size(&self) -> usize {
-        self.size
-    }
-    fn node_rank(&self) -> usize {
-        self.rank
-    }
-    fn sum(&self, values: &mut [f64]) {
-        for rank in 0..self.size {
-            if rank == self.rank {
-                let mut sums = self.sums.lock().unwrap();
-                sums.resize(values.len(), 0.0);
-                sums.iter_mut().zip(values.iter()).for_each(|(sum, value)| *sum += value);
-            }
-            self.barrier.wait();
-        }
-        values.copy_from_slice(&self.sums.lock().unwrap());
-        self.barrier.wait();
-        self.sums.lock().unwrap().clear();
-        self.barrier.wait();
-    }
-    fn mean(&self, values: &mut [f32]) {
-        let mut wide: Vec<f64> = values.iter().map(|&value| f64::from(value) / self.size as f64).collect();
-        self.sum(&mut wide);
-        values.iter_mut().zip(wide).for_each(|(value, mean)| *value = mean as f32);
-    }
-    fn broadcast(&self, bytes: &mut [u8]) {
-        let mut wide: Vec<f64> = bytes.iter().map(|&byte| if self.rank == 0 { f64::from(byte) } else { 0.0 }).collect();
-        self.sum(&mut wide);
-        bytes.iter_mut().zip(wide).for_each(|(byte, value)| *byte = value as u8);
-    }
-    fn barrier(&self) {
-        self.barrier.wait();
-    }
-    fn abort(&self, message: &str) -> ! {
-        panic!("{message}")
-    }
-}
-
 #[test]
 fn several_ranks_follow_the_curve_of_one() {
     let pairs = ornstein_uhlenbeck(6_000, 1.0, 10);
     let input = TrainInput { epochs: 10, batch: 1000, ..Default::default() };
     let curve = |size: usize| -> Vec<(Vec<f64>, Vec<f64>)> {
-        let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(size)));
-        let run = |rank| {
-            let ranks = ThreadRanks { rank, size, sums: sums.clone(), barrier: barrier.clone() };
+        on_ranks(size, |ranks| {
             let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
             let (z, increment, dt) = pairs.select(&own);
             let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
-            let run = Run::new(1, &ranks, Device::Cpu);
+            let run = Run::new(1, ranks, Device::Cpu);
             let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
             (model.weights(), records.iter().map(|record| record.validation_loss).collect())
-        };
-        let run = &run;
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || run(rank))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     };
     let (one, three) = (curve(1), curve(3));

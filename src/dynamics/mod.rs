@@ -21,8 +21,14 @@ pub trait Law: Sync {
     type Site: bytemuck::Pod + Default + Send + Sync + PartialEq + std::fmt::Debug;
     /// Width of the halo that the dynamics of a window needs: the reach of the stencil.
     const REACH: usize;
+    /// How far from its own site an event writes: beyond this, sites never change by it.
+    const SPREAD: usize = 0;
     /// The sites that the rate or drift of a site depends on.
     fn stencil(&self) -> Stencil;
+    /// The time step that all sites take at once from the same old state; `None` when events happen one at a time.
+    fn synchronous_step(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// A law of discrete events at sites.

@@ -5,7 +5,7 @@
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Until},
-    lattice::{Lattice, Region, Shape, Window, overlapping_patches},
+    lattice::{Cover, Lattice, Region, Shape, Window},
     rng::Rng,
     systems::System,
 };
@@ -34,11 +34,11 @@ impl<'a, S: System> LocalRelax<'a, S> {
         stream: impl Fn(u64) -> Rng,
     ) -> Result<Elapsed, EvolveError> {
         let mut total = Elapsed::default();
-        let patches = overlapping_patches(lattice.shape, self.window.shape());
-        for (origin, number) in patches.into_iter().flatten().zip(0..) {
-            self.window.load(lattice, origin);
-            total += self.dynamics.evolve(self.system, &mut self.window, self.until, &mut stream(number))?;
-            self.window.store(lattice, origin, Region::BOX);
+        let patches = Cover::overlapping(lattice.shape, self.window.shape());
+        for patch in patches.groups.into_iter().flatten() {
+            self.window.load(lattice, patch.origin);
+            total += self.dynamics.evolve(self.system, &mut self.window, self.until, &mut stream(patch.number))?;
+            self.window.store(lattice, patch.origin, Region::BOX);
         }
         Ok(total)
     }
