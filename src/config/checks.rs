@@ -20,6 +20,7 @@ impl Input {
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_times())
+            .and_then(|()| self.check_tiles())
             .and_then(|()| self.check_learning())
             .map_err(ConfigError::Physics)
     }
@@ -128,6 +129,28 @@ impl Input {
         if !(self.evaluate.equilibrium > 0.0 && self.evaluate.equilibrium <= 1.0) {
             let part = self.evaluate.equilibrium;
             return Err(format!("evaluate.equilibrium is {part}; it is the last fraction of a trajectory, in (0, 1]"));
+        }
+        Ok(())
+    }
+
+    fn check_tiles(&self) -> Result<(), String> {
+        let (Some(tile), large) = (self.truth.tile, self.lattice.large) else {
+            return match self.truth.quantum {
+                Some(_) => Err("truth.quantum is set without truth.tile; give the side of the tiles too".into()),
+                None => Ok(()),
+            };
+        };
+        if tile == 0 || !large.is_multiple_of(tile) || tile == large {
+            return Err(format!(
+                "truth.tile is {tile}; lattice.large = {large} must be a multiple of it, at least twice as long"
+            ));
+        }
+        let Some(quantum) = self.truth.quantum else { return Ok(()) };
+        positive("truth.quantum", quantum)?;
+        let sweeps = self.truth.interval / quantum;
+        if (sweeps - sweeps.round()).abs() > 1e-6 || sweeps < 0.5 {
+            let interval = self.truth.interval;
+            return Err(format!("truth.interval = {interval} is not a whole number of truth.quantum = {quantum}"));
         }
         Ok(())
     }

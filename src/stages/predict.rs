@@ -60,6 +60,7 @@ pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<()
     }
     .share_out(
         context,
+        &mut file,
         |_| Ok(()),
         || (),
         |(), (), item| {
@@ -69,7 +70,7 @@ pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<()
             let states = rollout(&sde, starts.slice(s![range, ..]), choices.step, steps, every, seed, stream)?;
             Ok(states.permuted_axes([1, 0, 2]).as_standard_layout().to_owned())
         },
-        |items, block| {
+        |file, items, block| {
             for (item, states) in items.zip(block) {
                 let (_, _, kind, number, range) = place(item);
                 file.write_at(kind, &[number, range.start], states.insert_axis(Axis(0)).view())?;

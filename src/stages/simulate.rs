@@ -25,6 +25,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     }
     .share_out(
         context,
+        &mut file,
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
@@ -32,7 +33,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             records.record(system, &start, &mut stream(seed, Purpose::SmallEvolve, item), dynamics)
         },
-        |items, block| records.write::<S>(&file, items.start, &block),
+        |file, items, block| records.write::<S>(file, items.start, &block),
     )?;
     Ok(file.finish()?)
 }
