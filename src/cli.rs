@@ -157,6 +157,10 @@ fn refuse_lone_ranks(world: &World) {
 
 /// Runs stages on all ranks of the job.
 fn parallel(run: &Run, only: Option<Stage>) {
+    let signalled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGUSR1] {
+        signal_hook::flag::register(signal, Arc::clone(&signalled)).expect("these signals may be handled");
+    }
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
     refuse_lone_ranks(&world);
@@ -169,10 +173,6 @@ fn parallel(run: &Run, only: Option<Stage>) {
         Device::Cuda => DeviceChoice::Cuda,
         Device::Auto => DeviceChoice::Auto,
     };
-    let signalled = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGUSR1] {
-        signal_hook::flag::register(signal, Arc::clone(&signalled)).expect("these signals may be handled");
-    }
     let options = Options {
         out: run.out.clone(),
         threads,
