@@ -23,6 +23,9 @@ pub struct Run<'a> {
     pub ranks: &'a dyn Ranks,
     /// The device of this rank.
     pub device: Device,
+    /// Threads of this rank on a processor, unless the training's input says otherwise; 0 takes all cores for a single rank,
+    /// else one.
+    pub threads: usize,
     /// Where the state of the training is kept; `None` for nowhere.
     pub checkpoint: Option<Checkpoint<'a>>,
 }
@@ -30,12 +33,14 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A training without checkpoints.
     pub fn new(seed: u64, ranks: &'a dyn Ranks, device: Device) -> Self {
-        Self { seed, ranks, device, checkpoint: None }
+        Self { seed, ranks, device, threads: 0, checkpoint: None }
     }
 }
 
 /// The samples of a training, numbered over all ranks.
 pub(super) struct Samples {
+    /// Number of the model in the streams of the batches.
+    pub model: u64,
     /// Samples to learn from.
     pub rows: Vec<usize>,
     /// Samples held out.
@@ -92,7 +97,7 @@ pub(super) fn optimise(
         let start = Instant::now();
         let (epoch, learning_rate) = (course.place.epoch, course.plateau.learning_rate);
         let mut order = samples.rows.clone();
-        order.shuffle(&mut stream(run.seed, Purpose::Batches, [0, epoch as u64]));
+        order.shuffle(&mut stream(run.seed, Purpose::Batches, [samples.model, epoch as u64]));
         let train_loss = descent
             .epoch(&order, train.batch, learning_rate, course.place, &mut |descent, place| {
                 keeper.step(descent, &course, place)

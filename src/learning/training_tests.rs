@@ -69,7 +69,7 @@ fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
     let mut descent = Descent::new(objective, parameters, optimiser, rows, 1, &Alone);
-    let samples = Samples { rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
+    let samples = Samples { model: 0, rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
     let said = RefCell::new(String::new());
     let say = |text: &str| said.borrow_mut().push_str(text);
     let checkpoint = Some(Checkpoint { path, identity, say: &say });
