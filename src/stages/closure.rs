@@ -6,16 +6,21 @@
 use super::{
     Context, Stage, StageError,
     latent::{BLOCK, Scaling, encode_patches, encode_snapshots, features, flattened, joined_state, stacked},
+    run::say,
 };
 use crate::{
     dataset::{Field, Reader},
-    learning::{Closure, Feature, Patches, Run},
+    learning::{Checkpoint, Closure, Feature, Patches, Run},
     parallel::Ranks,
     systems::System,
 };
 use hdf5::H5Type;
 use ndarray::{Array2, Axis};
+use serde_json::json;
 use tch::Device;
+
+/// The state of a training under way.
+const CHECKPOINT: &str = "closure.checkpoint";
 
 /// Runs the stage.
 ///
@@ -23,6 +28,19 @@ use tch::Device;
 /// When training, or the file system, fails.
 pub fn closure<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
     let closure = fit::<S>(context)?;
+    write_latent::<S>(context, &closure)?;
+    if context.leads() {
+        // Until here it spares a stage that is killed late a second training.
+        std::fs::remove_file(context.path(CHECKPOINT)).ok();
+    }
+    Ok(())
+}
+
+/// Writes the scaled latent states and increments of all pairs.
+fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
+    context: &Context,
+    closure: &Closure,
+) -> Result<(), StageError> {
     let input = context.input;
     let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.patches_drawn());
     let large = Reader::open(&context.path("large.h5"))?;
@@ -34,13 +52,20 @@ pub fn closure<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _sy
     for first in share.clone().step_by(BLOCK) {
         let snapshots = first..(first + BLOCK).min(share.end);
         let items = snapshots.start * drawn..snapshots.end * drawn;
-        let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
-        let encoded = encode_snapshots::<S>(&closure, sites.view(), (shape, patch));
+        let encoded = if closure.variables() == 0 {
+            Array2::zeros((snapshots.len(), 0))
+        } else {
+            let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
+            encode_snapshots::<S>(closure, sites.view(), (shape, patch))
+        };
         let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
         let observables =
             |name| -> Result<Array2<f64>, StageError> { Ok(flattened(pairs.read_items::<f64>(name, items.clone())?)) };
         let patches = |name| -> Result<Array2<f32>, StageError> {
-            Ok(encode_patches::<S>(&closure, flattened(pairs.read_items(name, items.clone())?).view()))
+            if closure.variables() == 0 {
+                return Ok(Array2::zeros((items.len(), 0)));
+            }
+            Ok(encode_patches::<S>(closure, flattened(pairs.read_items(name, items.clone())?).view()))
         };
         let (before, after) = (patches("before")?, patches("after")?);
         let state = joined_state(observables("observables")?.view(), encoded.select(Axis(0), &repeated).view());
@@ -88,12 +113,23 @@ fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<C
         (Closure::none(device), Vec::new())
     } else {
         let patches = patches::<S>(context, device)?;
-        let run = Run { threads: context.options.threads, ..Run::new(input.seed, context.world, device) };
+        let say = |text: &str| {
+            say(context, text).ok();
+        };
+        let path = context.path(CHECKPOINT);
+        let identity = format!("{} closure", context.provenance(Stage::Closure).fingerprint);
+        let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
+        let run = Run { threads: context.options.threads, checkpoint, ..Run::new(input.seed, context.world, device) };
         let mut progress = context.progress("closure", input.closure.epochs, "epochs");
         Closure::fit(patches, &input.closure, &run, &mut |_| progress.advance(1))?
     };
     if context.leads() {
-        let metadata = context.provenance(Stage::Closure).json(&[("curve", serde_json::json!(curve))]);
+        // Without the seconds, so that equal weights give equal bytes.
+        let curve: Vec<_> = curve
+            .iter()
+            .map(|record| json!([record.epoch, record.train_loss, record.validation_loss, record.learning_rate]))
+            .collect();
+        let metadata = context.provenance(Stage::Closure).json(&[("curve", json!(curve))]);
         closure.save(&context.path("closure.safetensors"), &metadata)?;
     }
     Ok(closure)

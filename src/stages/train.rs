@@ -126,7 +126,7 @@ fn train_one(
     let path = checkpoint_file(context, kind, seed);
     let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint };
+    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: None };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
