@@ -1,13 +1,13 @@
 //! Laws of learning: known equations are recovered, gradients are gradients, files give back what they were given.
 
-use ndarray::{Array1, Array2, Array3, Axis, array};
+use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
 use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Pairs, Run, Sde, SdeInput, TrainInput, device, fit,
+        Closure, DeviceChoice, LearningError, Pairs, Rollout, Run, Sde, SdeInput, TrainInput, device, fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
         sde::{DiffusionKind, DriftKind},
@@ -234,6 +234,26 @@ fn predictions_reach_the_stationary_law() {
     let last = ensemble.index_axis(Axis(0), 1);
     let mean = last.mean_axis(Axis(0)).unwrap();
     assert!((mean[0] - 0.5).abs() < 0.1 && (mean[1] + 1.0).abs() < 0.1, "{mean}");
+}
+
+#[test]
+fn predictions_do_not_depend_on_blocks_of_time() {
+    let pairs = ornstein_uhlenbeck(3_000, 1.0, 13);
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &TrainInput { epochs: 1, ..Default::default() }, 1);
+    // Three groups of noise, the last one of 88 trajectories.
+    let start = Array2::from_elem((600, 2), 0.5f32);
+    let whole = predict(&learned, start.view(), 0.02, 60, 5, 4, [2, 0]).unwrap();
+    let mut rollout = Rollout::new(&learned, start.view(), 0.02, 5, 4, [2, 0]).unwrap();
+    let mut record = 1;
+    for block in [1, 4, 0, 7] {
+        let found = rollout.records(block).unwrap();
+        assert_eq!(found, whole.slice(s![record..record + block, .., ..]));
+        record += block;
+    }
+    assert_eq!(record, whole.len_of(Axis(0)));
+    let last = predict(&learned, start.slice(s![512.., ..]), 0.02, 60, 5, 4, [2, 2]).unwrap();
+    let difference = &last - &whole.slice(s![.., 512.., ..]);
+    assert!(difference.iter().all(|difference| difference.abs() < 1e-5), "a group depends on those beside it");
 }
 
 #[test]
