@@ -97,7 +97,7 @@ fn swept<L: System + Law<Site = i8>>(law: &L, start: &Lattice<i8>, tile: Shape, 
 
 #[test]
 fn sweeps_of_spins_do_not_depend_on_the_number_of_ranks() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     for (shape, tile) in [((24, 40), (4, 8)), ((12, 20), (6, 5)), ((15, 12), (3, 6))] {
         let (shape, tile) = (Shape::plane(shape.0, shape.1), Shape::plane(tile.0, tile.1));
         let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 0]));
@@ -140,7 +140,7 @@ fn events_that_write_beyond_their_tile_lose_nothing_on_any_number_of_ranks() {
 
 #[test]
 fn local_relaxation_is_the_same_on_a_divided_lattice() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let (shape, patch, until) = (Shape::plane(24, 40), Shape::plane(4, 8), Until::Time(0.7));
     let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 1]));
     let patch_stream = |number| stream(4, Purpose::Relax, [9, number]);
@@ -165,7 +165,7 @@ fn local_relaxation_is_the_same_on_a_divided_lattice() {
 
 #[test]
 fn sums_over_tiles_are_those_of_the_whole_lattice_and_equal_on_any_number_of_ranks() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let shape = Shape::plane(24, 40);
     let start = ising.draw(shape, Some(0.3), &mut stream(1, Purpose::Bench, [0, 2]));
     let mut whole = Window::closed(shape, 1);

@@ -89,13 +89,13 @@ fn largest_deviation(left: &Histories, right: &Histories) -> (f64, String) {
 /// A quench from a random state to T = 1.5, and the approach to equilibrium at T = 2.5.
 #[test]
 fn sweeps_follow_the_serial_kernel_and_a_quantum_ten_times_too_long_is_seen() {
-    let quench = (Ising { temperature: 1.5, field: 0.1 }, &[5.0, 10.0, 20.0][..]);
-    let equilibrium = (Ising { temperature: 2.5, field: 0.1 }, &[40.0, 50.0, 60.0][..]);
+    let quench = (Ising::new(1.5, 0.1), &[5.0, 10.0, 20.0][..]);
+    let equilibrium = (Ising::new(2.5, 0.1), &[40.0, 50.0, 60.0][..]);
     for (ising, times) in [quench, equilibrium] {
         let exact = serial(&ising, times);
         let (deviation, place) = largest_deviation(&exact, &swept(&ising, times, 0.5));
-        assert!(deviation < 3.0, "T = {}: {place}", ising.temperature);
+        assert!(deviation < 3.0, "T = {}: {place}", ising.temperature.value());
         let (deviation, place) = largest_deviation(&exact, &swept(&ising, times, 5.0));
-        assert!(deviation > 3.0, "T = {}: a quantum of 5 is not seen; at most {place}", ising.temperature);
+        assert!(deviation > 3.0, "T = {}: a quantum of 5 is not seen; at most {place}", ising.temperature.value());
     }
 }

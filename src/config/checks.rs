@@ -85,13 +85,21 @@ impl Input {
         let wide = |count: usize| count as u128;
         let snapshots = wide(self.simulate.trajectories) * wide(self.simulate.snapshots) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
-        let records = wide(self.truth.starts.len()) * wide(self.truth.trajectories) * wide(self.truth.records);
+        let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth.records);
         for (name, count) in
             [("training pairs", pairs), ("records of the truth", records * wide(self.predict.replicas))]
         {
             if count > most {
                 return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
             }
+        }
+        let conditions = self.system.conditions().len();
+        if conditions > self.simulate.trajectories {
+            return Err(format!(
+                "simulate.trajectories is {}, but the system has {conditions} conditions, which trajectories take in turn; make \
+                 it a multiple of {conditions}",
+                self.simulate.trajectories
+            ));
         }
         let mut seeds = self.train.seeds.clone();
         seeds.sort_unstable();
@@ -158,6 +166,14 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
+        let axes = self.patch_shape().used().len();
+        if axes > 2 && closure.components() > 0 {
+            return Err(format!(
+                "closure.variables is {}, but patches of this system have {axes} axes and autoencoders are for one and two; set \
+                 closure.encoder = \"none\"",
+                closure.variables
+            ));
+        }
         positive("closure.learning_rate", closure.learning_rate)?;
         let widths =
             [("closure.hidden", closure.hidden), ("closure.batch", closure.batch), ("closure.epochs", closure.epochs)];

@@ -35,13 +35,13 @@ mod training_tests;
 
 pub use calibration::calibration;
 pub use checkpoint::Checkpoint;
-pub use closure::{Closure, ClosureInput, Patches};
+pub use closure::{Closure, ClosureInput, EncoderKind, Feature, Patches};
 pub use course::Run;
 pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use network::Activation;
 pub use pairs::Pairs;
-pub use rollout::predict;
+pub use rollout::{Rollout, predict};
 pub use sde::{Sde, SdeInput, SdeModel};
 pub use trainer::{TrainInput, fit};
 

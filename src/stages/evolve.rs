@@ -1,7 +1,7 @@
 //! Partial evolution: some patches of each large snapshot, each evolved on its own (`pairs.h5`).
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     records::{names_of_observables, shaped, spatial_axes},
     sharing::{Teamwork, Work, complete, joined},
 };
@@ -32,7 +32,8 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     let sources: Array1<u32> = large.read("trajectory")?;
     let mut file = context.create(Stage::Evolve, "pairs.h5")?;
     declare::<S>(&mut file, input.pairs(), patch)?;
-    let evolving = Evolving { input, system, tiling, states, sources };
+    conditions::declare(&mut file, input, "pair", input.pairs())?;
+    let evolving = Evolving { input, family: system.family(), tiling, states, sources };
     if context.options.ranks_per_snapshot == 1 {
         evolving.one_by_one(context, &large, &mut file)?;
     } else {
@@ -47,22 +48,30 @@ type Numbered<T> = (u32, u32, Pair<T>);
 /// What all items share.
 struct Evolving<'a, S> {
     input: &'a Input,
-    system: &'a S,
+    family: Vec<S>,
     tiling: Tiling,
     states: Array2<f64>,
     sources: Array1<u32>,
 }
 
 impl<S: System<Site: H5Type>> Evolving<'_, S> {
-    fn memory(&self) -> PartialEvolution<'_, S> {
-        let (input, shapes) = (self.input, (self.input.large_shape(), self.input.patch_shape()));
-        PartialEvolution::new(self.system, shapes.0, shapes.1, input.evolve.surroundings, input.evolve.until)
+    /// Working memory of a thread, for each member of the family.
+    fn memory(&self) -> Vec<PartialEvolution<'_, S>> {
+        let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());
+        let choices = self.input.evolve;
+        let evolution = |member| PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until);
+        self.family.iter().map(evolution).collect()
+    }
+
+    /// The condition, by number, of a snapshot.
+    fn condition_of(&self, snapshot: usize) -> usize {
+        self.input.condition_of(self.sources[snapshot] as usize)
     }
 
     /// The pairs with these places in the drawing order of a snapshot.
     fn pairs(
         &self,
-        partial: &mut PartialEvolution<S>,
+        partial: &mut [PartialEvolution<S>],
         snapshot: &Lattice<S::Site>,
         item: usize,
         orders: Range<usize>,
@@ -70,6 +79,7 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
         let (seed, drawn) = (self.input.seed, self.input.patches_drawn());
         let mut choice = stream(seed, Purpose::PatchChoice, [item as u64, 0]);
         let numbers = rand::seq::index::sample(&mut choice, self.tiling.len(), drawn).into_vec();
+        let partial = &mut partial[self.condition_of(item)];
         let pair = |order: usize| {
             let number = numbers[order];
             let mut rng = stream(seed, Purpose::Partial, [item as u64, order as u64]);
@@ -135,6 +145,8 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
         file.write("patch", first, shaped(&[pairs.len()], &origins(&|_, number| number)))?;
         let trajectories = origins(&|snapshot, _| self.sources[snapshot as usize]);
         file.write("trajectory", first, shaped(&[pairs.len()], &trajectories))?;
+        let conditions = pairs.iter().map(|&(snapshot, ..)| self.condition_of(snapshot as usize));
+        conditions::write(file, self.input, first, conditions)?;
         file.write("observables", first, shaped(&[pairs.len(), S::OBSERVABLES.len()], &state))?;
         let patches: Vec<_> = pairs.iter().map(|(_, _, pair)| pair).collect();
         write_patches::<S>(file, first, self.input.patch_shape(), &patches)

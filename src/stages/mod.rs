@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod closure;
+mod conditions;
 mod context;
 mod diagnosis;
 mod evaluate;

@@ -3,7 +3,7 @@
 use super::{Context, Stage, StageError, run::say};
 use crate::{
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, Pairs, Run, calibration, fit},
+    learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
@@ -75,12 +75,16 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let mut trainings_of_rank = Vec::new();
     for task in own {
         let ranks: &dyn Ranks = if apart { &Alone } else { world };
-        let training = train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1))?;
+        let training = match train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1)) {
+            Err(StageError::Learning(LearningError::Stopped { .. })) => break,
+            other => other?,
+        };
         if apart || context.leads() {
             trainings_of_rank.push((task, training));
         }
     }
     drop(progress);
+    context.stop_together()?;
     let mut trainings: Vec<(usize, Training)> = Vec::new();
     for text in gathered(world, &serde_json::to_string(&trainings_of_rank).unwrap_or_default()) {
         let more: Vec<_> = serde_json::from_str(&text).map_err(|error| StageError::Io {
@@ -120,19 +124,15 @@ fn train_one(
     let choices = &context.input.train;
     let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
     let device = context.device()?;
-    let mut input = choices.fit.clone();
-    if context.world.size() > 1 {
-        // One thread a rank unless the input says otherwise, however many ranks share a model.
-        input.threads = input.threads.max(1);
-    }
     let say = |text: &str| {
         say(context, text).ok();
     };
+    let stop = || context.stop.requested();
     let path = checkpoint_file(context, kind, seed);
     let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-    let run = Run { seed, ranks, device, checkpoint };
-    let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &input, &run, observer)?;
+    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
+    let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
@@ -177,7 +177,10 @@ pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Resul
         increment: items(&latent, increment, &rows)?,
         dt: duration.mapv(|time| time as f32),
         trajectory: items(&source, "trajectory", &rows)?,
-        condition: None,
+        condition: match context.input.system.conditions() {
+            [] => None,
+            _ => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
+        },
     })
 }
 

@@ -6,6 +6,7 @@
 use super::{
     Context, Stage, StageError,
     checkpoint::Checkpoints,
+    conditions,
     records::{Records, shaped},
     run::say,
     sharing::{Teamwork, Work, complete},
@@ -24,19 +25,22 @@ use std::time::Instant;
 /// The initial state of trajectory number `trajectory`.
 pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
-    system.draw(input.large_shape(), Some(input.truth.starts[trajectory / input.truth.trajectories]), &mut rng)
+    let (condition, start) = input.truth_start(trajectory);
+    system.under(condition).draw(input.large_shape(), Some(start), &mut rng)
 }
 
-/// Runs the stage. Trajectory number `start * trajectories + i` is the i-th from `truth.starts[start]`.
+/// Runs the stage. Trajectory number `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]`
+/// under that condition.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (shape, choices) = (context.input.large_shape(), &context.input.truth);
-    let trajectories = choices.starts.len() * choices.trajectories;
+    let trajectories = context.input.truth_trajectories();
     let records = Records { trajectories, records: choices.records, interval: choices.interval, shape };
     let mut file = context.create(Stage::Truth, "truth.h5")?;
     records.declare::<S>(&mut file)?;
+    conditions::declare(&mut file, context.input, "trajectory", trajectories)?;
     match context.input.truth_tile() {
         Some(tile) => in_tiles(context, system, &records, &mut file, tile)?,
         None => whole(context, system, &records, &mut file)?,
@@ -64,9 +68,15 @@ fn whole<S: System<Site: H5Type>>(
         S::Dynamics::default,
         |dynamics, (), trajectory| {
             let mut rng = stream(context.input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
-            records.record(system, &start(context.input, system, trajectory), &mut rng, dynamics)
+            let start = start(context.input, system, trajectory);
+            let system = &system.under(context.input.truth_start(trajectory).0);
+            records.record(system, &start, &mut rng, dynamics)
         },
-        |file, items, block| records.write::<S>(file, items.start, &block),
+        |file, items, block| {
+            let numbers = items.clone().map(|trajectory| context.input.truth_start(trajectory).0);
+            conditions::write(file, context.input, items.start, numbers)?;
+            records.write::<S>(file, items.start, &block)
+        },
     )
 }
 
@@ -88,11 +98,16 @@ fn in_tiles<S: System<Site: H5Type>>(
 ) -> Result<(), StageError> {
     if context.leads() {
         records.write_times(file)?;
+        let numbers = (0..records.trajectories).map(|trajectory| context.input.truth_start(trajectory).0);
+        conditions::write(file, context.input, 0, numbers)?;
     }
     Teamwork { stage: Stage::Truth, unit: "trajectories", items: records.trajectories }.share_out(
         context,
         file,
-        |file, team, trajectory| Run { context, system, records, file, team, tile, trajectory }.simulate(),
+        |file, team, trajectory| {
+            let system = &system.under(context.input.truth_start(trajectory).0);
+            Run { context, system, records, file, team, tile, trajectory }.simulate()
+        },
     )?;
     if context.leads() {
         std::fs::remove_dir(context.path(CHECKPOINTS)).ok();

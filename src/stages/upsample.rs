@@ -1,7 +1,7 @@
 //! D: large snapshots from small ones by Upsample and LocalRelax, level by level (Algorithm 1; `large.h5`).
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     records::{mean_over_patches, names_of_observables, shaped, spatial_axes},
     sharing::{Teamwork, Work, complete, joined},
 };
@@ -50,6 +50,7 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     let small = Reader::open(&context.path("small.h5"))?;
     let mut file = context.create(Stage::Upsample, "large.h5")?;
     declare::<S>(&mut file, input.large_snapshots(), input.large_shape())?;
+    conditions::declare(&mut file, input, "snapshot", input.large_snapshots())?;
     if context.options.ranks_per_snapshot == 1 {
         one_by_one(context, system, &small, &mut file)?;
     } else {
@@ -67,6 +68,7 @@ fn one_by_one<S: System<Site: H5Type>>(
 ) -> Result<(), StageError> {
     let input = context.input;
     let (small_shape, shape) = (input.small_shape(), input.large_shape());
+    let family = system.family();
     Work {
         stage: Stage::Upsample,
         unit: "snapshots",
@@ -77,8 +79,13 @@ fn one_by_one<S: System<Site: H5Type>>(
         context,
         file,
         |items| Ok((items.start, small_snapshots::<S>(input, small, items)?)),
-        || LocalRelax::new(system, input.patch_shape(), input.upsample.relax),
+        || {
+            let relax = |member| LocalRelax::new(member, input.patch_shape(), input.upsample.relax);
+            family.iter().map(relax).collect::<Vec<_>>()
+        },
         |relax, (first, small), item| {
+            let condition = input.condition_of(source(input, item) as usize);
+            let (system, relax) = (&family[condition], &mut relax[condition]);
             let lattice = match small.get((item - first) * small_shape.sites()..).filter(|sites| !sites.is_empty()) {
                 Some(sites) => {
                     let sites = sites[..small_shape.sites()].to_vec();
@@ -92,6 +99,8 @@ fn one_by_one<S: System<Site: H5Type>>(
         |file, items, block| {
             let count = block.len();
             let trajectory: Vec<u32> = items.clone().map(|item| source(input, item)).collect();
+            let numbers = trajectory.iter().map(|&trajectory| input.condition_of(trajectory as usize));
+            conditions::write(file, input, items.start, numbers)?;
             let sites = joined(block.iter().map(|(sites, _)| sites));
             let observables = joined(block.iter().map(|(_, observables)| observables));
             file.write("snapshots", items.start, shaped(&[&[count], &shape.used()[..]].concat(), &sites))?;
@@ -115,6 +124,8 @@ fn in_teams<S: System<Site: H5Type>>(
         context,
         file,
         |file, team, item| {
+            let condition = input.condition_of(source(input, item) as usize);
+            let system = &system.under(condition);
             let sites = small_snapshots::<S>(input, small, item..item + 1)?;
             let domain = if sites.is_empty() {
                 let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?;
@@ -133,6 +144,7 @@ fn in_teams<S: System<Site: H5Type>>(
                 let observables: Vec<f64> = sums.iter().map(|sum| sum / input.large_shape().sites() as f64).collect();
                 file.write("observables", item, shaped(&[1, count], &observables))?;
                 file.write("trajectory", item, shaped(&[1], &[source(input, item)]))?;
+                conditions::write(file, input, item, std::iter::once(condition))?;
             }
             complete(file, team, item)
         },

@@ -4,7 +4,7 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Observable, System};
+use super::{Condition, Observable, System};
 use crate::{
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -17,14 +17,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ising {
-    /// Temperature in units of J / k_B; above 0.
-    pub temperature: f64,
+    /// Temperature in units of J / k_B, above 0; a list for a family of systems.
+    pub temperature: Condition,
     /// External field in units of J.
     #[serde(default)]
     pub field: f64,
 }
 
 impl Ising {
+    /// The model at one temperature and field.
+    pub fn new(temperature: f64, field: f64) -> Self {
+        Self { temperature: temperature.into(), field }
+    }
+
     /// Energy change of flipping a spin of the given class.
     fn energy_change(&self, class: usize) -> f64 {
         let spin = if class < 5 { -1.0 } else { 1.0 };
@@ -66,7 +71,7 @@ impl ClassedEvents for Ising {
     }
 
     fn class_rate(&self, class: usize) -> f64 {
-        1.0 / (1.0 + (self.energy_change(class) / self.temperature).exp())
+        1.0 / (1.0 + (self.energy_change(class) / self.temperature.value()).exp())
     }
 }
 
@@ -122,12 +127,23 @@ impl System for Ising {
         if let Some(start) = starts.iter().find(|start| !(-1.0..=1.0).contains(*start)) {
             return Err(format!("truth.starts holds {start}; a start is a magnetisation, from -1 to 1"));
         }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return Err(format!("system.ising.temperature is {}; it must be above 0", self.temperature));
+        let temperatures = self.temperature.all();
+        if temperatures.is_empty() {
+            return Err("system.ising.temperature is an empty list; it needs a temperature".into());
+        }
+        if let Some(bad) = temperatures.iter().find(|&&temperature| !(temperature > 0.0 && temperature.is_finite())) {
+            return Err(format!("system.ising.temperature is {bad}; it must be above 0"));
         }
         if !self.field.is_finite() {
             return Err(format!("system.ising.field is {}; it must be a finite number", self.field));
         }
         Ok(())
+    }
+    fn conditions(&self) -> &[f64] {
+        self.temperature.family()
+    }
+
+    fn under(&self, condition: usize) -> Self {
+        Self { temperature: self.temperature.member(condition), ..self.clone() }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
+mod condition;
 mod ising;
 
+pub use condition::Condition;
 pub use ising::Ising;
 
 use crate::{
@@ -61,6 +63,21 @@ pub trait System: Law + Clone + Send {
     /// # Errors
     /// A sentence that says what is wrong and what to do.
     fn check(&self, starts: &[f64]) -> Result<(), String>;
+
+    /// The conditions of a family of systems that share one data set, such as their temperatures; none for one system.
+    fn conditions(&self) -> &[f64] {
+        &[]
+    }
+
+    /// The member of the family under condition number `condition`; of a single system itself.
+    fn under(&self, _condition: usize) -> Self {
+        self.clone()
+    }
+
+    /// All members of the family; a single system is the only one of its own.
+    fn family(&self) -> Vec<Self> {
+        (0..self.conditions().len().max(1)).map(|condition| self.under(condition)).collect()
+    }
 }
 
 /// The `[system.<name>]` table of an input.
@@ -85,6 +102,11 @@ impl SystemInput {
     /// A sentence that says what is wrong and what to do.
     pub fn check(&self, starts: &[f64]) -> Result<(), String> {
         with_system!(self, system => system.check(starts))
+    }
+
+    /// The conditions of a family of systems; none for one system.
+    pub fn conditions(&self) -> &[f64] {
+        with_system!(self, system => system.conditions())
     }
 }
 
