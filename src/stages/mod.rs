@@ -19,6 +19,7 @@ mod progress;
 mod records;
 mod report;
 mod run;
+mod scaling;
 mod sharing;
 mod simulate;
 mod stop;
@@ -30,6 +31,7 @@ mod upsample;
 pub use context::{Context, Options};
 pub use plan::plan;
 pub use run::run;
+pub use scaling::report as report_scaling;
 
 use crate::{
     config::Input, dataset::DatasetError, dynamics::EvolveError, evaluation::EvaluationError, learning::LearningError,
