@@ -31,6 +31,8 @@ mod team;
 #[cfg(test)]
 mod gradient_tests;
 #[cfg(test)]
+mod path_tests;
+#[cfg(test)]
 mod training_tests;
 
 pub use calibration::calibration;

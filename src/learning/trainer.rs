@@ -180,8 +180,7 @@ pub fn fit(
         .with_condition(run.ranks, pairs.condition.as_ref());
     let held_dt = pairs.select(&own(&held)).2;
     let offsets = [scales.offset(run.ranks, dt.view()), scales.offset(run.ranks, held_dt.view())];
-    let packed = Tensor::from_slice(&scales.pack(pairs));
-    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, scales.columns() as i64]).to_device(device);
+    let packed = scales.pack(pairs, kind, device);
 
     let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
     let fused = Fused::new(&networks, &layout);
