@@ -147,8 +147,7 @@ fn equilibria(
 ) {
     let (choices, seed) = (context.input.evaluate, context.input.seed);
     let conditions = context.input.system.conditions().len().max(1);
-    let label = conditions::label(context.input, condition).replace(' ', "_");
-    let at = if label.is_empty() { label } else { format!("_{label}") };
+    let at = conditions::suffix(context.input, condition);
     for (component, observable) in observables.iter().enumerate() {
         let (name, unit) = (observable.name, observable.unit);
         let sample = |ensemble| {
