@@ -25,6 +25,7 @@ mod network;
 mod optimiser;
 mod parameters;
 mod product;
+mod split;
 mod store;
 mod team;
 
