@@ -3,6 +3,7 @@
 //! A file is written under a temporary name by all ranks together, each its own items, and renamed when it is
 //! complete. So a file under its own name is always whole. What a killed job left is gone on with.
 
+mod collective;
 mod progress;
 mod reader;
 mod schema;

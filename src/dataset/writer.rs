@@ -1,7 +1,7 @@
 //! One file written by all ranks with the MPI-IO driver, item by item; a killed job goes on where it was.
 
 use super::{
-    DatasetError, Field, Provenance,
+    DatasetError, Field, Provenance, collective,
     progress::{self, Progress},
     schema::write_text,
 };
@@ -174,6 +174,24 @@ impl<'w> Writer<'w> {
             .get(name)
             .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
             .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
+            .map_err(|source| self.refused(format!("write {name} to"), source))
+    }
+
+    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block, which may be empty.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn write_together<T: H5Type>(
+        &self,
+        name: &str,
+        first: &[usize],
+        extents: &[usize],
+        values: &[T],
+    ) -> Result<(), DatasetError> {
+        self.fields
+            .get(name)
+            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+            .and_then(|dataset| collective::write(dataset, first, extents, values))
             .map_err(|source| self.refused(format!("write {name} to"), source))
     }
 

@@ -1,10 +1,12 @@
 //! Independent items shared out over ranks and, within a rank, over threads.
 
-use super::{Context, Stage, StageError};
+use super::{Context, Stage, StageError, records::shaped};
 use crate::{
     dataset::Writer,
-    parallel::{Ranks, World},
+    parallel::{Domain, Ranks, World},
 };
+use bytemuck::Pod;
+use hdf5::H5Type;
 use rayon::prelude::*;
 use std::{ops::Range, time::Instant};
 
@@ -129,6 +131,26 @@ pub fn complete(file: &Writer, team: &World, item: usize) -> Result<(), StageErr
         file.mark(item..item + 1)?;
     }
     Ok(())
+}
+
+/// Writes a team's share of one snapshot: its ranks' blocks of the field, below the item's numbers `item`. A team of all ranks
+/// writes collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md).
+pub fn write_block<T: H5Type + Pod + Default + Send + Sync>(
+    file: &Writer,
+    (world, team): (&World, &World),
+    name: &str,
+    item: &[usize],
+    domain: &Domain<T>,
+) -> Result<(), StageError> {
+    let (origin, block) = domain.block();
+    let unused = 3 - domain.decomposition().lattice.used().len();
+    let first = [item, &origin[unused..]].concat();
+    let extents = [&vec![1; item.len()], &block.0[unused..]].concat();
+    let sites = domain.sites();
+    if team.size() > 1 && team.size() == world.size() {
+        return Ok(file.write_together(name, &first, &extents, &sites)?);
+    }
+    Ok(file.write_at(name, &first, shaped(&extents, &sites))?)
 }
 
 /// The items at the front of an ascending list that follow each other without a gap, at most `most`.

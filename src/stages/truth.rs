@@ -9,7 +9,7 @@ use super::{
     conditions,
     records::{Records, shaped},
     run::say,
-    sharing::{Teamwork, Work, complete},
+    sharing::{Teamwork, Work, complete, write_block},
 };
 use crate::{
     config::Input,
@@ -191,11 +191,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
         if self.team.rank() == 0 {
             self.file.write_at("observables", &[self.trajectory, record], shaped(&[1, 1, count], &observables))?;
         }
-        let used = self.records.shape.used().len();
-        let (origin, block) = domain.block();
-        let first = [&[self.trajectory, record], &origin[3 - used..]].concat();
-        let sites = domain.sites();
-        Ok(self.file.write_at("snapshots", &first, shaped(&[&[1, 1], &block.0[3 - used..]].concat(), &sites))?)
+        write_block(self.file, (self.context.world, self.team), "snapshots", &[self.trajectory, record], domain)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Context, Stage, StageError, conditions,
     records::{mean_over_patches, names_of_observables, shaped, spatial_axes},
-    sharing::{Teamwork, Work, complete, joined},
+    sharing::{Teamwork, Work, complete, joined, write_block},
 };
 use crate::{
     config::Input,
@@ -136,10 +136,7 @@ fn in_teams<S: System<Site: H5Type>>(
             };
             let observe = |window: &_| system.observe(window, Region::BOX);
             let sums = domain.sum_over_tiles(team, (S::REACH, count), observe);
-            let (origin, block) = domain.block();
-            let used = 3 - input.large_shape().used().len();
-            let first = [&[item], &origin[used..]].concat();
-            file.write_at("snapshots", &first, shaped(&[&[1], &block.0[used..]].concat(), &domain.sites()))?;
+            write_block(file, (context.world, team), "snapshots", &[item], &domain)?;
             if team.rank() == 0 {
                 let observables: Vec<f64> = sums.iter().map(|sum| sum / input.large_shape().sites() as f64).collect();
                 file.write("observables", item, shaped(&[1, count], &observables))?;
