@@ -155,8 +155,8 @@ pub struct PredictInput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TruthInput {
-    /// What distinguishes the initial states (Ising: the magnetisation).
-    pub starts: Vec<f64>,
+    /// What distinguishes the initial states: for spins the magnetisation; see each system.
+    pub starts: Vec<toml::Value>,
     /// Trajectories from each.
     pub trajectories: usize,
     /// Time between records.

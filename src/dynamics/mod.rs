@@ -10,7 +10,7 @@ pub use kmc::Kmc;
 pub use selectors::{LinearScan, RateClasses, Selector};
 
 use crate::{
-    lattice::{Stencil, Window},
+    lattice::{Lattice, Stencil, Window},
     rng::Rng,
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,14 @@ pub trait Law: Sync {
     const REACH: usize;
     /// The sites that the rate or drift of a site depends on.
     fn stencil(&self) -> Stencil;
+    /// The law in `window`, which holds a part of `lattice`, when surroundings beyond the halo matter (a mean field);
+    /// they are then held fixed like the halo. `None` when the law is the same everywhere.
+    fn among(&self, _lattice: &Lattice<Self::Site>, _window: &Window<Self::Site>) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// A law of discrete events at sites.

@@ -54,6 +54,8 @@ impl Sweeps {
                     .map_init(memory, |(window, dynamics), &tile| {
                         window.load(lattice, self.tiling.origin(tile));
                         let mut rng = stream(seed, Purpose::SweepTile, [item, tile as u64]);
+                        let among = law.among(lattice, window);
+                        let law = among.as_ref().unwrap_or(law);
                         let elapsed = dynamics.evolve(law, window, Until::Time(self.quantum), &mut rng)?;
                         Ok((tile, window.values_of(Region::BOX).collect::<Vec<_>>(), elapsed.events))
                     })

@@ -37,7 +37,9 @@ impl<'a, S: System> LocalRelax<'a, S> {
         let patches = overlapping_patches(lattice.shape, self.window.shape());
         for (origin, number) in patches.into_iter().flatten().zip(0..) {
             self.window.load(lattice, origin);
-            total += self.dynamics.evolve(self.system, &mut self.window, self.until, &mut stream(number))?;
+            let among = self.system.among(lattice, &self.window);
+            let law = among.as_ref().unwrap_or(self.system);
+            total += self.dynamics.evolve(law, &mut self.window, self.until, &mut stream(number))?;
             self.window.store(lattice, origin, Region::BOX);
         }
         Ok(total)

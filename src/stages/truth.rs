@@ -5,14 +5,15 @@ use crate::{
     config::Input,
     lattice::Lattice,
     rng::{Purpose, stream},
-    systems::System,
+    systems::{System, starts_of},
 };
 use hdf5::H5Type;
 
 /// The initial state of trajectory number `trajectory`.
 pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
-    system.draw(input.large_shape(), Some(input.truth.starts[trajectory / input.truth.trajectories]), &mut rng)
+    let starts = starts_of(system, &input.truth.starts).expect("the input was checked");
+    system.draw(input.large_shape(), Some(starts[trajectory / input.truth.trajectories]), &mut rng)
 }
 
 /// Runs the stage. Trajectory number `start * trajectories + i` is the i-th from `truth.starts[start]`.

@@ -4,13 +4,12 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Observable, System};
+use super::{Observable, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
 };
-use rand::{Rng as _, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the model.
@@ -72,6 +71,7 @@ impl ClassedEvents for Ising {
 
 impl System for Ising {
     type Dynamics = Kmc<RateClasses>;
+    type Start = f64;
 
     const OBSERVABLES: &'static [Observable] = &[
         Observable { name: "magnetisation", symbol: "M", unit: "1", scaled: false },
@@ -89,12 +89,7 @@ impl System for Ising {
 
     /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
-        let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));
-        let up = ((1.0 + magnetisation) / 2.0 * shape.sites() as f64).round() as usize;
-        let mut lattice = Lattice::filled(shape, -1);
-        lattice.sites[..up.min(shape.sites())].fill(1);
-        lattice.sites.shuffle(rng);
-        lattice
+        spins::shuffled(shape, start, rng)
     }
 
     fn observe(&self, window: &Window<i8>, region: Region) -> Vec<f64> {
@@ -119,15 +114,6 @@ impl System for Ising {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        if let Some(start) = starts.iter().find(|start| !(-1.0..=1.0).contains(*start)) {
-            return Err(format!("truth.starts holds {start}; a start is a magnetisation, from -1 to 1"));
-        }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return Err(format!("system.ising.temperature is {}; it must be above 0", self.temperature));
-        }
-        if !self.field.is_finite() {
-            return Err(format!("system.ising.field is {}; it must be a finite number", self.field));
-        }
-        Ok(())
+        spins::check("ising", self.temperature, self.field, starts)
     }
 }

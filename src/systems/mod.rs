@@ -2,8 +2,11 @@
 //!
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
+mod curie_weiss;
 mod ising;
+mod spins;
 
+pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
 
 use crate::{
@@ -11,7 +14,7 @@ use crate::{
     lattice::{Lattice, Region, Shape, Window},
     rng::Rng,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// A macroscopic observable of a system, intensive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +34,9 @@ pub trait System: Law + Clone + Send {
     /// The kernel that evolves it.
     type Dynamics: Dynamics<Self> + Default + Send;
 
+    /// What fixes an initial state up to noise, as an input's `truth.starts` lists it: a number, or several.
+    type Start: Copy + DeserializeOwned;
+
     /// The macroscopic observables z*, in the order of `observe`.
     const OBSERVABLES: &'static [Observable];
 
@@ -47,7 +53,7 @@ pub trait System: Law + Clone + Send {
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
 
     /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<Self::Site>;
+    fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site>;
 
     /// Sums over the sites of `region` of each observable's density, pairs counted half from each end with the real
     /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
@@ -60,7 +66,7 @@ pub trait System: Law + Clone + Send {
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    fn check(&self, starts: &[f64]) -> Result<(), String>;
+    fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
 }
 
 /// The `[system.<name>]` table of an input.
@@ -69,13 +75,15 @@ pub trait System: Law + Clone + Send {
 pub enum SystemInput {
     /// Two-dimensional Ising model, continuous-time Glauber dynamics.
     Ising(Ising),
+    /// Mean-field magnet, continuous-time Glauber dynamics.
+    CurieWeiss(CurieWeiss),
 }
 
 impl SystemInput {
     /// Shape of a system with `side` sites along each side.
     pub fn shape(&self, side: usize) -> Shape {
         match self {
-            Self::Ising(_) => Shape::plane(side, side),
+            Self::Ising(_) | Self::CurieWeiss(_) => Shape::plane(side, side),
         }
     }
 
@@ -83,9 +91,20 @@ impl SystemInput {
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    pub fn check(&self, starts: &[f64]) -> Result<(), String> {
-        with_system!(self, system => system.check(starts))
+    pub fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
+        with_system!(self, system => starts_of(system, starts).and_then(|starts| system.check(&starts)))
     }
+}
+
+/// The starts of the direct simulation, as an input lists them, in the form that a system takes.
+///
+/// # Errors
+/// When one of them has another form.
+pub fn starts_of<S: System>(_system: &S, starts: &[toml::Value]) -> Result<Vec<S::Start>, String> {
+    let start = |value: &toml::Value| {
+        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is no start: {error}"))
+    };
+    starts.iter().map(start).collect()
 }
 
 /// Evaluates an expression with the system of an input under a name: static dispatch, one `match` a run.
@@ -93,6 +112,7 @@ macro_rules! with_system {
     ($input:expr, $system:ident => $body:expr) => {
         match $input {
             $crate::systems::SystemInput::Ising($system) => $body,
+            $crate::systems::SystemInput::CurieWeiss($system) => $body,
         }
     };
 }
