@@ -103,11 +103,34 @@ pub struct SimulateInput {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpsampleInput {
-    /// Local dynamics of every overlapping patch at each level: `{ time = t }` or `{ events = n }`.
-    pub relax: Until,
+    /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }` or "none".
+    pub relax: Relax,
     /// Random initial states of the large system to add to the snapshots.
     #[serde(default)]
     pub shuffled: usize,
+}
+
+/// How long LocalRelax runs in each patch, of the size of the small system.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relax {
+    /// Not at all: Upsample alone.
+    None,
+    /// For a span of time.
+    Time(f64),
+    /// For a number of events.
+    Events(u64),
+}
+
+impl Relax {
+    /// Where a patch stops; `None` without relaxation.
+    pub fn until(self) -> Option<Until> {
+        match self {
+            Self::None => None,
+            Self::Time(time) => Some(Until::Time(time)),
+            Self::Events(events) => Some(Until::Events(events)),
+        }
+    }
 }
 
 /// Partial evolution.

@@ -10,6 +10,6 @@ mod tiling;
 mod window;
 
 pub use field::Lattice;
-pub use shape::{Shape, Stencil};
+pub use shape::{Boundary, Shape, Stencil};
 pub use tiling::{Tiling, overlapping_patches};
 pub use window::{Region, Window};

@@ -1,6 +1,6 @@
 //! Which windows cover a lattice, and which of them may evolve at the same time.
 
-use super::Shape;
+use super::{Boundary, Shape};
 
 /// A cover of a lattice by disjoint tiles of one shape.
 #[derive(Clone, Copy, Debug)]
@@ -50,18 +50,25 @@ impl Tiling {
 
 /// The origins of overlapping patches with stride half a patch (LocalRelax), in groups that may relax at the same time.
 ///
-/// Along each axis the patches are coloured in turn; the number of colours is the smallest divisor, at least 3, of
-/// the number of patches, so that patches of one colour are at least half a patch apart.
+/// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the patches are
+/// coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of patches (3 between
+/// mirrors), so that patches of one colour are at least half a patch apart.
 ///
 /// # Panics
 /// When half a patch does not divide the lattice.
-pub fn overlapping_patches(lattice: Shape, patch: Shape) -> Vec<Vec<[isize; 3]>> {
+pub fn overlapping_patches(lattice: Shape, patch: Shape, boundary: Boundary) -> Vec<Vec<[isize; 3]>> {
     let stride: [usize; 3] = std::array::from_fn(|axis| (patch.0[axis] / 2).max(1));
     let counts: [usize; 3] = std::array::from_fn(|axis| {
         assert!(lattice.0[axis].is_multiple_of(stride[axis]), "half a patch of {patch:?} must divide {lattice:?}");
-        lattice.0[axis] / stride[axis]
+        match boundary {
+            Boundary::Periodic => lattice.0[axis] / stride[axis],
+            Boundary::Mirrored => (lattice.0[axis] - patch.0[axis]) / stride[axis] + 1,
+        }
     });
-    let colours = counts.map(|count| (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count));
+    let colours = counts.map(|count| match boundary {
+        Boundary::Periodic => (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count),
+        Boundary::Mirrored => count.min(3),
+    });
     let colour_of = |coordinate: [usize; 3]| std::array::from_fn(|axis| coordinate[axis] % colours[axis]);
     group_by_colour(Shape(counts), Shape(colours), colour_of)
         .into_iter()

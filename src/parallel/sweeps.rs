@@ -7,7 +7,7 @@
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
-    lattice::{Lattice, Region, Shape, Tiling, Window},
+    lattice::{Lattice, Region, Shape, Tiling},
     rng::{Purpose, stream},
 };
 use rand::seq::SliceRandom;
@@ -48,7 +48,7 @@ impl Sweeps {
             let mut order: Vec<&Vec<usize>> = self.colours.iter().collect();
             order.shuffle(&mut stream(seed, Purpose::SweepOrder, [item, 0]));
             for colour in order {
-                let memory = || (Window::open(self.tiling.tile, L::REACH), D::default());
+                let memory = || (L::open_window(self.tiling.tile, L::REACH), D::default());
                 let evolved = colour
                     .par_iter()
                     .map_init(memory, |(window, dynamics), &tile| {

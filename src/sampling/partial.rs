@@ -65,13 +65,13 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         let reach = S::REACH as isize;
         let whole = Region::BOX;
         let (window, patch_region, counted, inset) = match surroundings {
-            Surroundings::Periodic => (Window::closed(patch, S::REACH), whole, whole, 0),
-            _ if patch == lattice => (Window::closed(patch, S::REACH), whole, whole, 0),
-            Surroundings::Ghost => (Window::open(patch, 2 * S::REACH), whole, Region { margin: reach }, 0),
+            Surroundings::Periodic => (S::closed_window(patch), whole, whole, 0),
+            _ if patch == lattice => (S::closed_window(patch), whole, whole, 0),
+            Surroundings::Ghost => (S::open_window(patch, 2 * S::REACH), whole, Region { margin: reach }, 0),
             Surroundings::Buffer(width) => {
                 let grown = Shape(patch.0.map(|extent| if extent > 1 { extent + 2 * width } else { 1 }));
                 let inner = Region { margin: -(width as isize) };
-                (Window::open(grown, S::REACH), inner, inner, width as isize)
+                (S::open_window(grown, S::REACH), inner, inner, width as isize)
             }
         };
         Self {

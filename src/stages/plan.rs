@@ -36,10 +36,13 @@ pub fn plan(input: &Input) -> String {
     line(
         "upsample",
         format!(
-            "{} snapshots, of which {} shuffled; each overlapping patch relaxes for {}",
+            "{} snapshots, of which {} shuffled; {}",
             input.large_snapshots(),
             input.upsample.shuffled,
-            span(input.upsample.relax)
+            match input.upsample.relax.until() {
+                Some(until) => format!("each overlapping patch relaxes for {}", span(until)),
+                None => "no relaxation".into(),
+            }
         ),
     );
     line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     dataset::Field,
-    lattice::Window,
     learning::{Closure, Sde, predict as rollout},
     systems::System,
 };
@@ -84,7 +83,7 @@ pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<()
 fn initial_states<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Array2<f32>, StageError> {
     let (input, shape) = (context.input, context.input.large_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
-    let mut window = Window::closed(shape, S::REACH);
+    let mut window = S::closed_window(shape);
     let trajectories = input.truth.starts.len() * input.truth.trajectories;
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {

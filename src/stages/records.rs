@@ -48,7 +48,7 @@ impl Records {
         rng: &mut Rng,
         dynamics: &mut S::Dynamics,
     ) -> Result<Trajectory<S::Site>, StageError> {
-        let mut window = Window::closed(start.shape, S::REACH);
+        let mut window = S::closed_window(start.shape);
         window.load(start, [0; 3]);
         let sites = Vec::with_capacity(self.records * start.shape.sites());
         let mut trajectory = Trajectory { sites, observables: Vec::new() };

@@ -184,7 +184,7 @@ fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Sect
     let sites: ArrayD<i8> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
     let shape = input.small_shape();
-    let mut relax = LocalRelax::new(system, input.patch_shape(), input.upsample.relax);
+    let mut relax = LocalRelax::new(system, input.small_shape(), input.upsample.relax.until());
     let mut section = Section::new("From small to large");
     let last = input.simulate.snapshots - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {

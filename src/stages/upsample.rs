@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
-    lattice::{Lattice, Shape, Window},
+    lattice::{Lattice, Shape},
     rng::{Purpose, stream},
     sampling::{LocalRelax, upsampling_factors},
     systems::System,
@@ -60,7 +60,7 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     .share_out(
         context,
         |_| Ok(()),
-        || (LocalRelax::new(system, input.patch_shape(), input.upsample.relax), Window::closed(shape, S::REACH)),
+        || (LocalRelax::new(system, input.small_shape(), input.upsample.relax.until()), S::closed_window(shape)),
         |(relax, window), (), item| {
             let lattice = if item < raised {
                 let sites = small[item * small_shape.sites()..][..small_shape.sites()].to_vec();

@@ -3,15 +3,20 @@
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
 mod curie_weiss;
+mod fields;
 mod ising;
+mod linear_chain;
+mod predator_prey;
 mod spins;
 
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
+pub use linear_chain::LinearChain;
+pub use predator_prey::PredatorPrey;
 
 use crate::{
-    dynamics::{Dynamics, Law},
-    lattice::{Lattice, Region, Shape, Window},
+    dynamics::{Dynamics, EvolveError, Law, Until},
+    lattice::{Boundary, Lattice, Region, Shape, Window},
     rng::Rng,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -77,6 +82,10 @@ pub enum SystemInput {
     Ising(Ising),
     /// Mean-field magnet, continuous-time Glauber dynamics.
     CurieWeiss(CurieWeiss),
+    /// Stochastic reaction-diffusion equation of two fields on a line.
+    PredatorPrey(PredatorPrey),
+    /// Overdamped particles in a row, pushed at one end.
+    LinearChain(LinearChain),
 }
 
 impl SystemInput {
@@ -84,6 +93,7 @@ impl SystemInput {
     pub fn shape(&self, side: usize) -> Shape {
         match self {
             Self::Ising(_) | Self::CurieWeiss(_) => Shape::plane(side, side),
+            Self::PredatorPrey(_) | Self::LinearChain(_) => Shape::chain(side),
         }
     }
 
@@ -93,6 +103,25 @@ impl SystemInput {
     /// A sentence that says what is wrong and what to do.
     pub fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
         with_system!(self, system => starts_of(system, starts).and_then(|starts| system.check(&starts)))
+    }
+
+    /// Whether the system's dynamics can stop there.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot.
+    pub fn check_span(&self, until: Until) -> Result<(), EvolveError> {
+        fn check<S: System>(system: &S, until: Until) -> Result<(), EvolveError> {
+            S::Dynamics::check(system, until)
+        }
+        with_system!(self, system => check(system, until))
+    }
+
+    /// What lies beyond the edges of the system.
+    pub fn boundary(&self) -> Boundary {
+        fn boundary<S: System>(_system: &S) -> Boundary {
+            S::BOUNDARY
+        }
+        with_system!(self, system => boundary(system))
     }
 }
 
@@ -113,6 +142,8 @@ macro_rules! with_system {
         match $input {
             $crate::systems::SystemInput::Ising($system) => $body,
             $crate::systems::SystemInput::CurieWeiss($system) => $body,
+            $crate::systems::SystemInput::PredatorPrey($system) => $body,
+            $crate::systems::SystemInput::LinearChain($system) => $body,
         }
     };
 }
