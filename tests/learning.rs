@@ -7,8 +7,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, ClosureInput, DeviceChoice, LearningError, Pairs, Patches, Run, Sde, SdeInput, TrainInput, device,
-        fit,
+        Closure, DeviceChoice, LearningError, Pairs, Run, Sde, SdeInput, TrainInput, device, fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
         sde::{DiffusionKind, DriftKind},
@@ -167,6 +166,36 @@ fn several_ranks_follow_the_curve_of_one() {
 }
 
 #[test]
+fn all_ranks_stop_when_the_first_is_asked_to() {
+    let pairs = ornstein_uhlenbeck(4_000, 1.0, 12);
+    let input = TrainInput { epochs: 3, batch: 500, ..Default::default() };
+    let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(2)));
+    let run = |rank| {
+        let ranks = ThreadRanks { rank, size: 2, sums: sums.clone(), barrier: barrier.clone() };
+        let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
+        let (z, increment, dt) = pairs.select(&own);
+        let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
+        // Before the eleventh step; the wishes of other ranks do not count.
+        let asked = std::cell::Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            rank == 1 || asked.get() > 10
+        };
+        let run = Run { stop: Some(&stop), ..Run::new(1, &ranks, Device::Cpu) };
+        fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ()).err().unwrap()
+    };
+    let run = &run;
+    let errors: Vec<LearningError> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|rank| scope.spawn(move || run(rank))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // 3600 pairs are left when a tenth of the trajectories is held out: eight steps an epoch.
+    for error in errors {
+        assert!(matches!(error, LearningError::Stopped { epoch: 1, batch: 2, .. }), "{error}");
+    }
+}
+
+#[test]
 fn saved_equations_come_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
@@ -239,56 +268,4 @@ fn broken_data_and_inputs_are_named() {
         Ok(found) => assert!(found.is_cuda()),
         Err(error) => assert!(error.to_string().contains("device = \"cpu\""), "{error}"),
     }
-}
-
-/// Patches in which the row stripes carry what the magnetisation does not: every row of a patch is up or down as one.
-fn stripes(count: usize, extents: [usize; 2], seed: u64) -> (Array2<i8>, Array2<f32>) {
-    let mut rng = stream(seed, Purpose::Bench, [1, 0]);
-    let mut values = Array2::zeros((count, extents[0] * extents[1]));
-    for mut patch in values.rows_mut() {
-        let phase = rng.random_range(0..extents[0]);
-        for (site, value) in patch.iter_mut().enumerate() {
-            let up = (site / extents[1] + phase) % extents[0] < extents[0] / 2;
-            *value = if up ^ (rng.random::<f64>() < 0.05) { 1 } else { -1 };
-        }
-    }
-    let observables = Array2::from_shape_fn((count, 1), |(row, _)| {
-        values.row(row).iter().map(|&value| f32::from(value)).sum::<f32>() / (extents[0] * extents[1]) as f32
-    });
-    (values, observables)
-}
-
-#[test]
-fn closure_learns_what_the_observables_leave_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("closure.safetensors");
-    for extents in [vec![6, 10], vec![60]] {
-        let (values, observables) = stripes(8_000, [6, 10], 1);
-        let patches = Patches { values: values.view(), extents, observables: observables.view() };
-        let input = ClosureInput { epochs: 15, batch: 128, learning_rate: 2e-3, ..ClosureInput::default() };
-        let (closure, records) = Closure::fit(&patches, &input, 1, &Alone, Device::Cpu, &mut |_| ()).unwrap();
-        // With 50:50 spins the cross-entropy of the mean is ln 2; flipped spins alone leave 0.199.
-        println!("binary cross-entropy {:?}", records.last());
-        assert!(records.last().unwrap().validation_loss < 0.45);
-        let encoded = closure.encode(values.view());
-        assert!(encoded.iter().all(|&value| (0.0..=1.0).contains(&value)));
-        closure.save(&path, &serde_json::Value::Null).unwrap();
-        let loaded = Closure::load(&path, Device::Cpu).unwrap();
-        assert_eq!(encoded, loaded.encode(values.view()));
-        let logits = loaded.decode(observables.view(), encoded.view()).unwrap();
-        let right = logits.iter().zip(&values).filter(|(logit, spin)| (**logit > 0.0) == (**spin > 0)).count();
-        assert!(right as f64 > 0.8 * values.len() as f64);
-    }
-}
-
-#[test]
-fn a_closure_without_variables_is_empty() {
-    let (values, observables) = stripes(10, [6, 10], 2);
-    let patches = Patches { values: values.view(), extents: vec![6, 10], observables: observables.view() };
-    let input = ClosureInput { variables: 0, ..ClosureInput::default() };
-    let (closure, records) = Closure::fit(&patches, &input, 1, &Alone, Device::Cpu, &mut |_| ()).unwrap();
-    assert!(records.is_empty());
-    assert_eq!(closure.encode(values.view()).dim(), (10, 0));
-    let swapped = Patches { extents: vec![6, 9], ..patches };
-    assert!(Closure::fit(&swapped, &input, 1, &Alone, Device::Cpu, &mut |_| ()).is_err());
 }

@@ -67,6 +67,62 @@ fn several_ranks_follow_one_curve_and_repeat_it_to_the_last_bit() {
     }
 }
 
+/// The closure stage after the stages before it.
+fn closure(folder: &Path, from: &Path, input: &str, name: &str) -> (PathBuf, Vec<String>) {
+    let out = folder.join(name);
+    copied(from, &out);
+    let mut arguments = vec!["closure", input, "--out", out.to_str().unwrap(), "--threads", "1"];
+    for choice in ["closure.epochs=30", "closure.batch=8"] {
+        arguments.extend(["--set", choice]);
+    }
+    let arguments = arguments.into_iter().map(String::from).collect();
+    (out, arguments)
+}
+
+/// Losses of the epochs of a closure, as its model file holds them.
+fn closure_losses(folder: &Path) -> Vec<f64> {
+    let bytes = fs::read(folder.join("closure.safetensors")).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let text: serde_json::Value = serde_json::from_str(header["__metadata__"]["tessera"].as_str().unwrap()).unwrap();
+    let curve = text["provenance"]["curve"].as_array().unwrap().clone();
+    curve.iter().flat_map(|record| [1, 2].map(|column| record[column].as_f64().unwrap())).collect()
+}
+
+#[test]
+fn closures_follow_one_curve_on_all_ranks_and_go_on_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let prepared = folder.path().join("prepared");
+    for stage in ["simulate", "upsample", "evolve"] {
+        succeeds(0, &[stage, &input, "--out", prepared.to_str().unwrap(), "--threads", "1"]);
+    }
+    let mut alone = Vec::new();
+    for ranks in [0, 3] {
+        let [(whole, whole_run), (broken, broken_run)] =
+            ["whole", "broken"].map(|name| closure(folder.path(), &prepared, &input, &format!("{name}{ranks}")));
+        let [whole_run, broken_run] =
+            [&whole_run, &broken_run].map(|run| run.iter().map(String::as_str).collect::<Vec<_>>());
+        succeeds(ranks, &whole_run);
+        killed(ranks, &broken_run, &broken, "closure.checkpoint");
+        let said = succeeds(ranks, &broken_run);
+        assert!(said.contains("The training goes on at epoch"), "{said}");
+        for file in ["closure.safetensors", "latent.h5"] {
+            let [whole, broken] = [&whole, &broken].map(|out| fs::read(out.join(file)).unwrap());
+            assert!(whole == broken, "{ranks} ranks: the bytes of {file} differ");
+        }
+        assert!(!broken.join("closure.checkpoint").exists(), "a checkpoint outlived the training");
+        let losses = closure_losses(&whole);
+        assert_eq!(losses.len(), 60);
+        if alone.is_empty() {
+            alone = losses.clone();
+        }
+        let error = losses.iter().zip(&alone).map(|(one, other)| (one / other - 1.0).abs()).fold(0.0, f64::max);
+        println!("{ranks} ranks: largest relative difference of a loss {error:.1e}");
+        assert!(error < 1e-4, "{ranks} ranks: a loss differs by {error}");
+    }
+}
+
 /// Starts a training and kills its ranks, without warning, as soon as `file` exists.
 fn killed(ranks: usize, arguments: &[&str], out: &Path, file: &str) {
     let mut job = command(ranks, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -74,7 +130,7 @@ fn killed(ranks: usize, arguments: &[&str], out: &Path, file: &str) {
         assert!(job.try_wait().unwrap().is_none(), "the training ended before it could be killed");
         std::thread::sleep(Duration::from_millis(2));
     }
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(50));
     for rank in processes(out) {
         Command::new("kill").args(["-9", &rank.to_string()]).status().unwrap();
     }

@@ -38,10 +38,10 @@ pub fn train(threads: usize) -> Vec<Measurement> {
     let values = normal(100_000, 256).mapv(|value| if value > 0.0 { 1_i8 } else { -1 });
     let observables = Array2::zeros((2000, 1));
     let some = values.slice(ndarray::s![..2000, ..]);
-    let patches = Patches { values: some, extents: vec![16, 16], observables: observables.view() };
+    let run = Run::new(1, &Alone, tch::Device::Cpu);
+    let patches = Patches::of(some, vec![16, 16], observables.view(), run.device).expect("well-posed patches");
     let choices = ClosureInput { epochs: 1, ..ClosureInput::default() };
-    let (closure, _) =
-        Closure::fit(&patches, &choices, 1, &Alone, tch::Device::Cpu, &mut |_| ()).expect("a well-posed training");
+    let (closure, _) = Closure::fit(patches, &choices, &run, &mut |_| ()).expect("a well-posed training");
     let encode = fastest(3, || {
         closure.encode(values.view());
     });

@@ -138,6 +138,14 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
+        let axes = self.patch_shape().used().len();
+        if axes > 2 && closure.components() > 0 {
+            return Err(format!(
+                "closure.variables is {}, but patches of this system have {axes} axes and autoencoders are for one and two; set \
+                 closure.encoder = \"none\"",
+                closure.variables
+            ));
+        }
         positive("closure.learning_rate", closure.learning_rate)?;
         let widths =
             [("closure.hidden", closure.hidden), ("closure.batch", closure.batch), ("closure.epochs", closure.epochs)];

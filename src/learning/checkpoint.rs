@@ -165,8 +165,20 @@ impl<'a> Keeper<'a> {
     }
 
     /// Writes a checkpoint when one is due. Weights that are no numbers are not kept.
-    pub fn step(&mut self, descent: &Descent, course: &Course, place: Place) -> Result<(), LearningError> {
-        if self.last.elapsed().as_secs_f64() >= self.seconds { self.keep(descent, course, place) } else { Ok(()) }
+    ///
+    /// # Errors
+    /// When the file cannot be written, and [`LearningError::Stopped`] on all ranks when this is where to `stop`.
+    pub fn step(&mut self, descent: &Descent, course: &Course, place: Place, stop: bool) -> Result<(), LearningError> {
+        if stop || self.last.elapsed().as_secs_f64() >= self.seconds {
+            self.keep(descent, course, place)?;
+        }
+        if !stop {
+            return Ok(());
+        }
+        let kept = self.checkpoint.map_or(String::new(), |checkpoint| {
+            format!(" Its state is kept in {}: the same command goes on from there.", checkpoint.path.display())
+        });
+        Err(LearningError::Stopped { epoch: place.epoch, batch: place.batch, kept })
     }
 
     /// Writes a checkpoint now.

@@ -23,19 +23,26 @@ pub struct Run<'a> {
     pub ranks: &'a dyn Ranks,
     /// The device of this rank.
     pub device: Device,
+    /// Threads of this rank on a processor, unless the training's input says otherwise; 0 takes all cores for a single rank,
+    /// else one.
+    pub threads: usize,
     /// Where the state of the training is kept; `None` for nowhere.
     pub checkpoint: Option<Checkpoint<'a>>,
+    /// Whether to stop before the next step, with a checkpoint; `None` for never. Rank 0 is asked and speaks for all.
+    pub stop: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Run<'a> {
-    /// A training without checkpoints.
+    /// A training without checkpoints that nobody stops.
     pub fn new(seed: u64, ranks: &'a dyn Ranks, device: Device) -> Self {
-        Self { seed, ranks, device, checkpoint: None }
+        Self { seed, ranks, device, threads: 0, checkpoint: None, stop: None }
     }
 }
 
 /// The samples of a training, numbered over all ranks.
 pub(super) struct Samples {
+    /// Number of the model in the streams of the batches.
+    pub model: u64,
     /// Samples to learn from.
     pub rows: Vec<usize>,
     /// Samples held out.
@@ -61,12 +68,12 @@ pub(super) struct Course {
 /// Runs the epochs, those before a checkpoint left out, and leaves the best weights in `descent`.
 ///
 /// # Errors
-/// When a loss becomes NaN or infinite, or a checkpoint cannot be written.
-pub(super) fn optimise(
-    descent: &mut Descent,
+/// When a loss becomes NaN or infinite, a checkpoint cannot be written, or the run is told to stop.
+pub(super) fn optimise<'a>(
+    descent: &mut Descent<'a>,
     samples: &Samples,
     train: &TrainInput,
-    run: &Run,
+    run: &Run<'a>,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Vec<EpochRecord>, LearningError> {
     let mut course = Course {
@@ -88,14 +95,15 @@ pub(super) fn optimise(
         }
         course.records.iter().for_each(&mut *observer);
     }
+    descent.stop = run.stop;
     while course.place.epoch < train.epochs {
         let start = Instant::now();
         let (epoch, learning_rate) = (course.place.epoch, course.plateau.learning_rate);
         let mut order = samples.rows.clone();
-        order.shuffle(&mut stream(run.seed, Purpose::Batches, [0, epoch as u64]));
+        order.shuffle(&mut stream(run.seed, Purpose::Batches, [samples.model, epoch as u64]));
         let train_loss = descent
-            .epoch(&order, train.batch, learning_rate, course.place, &mut |descent, place| {
-                keeper.step(descent, &course, place)
+            .epoch(&order, train.batch, learning_rate, course.place, &mut |descent, place, stop| {
+                keeper.step(descent, &course, place, stop)
             })
             .map_err(|error| keeper.explain(error))?
             + samples.offsets[0];

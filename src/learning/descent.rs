@@ -71,6 +71,8 @@ pub struct Descent<'a> {
     pub parameters: Parameters,
     /// The optimiser.
     pub optimiser: AdamW,
+    /// Asked on rank 0 before every step, on an accelerator before every look at the losses: whether to stop.
+    pub stop: Option<&'a dyn Fn() -> bool>,
     ranks: &'a dyn Ranks,
     team: Team,
     rows: Rows,
@@ -96,11 +98,12 @@ impl<'a> Descent<'a> {
             _ => 1,
         };
         let team = Team::new(objective, &parameters, data, threads);
-        Self { parameters, optimiser, ranks, team, rows, device }
+        Self { parameters, optimiser, stop: None, ranks, team, rows, device }
     }
 
     /// The rest, from `place` on, of one pass over the samples `order` in batches of `batch` over all ranks together; returns
-    /// the mean loss. `seen` gets the place before a step when the loss of the present weights is known to be finite.
+    /// the mean loss. `seen` gets the place before a step when the loss of the present weights is known to be finite, and whether
+    /// this is where to stop.
     ///
     /// # Errors
     /// [`LearningError::Diverged`] when a loss is NaN or infinite; the weights are then as that step found them on a
@@ -111,16 +114,17 @@ impl<'a> Descent<'a> {
         batch: usize,
         learning_rate: f64,
         mut place: Place,
-        seen: &mut dyn FnMut(&Self, Place) -> Result<(), LearningError>,
+        seen: &mut dyn FnMut(&Self, Place, bool) -> Result<(), LearningError>,
     ) -> Result<f64, LearningError> {
         let (mine, bounds) = self.mine(order, batch);
         let mut pending = Vec::new();
         for number in place.batch..bounds.len() - 1 {
             let samples = batch.min(order.len() - number * batch);
             let (loss, gradient) = self.sum(&mine, bounds[number]..bounds[number + 1], Work::Gradient)?;
-            let (loss, gradient) = self.over_ranks(loss, gradient, samples);
+            let due = self.device == Device::Cpu || pending.len() + 1 == LOOK_EVERY || number + 2 == bounds.len();
+            let (loss, gradient, stop) = self.over_ranks(loss, gradient, samples, due);
             pending.push((number, loss));
-            let look = self.device == Device::Cpu || pending.len() == LOOK_EVERY || number + 2 == bounds.len();
+            let look = due || stop;
             if look {
                 for (step, loss) in pending.drain(..) {
                     let loss = loss.double_value(&[]);
@@ -129,7 +133,7 @@ impl<'a> Descent<'a> {
                     }
                     if step == number {
                         place.batch = number;
-                        seen(self, place)?;
+                        seen(self, place, stop)?;
                     }
                     place.total += loss;
                 }
@@ -209,28 +213,30 @@ impl<'a> Descent<'a> {
         Ok((loss, gradient))
     }
 
-    /// The sums over all ranks; the gradient divided by the number of samples. One message per call.
-    fn over_ranks(&self, loss: Tensor, gradient: Tensor, samples: usize) -> (Tensor, Tensor) {
+    /// The sums over all ranks, the gradient divided by the number of samples, and whether rank 0, asked if `ask`, wants to
+    /// stop. One message per call: that wish travels with the gradient.
+    fn over_ranks(&self, loss: Tensor, mut gradient: Tensor, samples: usize, ask: bool) -> (Tensor, Tensor, bool) {
         let share = 1.0 / samples as f64;
+        let stop = ask && self.ranks.rank() == 0 && self.stop.is_some_and(|stop| stop());
         if self.ranks.size() == 1 {
-            let mut gradient = gradient;
             let _ = gradient.g_mul_scalar_(share);
-            return (loss, gradient);
+            return (loss, gradient, stop);
         }
         let loss = loss.reshape([1]).to_kind(gradient.kind());
-        let both = Tensor::cat(&[gradient, loss], 0);
-        let summed = if both.kind() == Kind::Float {
-            let mut values: Vec<f32> = vector(&both);
+        let wish = Tensor::full_like(&loss, f64::from(u8::from(stop)));
+        let all = Tensor::cat(&[gradient, loss, wish], 0);
+        let (summed, stop) = if all.kind() == Kind::Float {
+            let mut values: Vec<f32> = vector(&all);
             self.ranks.mean(&mut values);
-            Tensor::from_slice(&values) * self.ranks.size() as f64
+            (Tensor::from_slice(&values) * self.ranks.size() as f64, values[values.len() - 1] > 0.0)
         } else {
-            let mut values: Vec<f64> = vector(&both);
+            let mut values: Vec<f64> = vector(&all);
             self.ranks.sum(&mut values);
-            Tensor::from_slice(&values)
+            (Tensor::from_slice(&values), values[values.len() - 1] > 0.0)
         };
         let summed = summed.to_device(self.device);
-        let scalars = summed.size()[0] - 1;
-        (summed.get(scalars), summed.narrow(0, 0, scalars) * share)
+        let scalars = summed.size()[0] - 2;
+        (summed.get(scalars), summed.narrow(0, 0, scalars) * share, stop)
     }
 }
 

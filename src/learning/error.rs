@@ -64,6 +64,16 @@ pub enum LearningError {
         /// Where the last good checkpoint is kept: empty, or a sentence after a space.
         kept: String,
     },
+    /// Somebody asked the training to stop.
+    #[error("The training was stopped on request in epoch {epoch}, before batch {batch}.{kept}")]
+    Stopped {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// The batch that would have been next, from 0.
+        batch: usize,
+        /// Where its state is kept: empty, or a sentence after a space.
+        kept: String,
+    },
     /// A file cannot be read or written.
     #[error("The model file {path} cannot be {action}: {source}")]
     File {

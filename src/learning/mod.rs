@@ -35,7 +35,7 @@ mod training_tests;
 
 pub use calibration::calibration;
 pub use checkpoint::Checkpoint;
-pub use closure::{Closure, ClosureInput, Patches};
+pub use closure::{Closure, ClosureInput, EncoderKind, Feature, Patches};
 pub use course::Run;
 pub use device::{DeviceChoice, device};
 pub use error::LearningError;

@@ -62,7 +62,7 @@ pub struct TrainInput {
     pub gradient_clip: Option<f64>,
     /// Number type.
     pub precision: Precision,
-    /// Threads per rank on a processor; 0 takes all cores for a single rank, else one per rank.
+    /// Threads per rank on a processor; 0 takes those of the run (`--threads`).
     pub threads: usize,
     /// Longest time between two checkpoints, in seconds; one is written after every epoch too.
     pub checkpoint_seconds: f64,
@@ -189,8 +189,10 @@ pub fn fit(
     let objective = Likelihood { networks, components: pairs.components() as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let data = (&[packed][..], Rows { first: owned.start, owned });
-    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, train.threads, run.ranks);
+    let threads = if train.threads > 0 { train.threads } else { run.threads };
+    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
-    let records = optimise(&mut descent, &Samples { rows, held, offsets }, train, run, observer)?;
+    let samples = Samples { model: 0, rows, held, offsets };
+    let records = optimise(&mut descent, &samples, train, run, observer)?;
     Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
 }

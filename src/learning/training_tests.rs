@@ -9,7 +9,7 @@ use super::{
 };
 use crate::parallel::Alone;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs,
     path::Path,
     sync::{
@@ -60,6 +60,11 @@ type Trained = Result<(Vec<f32>, Vec<EpochRecord>), LearningError>;
 
 /// Trains until the `end`-th step at most; returns weights and records, or the error, and what was said.
 fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
+    stoppable(path, identity, end, &|| false)
+}
+
+/// As [`training`], until `stop` says so.
+fn stoppable(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool) -> (Trained, String) {
     let data: Vec<f32> = (0..SAMPLES).flat_map(|row| [row as f32 / 30.0 - 1.0, (row as f32).sin()]).collect();
     let data = [Tensor::from_slice(&data).view([SAMPLES as i64, 2])];
     let mut layout = Layout::default();
@@ -69,11 +74,11 @@ fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
     let mut descent = Descent::new(objective, parameters, optimiser, rows, 1, &Alone);
-    let samples = Samples { rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
+    let samples = Samples { model: 0, rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
     let said = RefCell::new(String::new());
     let say = |text: &str| said.borrow_mut().push_str(text);
     let checkpoint = Some(Checkpoint { path, identity, say: &say });
-    let run = Run { checkpoint, ..Run::new(1, &Alone, Device::Cpu) };
+    let run = Run { checkpoint, stop: Some(stop), ..Run::new(1, &Alone, Device::Cpu) };
     let result = optimise(&mut descent, &samples, &INPUT, &run, &mut |_| ())
         .map(|records| (vector(descent.parameters.flat()), records));
     drop(descent);
@@ -105,6 +110,26 @@ fn a_training_that_stops_anywhere_goes_on_alike() {
     let (result, said) = training(&path, "whole", 0);
     assert_eq!(result.unwrap().0, weights);
     assert!(said.contains("epoch 9, batch 0"), "{said}");
+}
+
+#[test]
+fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("line.checkpoint");
+    let (weights, records) = training(&path, "whole", usize::MAX).0.unwrap();
+    for steps in [0_usize, 3, 5, 22] {
+        fs::remove_file(&path).unwrap();
+        let left = Cell::new(steps);
+        let stop = || left.replace(left.get().saturating_sub(1)) == 0;
+        let error = stoppable(&path, "whole", usize::MAX, &stop).0.unwrap_err();
+        let place = format!("epoch {}, before batch {}", steps / 5, steps % 5);
+        assert!(error.to_string().contains(&place) && error.to_string().contains("goes on"), "{error}");
+        let (result, said) = training(&path, "whole", usize::MAX);
+        let (resumed, again) = result.unwrap();
+        assert!(said.contains(&format!("epoch {}, batch {}", steps / 5, steps % 5)), "{said}");
+        assert_eq!(weights, resumed, "stopped after {steps} steps");
+        assert_eq!(curve(&records), curve(&again), "stopped after {steps} steps");
+    }
 }
 
 #[test]

@@ -5,22 +5,42 @@
 
 use super::{
     Context, Stage, StageError,
-    latent::{BLOCK, Scaling, encode_snapshots, flattened, joined_state, stacked},
+    latent::{BLOCK, Scaling, encode_patches, encode_snapshots, features, flattened, joined_state, stacked},
+    run::say,
 };
 use crate::{
     dataset::{Field, Reader},
-    learning::{Closure, Patches},
+    learning::{Checkpoint, Closure, Feature, Patches, Run},
     parallel::Ranks,
     systems::System,
 };
+use hdf5::H5Type;
 use ndarray::{Array2, Axis};
+use serde_json::json;
+use tch::Device;
+
+/// The state of a training under way.
+const CHECKPOINT: &str = "closure.checkpoint";
 
 /// Runs the stage.
 ///
 /// # Errors
 /// When training, or the file system, fails.
-pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(), StageError> {
-    let closure = fit(context)?;
+pub fn closure<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
+    let closure = fit::<S>(context)?;
+    write_latent::<S>(context, &closure)?;
+    if context.leads() {
+        // Until here it spares a stage that is killed late a second training.
+        std::fs::remove_file(context.path(CHECKPOINT)).ok();
+    }
+    Ok(())
+}
+
+/// Writes the scaled latent states and increments of all pairs.
+fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
+    context: &Context,
+    closure: &Closure,
+) -> Result<(), StageError> {
     let input = context.input;
     let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.patches_drawn());
     let large = Reader::open(&context.path("large.h5"))?;
@@ -32,13 +52,20 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
     for first in share.clone().step_by(BLOCK) {
         let snapshots = first..(first + BLOCK).min(share.end);
         let items = snapshots.start * drawn..snapshots.end * drawn;
-        let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
-        let encoded = encode_snapshots(&closure, sites.view(), (shape, patch));
+        let encoded = if closure.variables() == 0 {
+            Array2::zeros((snapshots.len(), 0))
+        } else {
+            let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
+            encode_snapshots::<S>(closure, sites.view(), (shape, patch))
+        };
         let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
         let observables =
             |name| -> Result<Array2<f64>, StageError> { Ok(flattened(pairs.read_items::<f64>(name, items.clone())?)) };
         let patches = |name| -> Result<Array2<f32>, StageError> {
-            Ok(closure.encode(flattened(pairs.read_items::<i8>(name, items.clone())?).view()))
+            if closure.variables() == 0 {
+                return Ok(Array2::zeros((items.len(), 0)));
+            }
+            Ok(encode_patches::<S>(closure, flattened(pairs.read_items(name, items.clone())?).view()))
         };
         let (before, after) = (patches("before")?, patches("after")?);
         let state = joined_state(observables("observables")?.view(), encoded.select(Axis(0), &repeated).view());
@@ -78,24 +105,50 @@ pub fn closure<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(
     Ok(file.finish()?)
 }
 
-/// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots.
-fn fit(context: &Context) -> Result<Closure, StageError> {
-    let input = context.input;
-    let pairs = Reader::open(&context.path("pairs.h5"))?;
-    let count = input.pairs();
-    let values = flattened(pairs.read_items::<i8>("before", 0..count)?);
-    let observables = pairs.read::<f64, ndarray::Ix2>("patch_before")?.mapv(|value| value as f32);
-    let patches =
-        Patches { values: values.view(), extents: input.patch_shape().used(), observables: observables.view() };
-    let device = context.device()?;
-    let mut progress = context.progress("closure", input.closure.epochs, "epochs");
-    let (closure, curve) =
-        Closure::fit(&patches, &input.closure, input.seed, context.world, device, &mut |_| progress.advance(1))?;
+/// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each rank
+/// reads its own share of them.
+fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<Closure, StageError> {
+    let (input, device) = (context.input, context.device()?);
+    let (closure, curve) = if input.closure.components() == 0 {
+        (Closure::none(device), Vec::new())
+    } else {
+        let patches = patches::<S>(context, device)?;
+        let say = |text: &str| {
+            say(context, text).ok();
+        };
+        let path = context.path(CHECKPOINT);
+        let identity = format!("{} closure", context.provenance(Stage::Closure).fingerprint);
+        let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
+        let run = Run { threads: context.options.threads, checkpoint, ..Run::new(input.seed, context.world, device) };
+        let mut progress = context.progress("closure", input.closure.epochs, "epochs");
+        Closure::fit(patches, &input.closure, &run, &mut |_| progress.advance(1))?
+    };
     if context.leads() {
-        let metadata = context.provenance(Stage::Closure).json(&[("curve", serde_json::json!(curve))]);
+        // Without the seconds, so that equal weights give equal bytes.
+        let curve: Vec<_> = curve
+            .iter()
+            .map(|record| json!([record.epoch, record.train_loss, record.validation_loss, record.learning_rate]))
+            .collect();
+        let metadata = context.provenance(Stage::Closure).json(&[("curve", json!(curve))]);
         closure.save(&context.path("closure.safetensors"), &metadata)?;
     }
     Ok(closure)
+}
+
+/// The patches of this rank's share of the pairs, before their evolution.
+fn patches<S: System<Site: H5Type, Feature: Feature>>(
+    context: &Context,
+    device: Device,
+) -> Result<Patches<S::Feature>, StageError> {
+    let (input, share) = (context.input, context.world.share(context.input.pairs()));
+    let pairs = Reader::open(&context.path("pairs.h5"))?;
+    let observables = flattened(pairs.read_items::<f64>("patch_before", share.clone())?).mapv(|value| value as f32);
+    let mut patches = Patches::new(input.patch_shape().used(), S::CHANNELS, observables, device)?;
+    for first in share.clone().step_by(BLOCK) {
+        let sites = flattened(pairs.read_items("before", first..(first + BLOCK).min(share.end))?);
+        patches.put(first - share.start, features::<S>(sites.view()).view())?;
+    }
+    Ok(patches)
 }
 
 /// Which latent components are scaled to [0, 1]: observables as they say, closure variables always.

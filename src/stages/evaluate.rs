@@ -8,10 +8,11 @@ use super::{
 use crate::{
     dataset::{Field, Reader},
     evaluation::{Metric, Metrics, distributions::distances, trajectories::test_error},
-    learning::Closure,
+    learning::{Closure, Feature},
     parallel::Ranks,
     systems::{Observable, System},
 };
+use hdf5::H5Type;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 
 /// Truth and predictions in scaled latent coordinates.
@@ -71,8 +72,8 @@ pub fn pooled(models: &Array4<f64>) -> ArrayView3<'_, f64> {
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn evaluate<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<(), StageError> {
-    encode_truth(context)?;
+pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
+    encode_truth::<S>(context)?;
     if context.leads() {
         let metrics = metrics(context, S::OBSERVABLES)?;
         context.write_text("metrics.json", &serde_json::to_string_pretty(&metrics).unwrap_or_default())?;
@@ -80,7 +81,7 @@ pub fn evaluate<S: System<Site = i8>>(context: &Context, _system: &S) -> Result<
     Ok(())
 }
 
-fn encode_truth(context: &Context) -> Result<(), StageError> {
+fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {
     let truth = Reader::open(&context.path("truth.h5"))?;
     let device = context.device()?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
@@ -107,10 +108,10 @@ fn encode_truth(context: &Context) -> Result<(), StageError> {
     })?;
     for trajectory in share {
         let items = trajectory..trajectory + 1;
-        let sites = truth.read_items::<i8>("snapshots", items.clone())?;
+        let sites = truth.read_items::<S::Site>("snapshots", items.clone())?;
         let observables = truth.read_items::<f64>("observables", items)?;
         let observables = observables.into_dimensionality().expect("observables have three axes");
-        let states = latent_states(context, &closure, &scaling, sites, observables);
+        let states = latent_states::<S>(context, &closure, &scaling, sites, observables);
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }

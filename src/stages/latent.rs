@@ -4,8 +4,9 @@ use super::{Context, StageError};
 use crate::{
     dataset::Reader,
     lattice::{Lattice, Region, Shape, Tiling, Window},
-    learning::Closure,
+    learning::{Closure, Feature},
     parallel::Ranks,
+    systems::System,
 };
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
@@ -16,10 +17,17 @@ pub const BLOCK: usize = 1024;
 /// The closure variables of whole snapshots: the encoder on each of the K patches, averaged.
 ///
 /// `snapshots` holds `[snapshot, site]`; the result is `[snapshot, variable]`.
-pub fn encode_snapshots(closure: &Closure, snapshots: ArrayView2<i8>, (shape, patch): (Shape, Shape)) -> Array2<f32> {
+pub fn encode_snapshots<S: System<Feature: Feature>>(
+    closure: &Closure,
+    snapshots: ArrayView2<S::Site>,
+    (shape, patch): (Shape, Shape),
+) -> Array2<f32> {
     let tiling = Tiling::new(shape, patch).expect("the input was checked: patches tile the lattice");
     let (count, patches) = (snapshots.nrows(), tiling.len());
-    let mut cut = vec![0; count * shape.sites()];
+    if closure.variables() == 0 {
+        return Array2::zeros((count, 0));
+    }
+    let mut cut = vec![S::Site::default(); count * shape.sites()];
     cut.par_chunks_mut(shape.sites()).zip(snapshots.axis_iter(Axis(0)).into_par_iter()).for_each_init(
         || Window::open(patch, 0),
         |window, (cut, sites)| {
@@ -31,10 +39,32 @@ pub fn encode_snapshots(closure: &Closure, snapshots: ArrayView2<i8>, (shape, pa
         },
     );
     let cut = Array2::from_shape_vec((count * patches, patch.sites()), cut).expect("patches tile the lattice");
-    let encoded = closure.encode(cut.view());
+    let encoded = encode_patches::<S>(closure, cut.view());
     let variables = encoded.ncols();
     let by_snapshot = encoded.into_shape_with_order((count, patches, variables)).expect("one code a patch");
     by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables)))
+}
+
+/// The closure variables of patches `[patch, site]`, `[patch, variable]`.
+pub fn encode_patches<S: System<Feature: Feature>>(closure: &Closure, patches: ArrayView2<S::Site>) -> Array2<f32> {
+    if closure.variables() == 0 {
+        Array2::zeros((patches.nrows(), 0))
+    } else {
+        closure.encode(features::<S>(patches).view())
+    }
+}
+
+/// What the autoencoder sees of patches `[patch, site]`, `[patch, channel * site]`.
+pub fn features<S: System<Feature: Feature>>(patches: ArrayView2<S::Site>) -> Array2<S::Feature> {
+    let (count, sites) = patches.dim();
+    let mut features = Array2::from_elem((count, S::CHANNELS * sites), S::Feature::default());
+    let rows = patches.axis_iter(Axis(0)).into_par_iter();
+    features.axis_iter_mut(Axis(0)).into_par_iter().zip(rows).for_each(|(mut features, patch)| {
+        let patch = patch.as_standard_layout();
+        let values = S::features(patch.as_slice().unwrap_or_default());
+        features.iter_mut().zip(values).for_each(|(to, from)| *to = from);
+    });
+    features
 }
 
 /// Observables and closure variables side by side, `[item, component]`.
@@ -108,11 +138,11 @@ pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
 }
 
 /// Scaled latent states of whole snapshots given as `[trajectory, record, site]` with their observables.
-pub fn latent_states(
+pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
     closure: &Closure,
     scaling: &Scaling,
-    sites: ArrayD<i8>,
+    sites: ArrayD<S::Site>,
     observables: Array3<f64>,
 ) -> Array3<f32> {
     let (trajectories, records, count) = observables.dim();
@@ -120,7 +150,7 @@ pub fn latent_states(
     let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
     let mut blocks = Vec::new();
     for block in sites.axis_chunks_iter(Axis(0), BLOCK) {
-        blocks.push(encode_snapshots(closure, block, shapes));
+        blocks.push(encode_snapshots::<S>(closure, block, shapes));
     }
     let encoded = stacked(&blocks, closure.variables());
     let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");

@@ -46,7 +46,7 @@ pub fn plan(input: &Input) -> String {
         ),
     );
     line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));
-    line("closure", format!("{} variables, {} epochs", input.closure.variables, input.closure.epochs));
+    line("closure", format!("{} variables, {} epochs", input.closure.components(), input.closure.epochs));
     line(
         "train",
         format!(
@@ -79,7 +79,7 @@ pub fn plan(input: &Input) -> String {
     }
     line(
         "memory of one rank",
-        format!("about {:.1} GB; the pairs are shared over ranks in training", memory(input) / 1e9),
+        format!("about {:.1} GB on a single rank; several share the pairs and their patches", memory(input) / 1e9),
     );
     text
 }
@@ -93,17 +93,17 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
         Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (2 * patch + 92),
-        Stage::Closure => input.pairs() * 12 * (2 + input.closure.variables),
+        Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
         Stage::Truth => trajectories * input.truth.records * (large + 16),
         _ => return None,
     };
     Some(bytes as f64)
 }
 
-/// Peak memory of a rank: the closure's training patches are on every rank, blocks of snapshots are bounded.
+/// Peak memory of a single rank, which holds all training patches, one byte a site; blocks of snapshots are bounded.
 fn memory(input: &Input) -> f64 {
     let patch = input.patch_shape().sites();
-    let training = input.pairs() * (5 * patch + 48 * (2 + input.closure.variables));
+    let training = input.pairs() * (patch + 48 * (2 + input.closure.components()));
     let record = input.truth.records * input.large_shape().sites();
     (training + (6 * record).max(400 << 20)) as f64 + 3e8
 }

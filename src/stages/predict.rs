@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     dataset::Field,
-    learning::{Closure, Sde, predict as rollout},
+    learning::{Closure, Feature, Sde, predict as rollout},
     systems::System,
 };
+use hdf5::H5Type;
 use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, s};
 
 /// Trajectories that move together; small enough that all threads have work.
@@ -22,7 +23,7 @@ const GROUP: usize = 256;
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.
-pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(), StageError> {
+pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
     let (kinds, seeds, replicas) = (kinds(context), &input.train.seeds, input.predict.replicas);
     let starts = initial_states(context, system)?;
@@ -80,7 +81,10 @@ pub fn predict<S: System<Site = i8>>(context: &Context, system: &S) -> Result<()
 }
 
 /// Scaled latent states in which the trajectories of the direct simulation start.
-fn initial_states<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Array2<f32>, StageError> {
+fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
+    context: &Context,
+    system: &S,
+) -> Result<Array2<f32>, StageError> {
     let (input, shape) = (context.input, context.input.large_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
     let mut window = S::closed_window(shape);
@@ -96,6 +100,6 @@ fn initial_states<S: System<Site = i8>>(context: &Context, system: &S) -> Result
         ArrayD::from_shape_vec(IxDyn(&[trajectories, 1, shape.sites()]), joined(&sites)).expect("whole lattices");
     let observables = Array3::from_shape_vec((trajectories, 1, S::OBSERVABLES.len()), joined(&observables))
         .expect("one row of observables a trajectory");
-    let states = latent_states(context, &closure, &scaling(context)?, sites, observables);
+    let states = latent_states::<S>(context, &closure, &scaling(context)?, sites, observables);
     Ok(states.index_axis_move(Axis(1), 0))
 }

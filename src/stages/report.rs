@@ -15,6 +15,7 @@ use crate::{
         trajectories::{MeanAndSpread, mean_and_spread},
     },
     lattice::Lattice,
+    learning::Feature,
     report::{
         Axis, Block, Colour, Figure, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, Series,
         SmallMultiples, Table, multiples::ensemble_panel, table::measured,
@@ -22,6 +23,7 @@ use crate::{
     sampling::LocalRelax,
     systems::System,
 };
+use hdf5::H5Type;
 use ndarray::{Array2, ArrayD};
 
 /// Bins of a histogram.
@@ -31,7 +33,7 @@ const BINS: usize = 60;
 ///
 /// # Errors
 /// When a file cannot be read or the page cannot be drawn.
-pub fn report<S: System<Site = i8>>(context: &Context, system: &S) -> Result<(), StageError> {
+pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     if !context.leads() {
         return Ok(());
     }
@@ -178,10 +180,10 @@ fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<
     Ok(section)
 }
 
-fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Section, StageError> {
+fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
     let small = Reader::open(&context.path("small.h5"))?;
-    let sites: ArrayD<i8> = small.read_items("snapshots", 0..1)?;
+    let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
     let shape = input.small_shape();
     let mut relax = LocalRelax::new(system, input.small_shape(), input.upsample.relax.until());
@@ -189,9 +191,9 @@ fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Sect
     let last = input.simulate.snapshots - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {
         let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
-        let mut images = vec![image("small system", &start)?];
+        let mut images = vec![image::<S>("small system", &start)?];
         let mut failed = None;
-        raise(input, &mut relax, system, record as u64, start, |step, lattice| match image(step, lattice) {
+        raise(input, &mut relax, system, record as u64, start, |step, lattice| match image::<S>(step, lattice) {
             Ok(drawn) => images.push(drawn),
             Err(error) => failed = Some(error),
         })?;
@@ -203,15 +205,23 @@ fn snapshots<S: System<Site = i8>>(context: &Context, system: &S) -> Result<Sect
             caption: "One snapshot of the small system at each level of the hierarchy.".into(),
             look_for: "no blocks left after LocalRelax.".into(),
             images,
-            palette: Some(LatticePalette::spins()),
+            palette: S::Feature::SPINS.then(LatticePalette::spins),
         }));
     }
     Ok(section)
 }
 
-fn image(step: &str, lattice: &Lattice<i8>) -> Result<LatticeImage, StageError> {
+/// Spins in two colours; of fields the first channel, from its least to its greatest value.
+fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) -> Result<LatticeImage, StageError> {
     let [depth, rows, columns] = lattice.shape.0;
-    let values = lattice.sites.iter().map(|&value| i32::from(value)).collect();
+    let label = format!("{step}, {:?}", lattice.shape.used());
+    let values = S::features(&lattice.sites).into_iter().take(lattice.shape.sites()).map(Feature::value).collect();
     let sites = Array2::from_shape_vec((depth * rows, columns), values).expect("one value a site");
-    Ok(LatticeImage::new(format!("{step}, {:?}", lattice.shape.used()), sites.view(), &LatticePalette::spins())?)
+    if S::Feature::SPINS {
+        let spins = sites.mapv(|value: f64| value as i32);
+        return Ok(LatticeImage::new(label, spins.view(), &LatticePalette::spins())?);
+    }
+    let least = sites.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = sites.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Ok(LatticeImage::field(label, sites.view(), (least, if most > least { most } else { least + 1.0 }))?)
 }

@@ -120,19 +120,14 @@ fn train_one(
     let choices = &context.input.train;
     let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
     let device = context.device()?;
-    let mut input = choices.fit.clone();
-    if context.world.size() > 1 {
-        // One thread a rank unless the input says otherwise, however many ranks share a model.
-        input.threads = input.threads.max(1);
-    }
     let say = |text: &str| {
         say(context, text).ok();
     };
     let path = checkpoint_file(context, kind, seed);
     let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-    let run = Run { seed, ranks, device, checkpoint };
-    let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &input, &run, observer)?;
+    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: None };
+    let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);

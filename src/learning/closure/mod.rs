@@ -1,41 +1,57 @@
 //! Closure variables: what a patch says beyond its observables, learned by an autoencoder
 //! (arXiv 2511.12842, section 3.3).
 //!
-//! The encoder phi^ sees one patch; the decoder sees the patch's observables and phi^ and gives the logit of every
-//! site. Trained on the binary cross-entropy of the sites, phi^ carries what the observables leave out.
-//! Afterwards each closure variable is scaled to [0, 1] over the training patches.
+//! The encoder phi^ sees one patch; the decoder sees the patch's observables and phi^ and rebuilds every site. Trained on the
+//! reconstruction (see [`Feature`]), phi^ carries what the observables leave out. Afterwards each closure variable is
+//! scaled to [0, 1] over the training patches.
 
 mod encode;
+mod fit;
 mod network;
+mod patches;
+
+pub use patches::{Feature, Patches};
 
 use super::{
-    EpochRecord, LearningError, Run, TrainInput,
-    course::{Samples, optimise},
-    descent::{Descent, Rows, vector},
-    optimiser::AdamW,
-    pairs::finite,
-    parameters::Parameters,
+    LearningError,
+    descent::vector,
+    parameters::{Layout, Parameters},
     store,
-};
-use crate::{
-    parallel::Ranks,
-    rng::{Purpose, stream},
 };
 use ndarray::{Array2, ArrayView2};
 use network::Autoencoder;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use tch::{Device, Kind, Tensor};
 
+/// Which encoder of patches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderKind {
+    /// `convolution` for spins, `mlp` for fields.
+    #[default]
+    Auto,
+    /// No closure variables: the observables are the whole latent state.
+    None,
+    /// A perceptron on all features of the patch.
+    Mlp,
+    /// Convolutions with stride 2, then a perceptron.
+    Convolution,
+    /// Circular convolutions and their mean over the patch: the same for all (periodic) shifts of a patch. Its decoder is scored
+    /// at the best shift.
+    Invariant,
+}
+
 /// The autoencoder and its training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClosureInput {
+    /// Which encoder.
+    pub encoder: EncoderKind,
     /// Number of closure variables; 0 for none.
     pub variables: usize,
-    /// Channels of the encoder's convolutions, each with stride 2.
+    /// Channels of the encoder's convolutions (convolution and invariant).
     pub channels: Vec<usize>,
     /// Width of the hidden layers of encoder and decoder.
     pub hidden: usize,
@@ -49,40 +65,33 @@ pub struct ClosureInput {
 
 impl Default for ClosureInput {
     fn default() -> Self {
-        Self { variables: 2, channels: vec![8, 16], hidden: 64, epochs: 20, batch: 256, learning_rate: 1e-3 }
+        Self {
+            encoder: EncoderKind::Auto,
+            variables: 2,
+            channels: vec![8, 16],
+            hidden: 64,
+            epochs: 20,
+            batch: 256,
+            learning_rate: 1e-3,
+        }
     }
 }
 
-/// Training patches of spins.
-#[derive(Clone, Debug)]
-pub struct Patches<'a> {
-    /// Spins -1 and 1, `[samples, patch sites]`, the last extent fastest.
-    pub values: ArrayView2<'a, i8>,
-    /// Extents of a patch, one or two.
-    pub extents: Vec<usize>,
-    /// Observables of the patches, `[samples, m]`.
-    pub observables: ArrayView2<'a, f32>,
-}
+impl ClosureInput {
+    /// Number of closure variables, 0 without an encoder.
+    pub fn components(&self) -> usize {
+        if self.encoder == EncoderKind::None { 0 } else { self.variables }
+    }
 
-impl Patches<'_> {
-    fn check(&self) -> Result<(), LearningError> {
-        let (samples, sites) = self.values.dim();
-        if !(1..=2).contains(&self.extents.len()) || self.extents.iter().product::<usize>() != sites {
-            return Err(LearningError::Shape(format!(
-                "patches of {sites} sites have the extents {:?}; one or two extents with that product are needed",
-                self.extents
-            )));
-        }
-        if self.observables.nrows() != samples || samples < 2 {
-            return Err(LearningError::Shape(format!(
-                "{samples} patches come with {} rows of observables; equal numbers of at least 2 are needed",
-                self.observables.nrows()
-            )));
-        }
-        if let Some(value) = self.values.iter().find(|value| value.abs() != 1) {
-            return Err(LearningError::Shape(format!("a patch holds the spin {value}; spins are -1 and 1")));
-        }
-        finite("observables", self.observables.iter(), self.observables.ncols())
+    /// With the encoder and the number of variables that are meant, for spins or for fields.
+    fn resolved(&self, spins: bool) -> Self {
+        let encoder = match self.encoder {
+            _ if self.components() == 0 => EncoderKind::None,
+            EncoderKind::Auto if spins => EncoderKind::Convolution,
+            EncoderKind::Auto => EncoderKind::Mlp,
+            chosen => chosen,
+        };
+        Self { encoder, variables: self.components(), ..self.clone() }
     }
 }
 
@@ -90,6 +99,12 @@ impl Patches<'_> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Shape {
     extents: Vec<usize>,
+    /// Features a site, and whether they are spins.
+    channels: usize,
+    spins: bool,
+    /// Mean and standard deviation of each channel over the training patches; 0 and 1 for spins.
+    feature_centre: Vec<f32>,
+    feature_spread: Vec<f32>,
     observables: usize,
     /// Mean and standard deviation of each observable over the training patches.
     centre: Vec<f32>,
@@ -103,66 +118,35 @@ struct Shape {
 pub struct Closure {
     input: ClosureInput,
     shape: Shape,
-    network: Autoencoder,
+    /// `None` without closure variables.
+    network: Option<Autoencoder>,
     parameters: Parameters,
 }
 
-/// Most training patches that the range of the closure variables is taken from.
-const RANGE_SAMPLES: usize = 100_000;
-
 impl Closure {
-    /// Trains on `patches`, the same on every rank; a tenth of them, drawn at random, is held out. The losses in the records are the binary
-    /// cross-entropy per site. `observer` sees each epoch as it ends.
-    ///
-    /// # Errors
-    /// When the input or the patches are unusable, or the loss becomes NaN or infinite.
-    pub fn fit(
-        patches: &Patches,
-        input: &ClosureInput,
-        seed: u64,
-        ranks: &dyn Ranks,
-        device: Device,
-        observer: &mut dyn FnMut(&EpochRecord),
-    ) -> Result<(Self, Vec<EpochRecord>), LearningError> {
-        let train = TrainInput {
-            epochs: input.epochs,
-            batch: input.batch,
-            learning_rate: input.learning_rate,
-            plateau_patience: 3,
-            ..TrainInput::default()
+    /// The closure of a latent state that is the observables alone.
+    pub fn none(device: Device) -> Self {
+        let input = ClosureInput { encoder: EncoderKind::None, variables: 0, ..ClosureInput::default() };
+        let none = Vec::new;
+        let shape = Shape {
+            extents: Vec::new(),
+            channels: 0,
+            spins: false,
+            feature_centre: none(),
+            feature_spread: none(),
+            observables: 0,
+            centre: none(),
+            spread: none(),
+            smallest: none(),
+            range: none(),
         };
-        train.check()?;
-        patches.check()?;
-        let (mut shape, observables) = standardised(patches);
-        (shape.smallest, shape.range) = (vec![0.0; input.variables], vec![1.0; input.variables]);
-        let (network, layout) = Autoencoder::new(input, &patches.extents, shape.observables);
-        let parameters = Parameters::draw(layout, seed, 1, Kind::Float, device);
-        let mut closure = Self { input: input.clone(), shape, network: network.clone(), parameters };
-        if input.variables == 0 {
-            return Ok((closure, Vec::new()));
-        }
-        let samples = patches.values.nrows();
-        let spins = Tensor::from_slice(patches.values.as_standard_layout().as_slice().unwrap_or_default());
-        let data =
-            [spins, Tensor::from_slice(&observables)].map(|tensor| tensor.view([samples as i64, -1]).to_device(device));
-        let mut rows: Vec<usize> = (0..samples).collect();
-        rows.shuffle(&mut stream(seed, Purpose::Split, [1, 0]));
-        let held = rows.split_off(samples - (samples / 10).max(1));
-
-        let optimiser = AdamW::new(closure.parameters.flat(), train.weight_decay, None);
-        let shared = closure.parameters.share();
-        let data = (&data[..], Rows { first: 0, owned: ranks.share(samples) });
-        let mut descent = Descent::new(Arc::new(network), shared, optimiser, data, train.threads, ranks);
-        let cut = Samples { rows, held, offsets: [0.0; 2] };
-        let records = optimise(&mut descent, &cut, &train, &Run::new(seed, ranks, device), observer)?;
-        drop(descent);
-        closure.take_range(patches.values.slice(ndarray::s![..samples.min(RANGE_SAMPLES), ..]));
-        Ok((closure, records))
+        let parameters = Parameters::over(Arc::new(Layout::default()), Tensor::zeros([0], (Kind::Float, device)));
+        Self { input, shape, network: None, parameters }
     }
 
     /// Number of closure variables.
     pub fn variables(&self) -> usize {
-        self.input.variables
+        self.input.components()
     }
 
     /// Extents of a patch.
@@ -170,12 +154,12 @@ impl Closure {
         &self.shape.extents
     }
 
-    /// Closure variables of patches `[samples, patch sites]`, `[samples, variables]`. Within [0, 1] on the
+    /// Closure variables of patches `[samples, channels * sites]`, `[samples, variables]`. Within [0, 1] on the
     /// training patches; the mean over the patches of one snapshot is the closure part of its latent state.
     ///
     /// # Panics
-    /// When the patches have another number of sites than those of the training.
-    pub fn encode(&self, values: ArrayView2<i8>) -> Array2<f32> {
+    /// When the patches have another number of features than those of the training.
+    pub fn encode<F: Feature>(&self, values: ArrayView2<F>) -> Array2<f32> {
         let mut encoded = self.encode_raw(values);
         for mut row in encoded.rows_mut() {
             for ((value, smallest), range) in row.iter_mut().zip(&self.shape.smallest).zip(&self.shape.range) {
@@ -185,8 +169,8 @@ impl Closure {
         encoded
     }
 
-    /// Logits of the sites `[samples, patch sites]` for given observables `[samples, m]` and closure variables
-    /// `[samples, variables]` as [`Closure::encode`] gives them.
+    /// Logits of spins, or fields in their own units, `[samples, channels * sites]`, for given observables `[samples, m]` and
+    /// closure variables `[samples, variables]` as [`Closure::encode`] gives them.
     ///
     /// # Errors
     /// When the columns do not fit the model.
@@ -195,14 +179,15 @@ impl Closure {
         observables: ArrayView2<f32>,
         variables: ArrayView2<f32>,
     ) -> Result<Array2<f32>, LearningError> {
+        let shape = &self.shape;
         let found = (observables.ncols(), variables.ncols());
-        if found != (self.shape.observables, self.input.variables) || observables.nrows() != variables.nrows() {
+        let fits = found == (shape.observables, self.variables()) && observables.nrows() == variables.nrows();
+        let Some(network) = self.network.as_ref().filter(|_| fits) else {
             return Err(LearningError::Shape(format!(
                 "the decoder takes {} observables and {} closure variables per patch, not {} and {}",
-                self.shape.observables, self.input.variables, found.0, found.1
+                shape.observables, self.input.variables, found.0, found.1
             )));
-        }
-        let shape = &self.shape;
+        };
         let mut rows = Vec::with_capacity(observables.len() + variables.len());
         for (observables, variables) in observables.outer_iter().zip(variables.outer_iter()) {
             let scaled = observables.iter().zip(&shape.centre).zip(&shape.spread);
@@ -211,8 +196,15 @@ impl Closure {
             rows.extend(scaled.map(|((value, smallest), range)| value * range + smallest));
         }
         let inputs = Tensor::from_slice(&rows).view([observables.nrows() as i64, -1]).to_device(self.device());
-        let logits = tch::no_grad(|| self.network.decode(self.parameters.leaves(), &inputs));
-        Array2::from_shape_vec((observables.nrows(), shape.extents.iter().product()), vector(&logits))
+        let decoded = tch::no_grad(|| network.decode(self.parameters.leaves(), &inputs));
+        let sites: usize = shape.extents.iter().product();
+        let mut decoded = vector::<f32>(&decoded);
+        for (number, channel) in decoded.chunks_exact_mut(sites).enumerate() {
+            let (centre, spread) =
+                (shape.feature_centre[number % shape.channels], shape.feature_spread[number % shape.channels]);
+            channel.iter_mut().for_each(|value| *value = *value * spread + centre);
+        }
+        Array2::from_shape_vec((observables.nrows(), shape.channels * sites), decoded)
             .map_err(|error| LearningError::Shape(error.to_string()))
     }
 
@@ -234,47 +226,16 @@ impl Closure {
         let description = store::Description::read(path, "closure")?;
         let input: ClosureInput = description.get("input")?;
         let shape: Shape = description.get("shape")?;
-        let (network, layout) = Autoencoder::new(&input, &shape.extents, shape.observables);
+        if input.components() == 0 {
+            return Ok(Self::none(device));
+        }
+        let (network, layout) =
+            Autoencoder::new(&input, shape.spins, &shape.extents, shape.channels, shape.observables);
         let parameters = store::read_weights(path, layout, device)?;
-        Ok(Self { input, shape, network, parameters })
+        Ok(Self { input, shape, network: Some(network), parameters })
     }
 
     fn device(&self) -> Device {
         self.parameters.flat().device()
     }
-
-    fn take_range(&mut self, values: ArrayView2<i8>) {
-        let encoded = self.encode_raw(values);
-        for (variable, column) in encoded.columns().into_iter().enumerate() {
-            let smallest = column.iter().copied().fold(f32::INFINITY, f32::min);
-            let largest = column.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let range = if largest > smallest { largest - smallest } else { 1.0 };
-            (self.shape.smallest[variable], self.shape.range[variable]) = (smallest, range);
-        }
-    }
-}
-
-/// The shape of a model for `patches`, with the standardised observables row by row.
-fn standardised(patches: &Patches) -> (Shape, Vec<f32>) {
-    let count = patches.observables.nrows() as f64;
-    let moments = |column: ndarray::ArrayView1<f32>| {
-        let mean = column.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-        let variance = column.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
-        (mean as f32, if variance > 1e-20 { variance.sqrt() as f32 } else { 1.0 })
-    };
-    let (centre, spread): (Vec<f32>, Vec<f32>) = patches.observables.columns().into_iter().map(moments).unzip();
-    let rows = patches.observables.rows().into_iter();
-    let values = rows
-        .flat_map(|row| row.iter().zip(&centre).zip(&spread).map(|((v, c), s)| (v - c) / s).collect::<Vec<_>>())
-        .collect();
-    let observables = centre.len();
-    let shape = Shape {
-        extents: patches.extents.clone(),
-        observables,
-        centre,
-        spread,
-        smallest: Vec::new(),
-        range: Vec::new(),
-    };
-    (shape, values)
 }

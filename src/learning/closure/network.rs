@@ -1,6 +1,6 @@
-//! The autoencoder: strided convolutions and two affine maps down to the closure variables, a perceptron back up.
+//! The autoencoder: an encoder of one of three kinds down to the closure variables, a perceptron back up.
 
-use super::ClosureInput;
+use super::{ClosureInput, EncoderKind};
 use crate::learning::{
     descent::Objective,
     network::{Activation, Mlp},
@@ -14,6 +14,9 @@ const KERNEL: i64 = 3;
 /// The networks; weights come with each call. A patch with one extent is a patch of one row.
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
+    spins: bool,
+    invariant: bool,
+    channels: i64,
     rows: i64,
     columns: i64,
     convolutions: Vec<usize>,
@@ -22,61 +25,111 @@ pub struct Autoencoder {
 }
 
 impl Autoencoder {
-    /// Networks for patches of `extents` with a number of `observables`, and the list of their weights.
-    pub fn new(input: &ClosureInput, extents: &[usize], observables: usize) -> (Self, Layout) {
+    /// Networks for patches of one or two `extents` with `channels` features a site and a number of `observables`, and the
+    /// list of their weights.
+    pub fn new(
+        input: &ClosureInput,
+        spins: bool,
+        extents: &[usize],
+        channels: usize,
+        observables: usize,
+    ) -> (Self, Layout) {
         let mut layout = Layout::default();
-        let (mut rows, mut columns) = match *extents {
-            [columns] => (1, columns as i64),
-            _ => (extents[0] as i64, extents[1] as i64),
-        };
-        let (full_rows, full_columns) = (rows, columns);
-        let kernel_rows = if rows == 1 { 1 } else { KERNEL };
-        let mut channels = 1;
+        let columns = extents.last().map_or(1, |&columns| columns as i64);
+        let rows = extents.iter().product::<usize>() as i64 / columns.max(1);
+        let (hidden, variables, channels) = (input.hidden as i64, input.variables as i64, channels as i64);
+        let invariant = input.encoder == EncoderKind::Invariant;
+        let mut maps = [channels, rows, columns];
         let mut convolutions = Vec::new();
-        for (layer, &next) in input.channels.iter().enumerate() {
-            let next = next as i64;
-            let bound = 1.0 / ((channels * kernel_rows * KERNEL) as f64).sqrt();
-            let name = format!("encoder.convolution.{layer}");
-            let shape = [next, channels, kernel_rows, KERNEL];
-            convolutions.push(layout.add(&format!("{name}.weight"), &shape, Start::Uniform(bound)));
-            layout.add(&format!("{name}.bias"), &[next], Start::Uniform(bound));
-            channels = next;
-            rows = (rows + 1) / 2;
-            columns = (columns + 1) / 2;
+        let mut widths = Vec::new();
+        if input.encoder == EncoderKind::Mlp {
+            widths.push(hidden);
+        } else {
+            for (layer, &next) in input.channels.iter().enumerate() {
+                convolutions.push(convolution(&mut layout, layer, [next as i64, maps[0]], rows));
+                let halved = |extent: i64| if invariant { extent } else { (extent + 1) / 2 };
+                maps = [next as i64, halved(maps[1]), halved(maps[2])];
+            }
         }
-        let (hidden, variables) = (input.hidden as i64, input.variables as i64);
-        let widths = [channels * rows * columns, hidden, variables];
+        let features = if invariant { maps[0] } else { maps.iter().product() };
+        let widths = [&[features, hidden], &widths[..], &[variables]].concat();
         let head = Mlp::new(&mut layout, "encoder.head", &widths, Activation::Relu, 1.0);
-        let widths = [observables as i64 + variables, hidden, 2 * hidden, full_rows * full_columns];
+        let widths = [observables as i64 + variables, hidden, 2 * hidden, channels * rows * columns];
         let decoder = Mlp::new(&mut layout, "decoder", &widths, Activation::Relu, 1.0);
-        (Self { rows: full_rows, columns: full_columns, convolutions, head, decoder }, layout)
+        (Self { spins, invariant, channels, rows, columns, convolutions, head, decoder }, layout)
     }
 
-    /// Closure variables `[samples, variables]`, unscaled, of spins `[samples, patch sites]`.
-    pub fn encode(&self, weights: &[Tensor], spins: &Tensor) -> Tensor {
-        let mut maps = spins.view([-1, 1, self.rows, self.columns]);
+    /// Closure variables `[samples, variables]`, unscaled, of normalised features `[samples, channels * sites]`.
+    pub fn encode(&self, weights: &[Tensor], features: &Tensor) -> Tensor {
+        let mut maps = features.view([-1, self.channels, self.rows, self.columns]);
         let padding = [if self.rows == 1 { 0 } else { KERNEL / 2 }, KERNEL / 2];
         for &position in &self.convolutions {
             let (weight, bias) = (&weights[position], Some(&weights[position + 1]));
-            maps = maps.conv2d(weight, bias, [2, 2], padding, [1, 1], 1).relu();
+            maps = if self.invariant {
+                let around = maps.pad([padding[1], padding[1], padding[0], padding[0]], "circular", None);
+                around.conv2d(weight, bias, [1, 1], [0, 0], [1, 1], 1)
+            } else {
+                maps.conv2d(weight, bias, [2, 2], padding, [1, 1], 1)
+            }
+            .relu();
+        }
+        if self.invariant {
+            maps = maps.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
         }
         self.head.forward(weights, &maps.flatten(1, -1))
     }
 
-    /// Logits `[samples, patch sites]` of standardised observables and unscaled closure variables, side by side.
+    /// Logits of spins, or normalised fields, `[samples, channels * sites]`, of standardised observables and unscaled closure
+    /// variables, side by side.
     pub fn decode(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
         self.decoder.forward(weights, inputs)
+    }
+
+    /// The patches, each shifted (periodically) to where it overlaps most with `decoded`, found by the correlation
+    /// theorem. Cross-entropy and square error are then the least ones over all shifts.
+    fn aligned(&self, features: &Tensor, decoded: &Tensor) -> Tensor {
+        let maps = |values: &Tensor| values.detach().view([-1, self.channels, self.rows, self.columns]);
+        let spectrum = |values: &Tensor| maps(values).fft_rfft2(None::<&[i64]>, [-2i64, -1].as_slice(), "backward");
+        let product = (spectrum(features).conj() * spectrum(decoded)).sum_dim_intlist(1, false, None::<Kind>);
+        let overlap = product.fft_irfft2([self.rows, self.columns].as_slice(), [-2i64, -1].as_slice(), "backward");
+        let shift = overlap.flatten(1, -1).argmax(1, false).view([-1, 1]);
+        let sites = Tensor::arange(self.rows * self.columns, (Kind::Int64, features.device()));
+        let along = |shift: Tensor, site: Tensor, extent: i64| (site - shift).remainder(extent);
+        let row = along(
+            shift.divide_scalar_mode(self.columns, "floor"),
+            sites.divide_scalar_mode(self.columns, "floor"),
+            self.rows,
+        );
+        let column = along(shift.remainder(self.columns), sites.remainder(self.columns), self.columns);
+        let source = (row * self.columns + column).unsqueeze(1).expand([-1, self.channels, -1], false);
+        features.view([-1, self.channels, self.rows * self.columns]).gather(2, &source, false).flatten(1, -1)
     }
 }
 
 impl Objective for Autoencoder {
-    /// Binary cross-entropy per site of spins (`batch[0]`), given standardised observables (`batch[1]`).
+    /// Binary cross-entropy of spins, or square error of normalised fields (`batch[0]`), per feature, given standardised
+    /// observables (`batch[1]`). An invariant encoder cannot tell where a pattern lies: its loss is the least over all shifts.
     fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor {
-        let spins = batch[0].to_kind(Kind::Float);
-        let variables = self.encode(weights, &spins);
-        let logits = self.decode(weights, &Tensor::cat(&[&batch[1], &variables], 1));
-        let target = (spins + 1.0) * 0.5;
-        let total = logits.binary_cross_entropy_with_logits(&target, None::<Tensor>, None::<Tensor>, Reduction::Sum);
-        total / (self.rows * self.columns) as f64
+        let features = batch[0].to_kind(Kind::Float);
+        let variables = self.encode(weights, &features);
+        let decoded = self.decode(weights, &Tensor::cat(&[&batch[1], &variables], 1));
+        let features = if self.invariant { self.aligned(&features, &decoded) } else { features };
+        let total = if self.spins {
+            let target = (features + 1.0) * 0.5;
+            decoded.binary_cross_entropy_with_logits(&target, None::<Tensor>, None::<Tensor>, Reduction::Sum)
+        } else {
+            decoded.mse_loss(&features, Reduction::Sum)
+        };
+        total / (self.channels * self.rows * self.columns) as f64
     }
+}
+
+/// Adds convolution number `layer` between numbers of channels, `[next, last]`, of patches with as many `rows`.
+fn convolution(layout: &mut Layout, layer: usize, [next, last]: [i64; 2], rows: i64) -> usize {
+    let kernel_rows = if rows == 1 { 1 } else { KERNEL };
+    let bound = 1.0 / ((last * kernel_rows * KERNEL) as f64).sqrt();
+    let name = format!("encoder.convolution.{layer}");
+    let position = layout.add(&format!("{name}.weight"), &[next, last, kernel_rows, KERNEL], Start::Uniform(bound));
+    layout.add(&format!("{name}.bias"), &[next], Start::Uniform(bound));
+    position
 }

@@ -1,0 +1,142 @@
+//! The fit of the autoencoder, data-parallel like that of the equation: each rank holds its own share of the patches.
+
+use super::{Closure, ClosureInput, EncoderKind, Feature, Patches, Shape, network::Autoencoder};
+use crate::{
+    learning::{
+        EpochRecord, LearningError, Run, TrainInput,
+        course::{Samples, optimise},
+        descent::{Descent, Rows, vector},
+        optimiser::AdamW,
+        parameters::Parameters,
+    },
+    parallel::Ranks,
+    rng::{Purpose, stream},
+};
+use ndarray::{Array2, ArrayView1};
+use rand::seq::SliceRandom;
+use std::sync::Arc;
+use tch::{Kind, Tensor, no_grad};
+
+/// Number of this model in the random streams; the equation is model 0.
+const MODEL: u64 = 1;
+/// About how many training patches the range of the closure variables is taken from.
+const RANGE_SAMPLES: usize = 100_000;
+/// Patches encoded at a time for it.
+const CHUNK: usize = 512;
+
+impl Closure {
+    /// Trains on the patches of all ranks, each of which passes its own; a tenth of them, drawn at random, is held out. The
+    /// losses in the records are those of [`Feature`], per feature. `observer` sees each epoch as it ends. With a checkpoint
+    /// in `run` a training that was stopped goes on.
+    ///
+    /// # Errors
+    /// When the input or the patches are unusable, or the loss becomes NaN or infinite.
+    pub fn fit<F: Feature>(
+        mut patches: Patches<F>,
+        input: &ClosureInput,
+        run: &Run,
+        observer: &mut dyn FnMut(&EpochRecord),
+    ) -> Result<(Self, Vec<EpochRecord>), LearningError> {
+        let train = TrainInput {
+            epochs: input.epochs,
+            batch: input.batch,
+            learning_rate: input.learning_rate,
+            plateau_patience: 3,
+            ..TrainInput::default()
+        };
+        train.check()?;
+        let input = input.resolved(F::SPINS);
+        if input.encoder == EncoderKind::None {
+            return Ok((Self::none(run.device), Vec::new()));
+        }
+        if !(1..=2).contains(&patches.extents.len()) {
+            return Err(LearningError::Input {
+                name: "closure.variables",
+                value: input.variables.to_string(),
+                reason: format!(
+                    "it is 0 for patches with {} axes: autoencoders are for one and two axes",
+                    patches.extents.len()
+                ),
+            });
+        }
+        let counts: Vec<usize> =
+            run.ranks.gather(patches.observables.nrows() as f64).into_iter().map(|count| count as usize).collect();
+        let samples: usize = counts.iter().sum();
+        if samples < 2 {
+            return Err(LearningError::Shape(format!("{samples} patches are too few")));
+        }
+        let first: usize = counts[..run.ranks.rank()].iter().sum();
+        let owned = first..first + patches.observables.nrows();
+
+        let [feature_centre, feature_spread] = patches.moments(run.ranks);
+        patches.normalise(&feature_centre, &feature_spread);
+        let [centre, spread] = patches.observable_moments(run.ranks);
+        let shape = Shape {
+            extents: patches.extents.clone(),
+            channels: patches.channels,
+            spins: F::SPINS,
+            feature_centre,
+            feature_spread,
+            observables: centre.len(),
+            centre,
+            spread,
+            smallest: vec![0.0; input.variables],
+            range: vec![1.0; input.variables],
+        };
+        let (network, layout) = Autoencoder::new(&input, F::SPINS, &shape.extents, shape.channels, shape.observables);
+        let parameters = Parameters::draw(layout, run.seed, MODEL, Kind::Float, run.device);
+        let mut rows: Vec<usize> = (0..samples).collect();
+        rows.shuffle(&mut stream(run.seed, Purpose::Split, [MODEL, 0]));
+        let held = rows.split_off(samples - (samples / 10).max(1));
+
+        let data = [patches.values, standardised(&patches.observables, &shape).to_device(run.device)];
+        let optimiser = AdamW::new(parameters.flat(), train.weight_decay, None);
+        let objective = Arc::new(network.clone());
+        let threads = run.threads;
+        let mut descent = Descent::new(
+            objective,
+            parameters.share(),
+            optimiser,
+            (&data, Rows { first, owned: owned.clone() }),
+            threads,
+            run.ranks,
+        );
+        let cut = Samples { model: MODEL, rows, held, offsets: [0.0; 2] };
+        let records = optimise(&mut descent, &cut, &train, run, observer)?;
+        drop(descent);
+        let mut closure = Self { input, shape, network: Some(network), parameters };
+        let some = (0..samples).step_by(samples.div_ceil(RANGE_SAMPLES)).filter(|sample| owned.contains(sample));
+        closure.take_range(&data[0], &some.map(|sample| (sample - first) as i64).collect::<Vec<_>>(), run.ranks);
+        Ok((closure, records))
+    }
+
+    /// Takes the smallest value and the range of each closure variable over some rows of the normalised patches of all ranks.
+    fn take_range(&mut self, values: &Tensor, rows: &[i64], ranks: &dyn Ranks) {
+        let Some(network) = &self.network else { return };
+        let mut extremes = vec![[f64::INFINITY, f64::NEG_INFINITY]; self.input.variables];
+        for rows in rows.chunks(CHUNK) {
+            let rows = Tensor::from_slice(rows).to_device(values.device());
+            let features = values.index_select(0, &rows).to_kind(Kind::Float);
+            let encoded: Vec<f32> = vector(&no_grad(|| network.encode(self.parameters.leaves(), &features)));
+            for codes in encoded.chunks_exact(extremes.len()) {
+                for ([least, most], &code) in extremes.iter_mut().zip(codes) {
+                    (*least, *most) = (least.min(code.into()), most.max(code.into()));
+                }
+            }
+        }
+        for (variable, [least, most]) in extremes.into_iter().enumerate() {
+            let least = ranks.gather(least).into_iter().fold(f64::INFINITY, f64::min) as f32;
+            let most = ranks.gather(most).into_iter().fold(f64::NEG_INFINITY, f64::max) as f32;
+            let range = if most > least { most - least } else { 1.0 };
+            (self.shape.smallest[variable], self.shape.range[variable]) = (least, range);
+        }
+    }
+}
+
+/// Observables `[samples, m]` with mean 0 and standard deviation 1.
+fn standardised(observables: &Array2<f32>, shape: &Shape) -> Tensor {
+    let [centre, spread] = [&shape.centre, &shape.spread].map(ArrayView1::from);
+    let scaled = (observables - &centre) / spread;
+    let rows: Vec<f32> = scaled.iter().copied().collect();
+    Tensor::from_slice(&rows).view([observables.nrows() as i64, observables.ncols() as i64])
+}
