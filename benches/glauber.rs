@@ -15,7 +15,7 @@ use tessera::{
 const EVENTS: u64 = 20_000;
 
 fn glauber(criterion: &mut Criterion) {
-    let ising = Ising { temperature: 2.27, field: 0.0 };
+    let ising = Ising::new(2.27, 0.0);
     let mut group = criterion.benchmark_group("glauber");
     group.throughput(Throughput::Elements(EVENTS));
     for side in [16, 64, 256] {

@@ -257,6 +257,27 @@ impl Input {
         self.large_snapshots() * self.patches_drawn()
     }
 
+    /// Trajectories of the direct simulation that start alike: from each start under each condition.
+    pub fn truth_groups(&self) -> usize {
+        self.system.conditions().len().max(1) * self.truth.starts.len()
+    }
+
+    /// Trajectories of the direct simulation: condition by condition, in each start by start.
+    pub fn truth_trajectories(&self) -> usize {
+        self.truth_groups() * self.truth.trajectories
+    }
+
+    /// Numbers of condition and start of a trajectory of the direct simulation.
+    pub fn truth_start(&self, trajectory: usize) -> (usize, usize) {
+        let group = trajectory / self.truth.trajectories;
+        (group / self.truth.starts.len(), group % self.truth.starts.len())
+    }
+
+    /// Condition (by number) of a training trajectory, small or shuffled: they take the conditions in turn.
+    pub fn condition_of(&self, trajectory: usize) -> usize {
+        trajectory % self.system.conditions().len().max(1)
+    }
+
     /// lambda of our loss.
     pub fn covariance_factor(&self) -> f64 {
         self.train.covariance_factor.unwrap_or(self.patches() as f64)

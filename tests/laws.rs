@@ -48,7 +48,7 @@ fn lattice_of(window: &Window<i8>) -> Lattice<i8> {
 
 #[test]
 fn selection_in_classes_draws_from_the_rates_of_a_linear_scan() {
-    let ising = Ising { temperature: 2.27, field: 0.1 };
+    let ising = Ising::new(2.27, 0.1);
     let mut random = rng(1);
     let window = closed(&ising, Shape::plane(5, 7), Some(0.2), &mut random);
     let mut classes = RateClasses::default();
@@ -87,7 +87,7 @@ fn selection_in_classes_draws_from_the_rates_of_a_linear_scan() {
 
 #[test]
 fn classes_follow_the_rates_after_every_event() {
-    let ising = Ising { temperature: 3.0, field: -0.2 };
+    let ising = Ising::new(3.0, -0.2);
     for open in [false, true] {
         let mut random = rng(2);
         let lattice = ising.draw(Shape::plane(10, 14), Some(0.0), &mut random);
@@ -115,7 +115,7 @@ fn classes_follow_the_rates_after_every_event() {
 
 #[test]
 fn rates_obey_detailed_balance() {
-    let ising = Ising { temperature: 1.7, field: 0.3 };
+    let ising = Ising::new(1.7, 0.3);
     let mut random = rng(3);
     for _ in 0..200 {
         let mut window = closed(&ising, Shape::plane(4, 5), None, &mut random);
@@ -127,7 +127,7 @@ fn rates_obey_detailed_balance() {
         }
         let back = ising.rate(&window, site);
         let after = energy(&ising, &lattice_of(&window));
-        let balance = forth / back / (-(after - before) / ising.temperature).exp();
+        let balance = forth / back / (-(after - before) / ising.temperature.value()).exp();
         assert!((balance - 1.0).abs() < 1e-10, "forth/back is {balance} times the Boltzmann ratio");
     }
 }
@@ -136,7 +136,7 @@ fn rates_obey_detailed_balance() {
 /// independent chains each give one final state: exact chi-squared.
 #[test]
 fn long_runs_of_small_lattices_reach_boltzmann() {
-    let ising = Ising { temperature: 3.5, field: 0.15 };
+    let ising = Ising::new(3.5, 0.15);
     for (rows, columns) in [(3, 4), (4, 4)] {
         let shape = Shape::plane(rows, columns);
         let sites = shape.sites();
@@ -144,7 +144,7 @@ fn long_runs_of_small_lattices_reach_boltzmann() {
             Lattice::from_sites(shape, (0..sites).map(|site| if bits >> site & 1 == 1 { 1 } else { -1 }).collect())
         };
         let weights: Vec<f64> =
-            (0..1 << sites).map(|bits| (-energy(&ising, &state(bits)) / ising.temperature).exp()).collect();
+            (0..1 << sites).map(|bits| (-energy(&ising, &state(bits)) / ising.temperature.value()).exp()).collect();
         let partition: f64 = weights.iter().sum();
         let runs = 400_000;
         let mut counts = vec![0_u32; 1 << sites];
@@ -185,7 +185,7 @@ fn long_runs_of_small_lattices_reach_boltzmann() {
 #[test]
 fn energy_and_magnetisation_agree_with_onsager() {
     for temperature in [2.0_f64, 3.0] {
-        let ising = Ising { temperature, field: 0.0 };
+        let ising = Ising::new(temperature, 0.0);
         let beta = 1.0 / temperature;
         let modulus = 2.0 * (2.0 * beta).sinh() / (2.0 * beta).cosh().powi(2);
         // Complete elliptic integral of the first kind by the arithmetic-geometric mean.
@@ -231,7 +231,7 @@ fn energy_and_magnetisation_agree_with_onsager() {
 
 #[test]
 fn waiting_times_are_exponential() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let mut random = rng(5);
     let window = closed(&ising, Shape::plane(6, 5), Some(0.1), &mut random);
     let total: f64 = window.sites_of(Region::BOX).map(|site| ising.rate(&window, site)).sum();
@@ -255,13 +255,13 @@ fn waiting_times_are_exponential() {
 
 #[test]
 fn evolution_stops_where_it_was_told() {
-    let ising = Ising { temperature: 2.5, field: 0.0 };
+    let ising = Ising::new(2.5, 0.0);
     let mut random = rng(6);
     let mut window = closed(&ising, Shape::plane(8, 8), Some(0.0), &mut random);
     let mut dynamics = Kmc::<RateClasses>::default();
     assert_eq!(dynamics.evolve(&ising, &mut window, Until::Events(17), &mut random).unwrap().events, 17);
     assert_eq!(dynamics.evolve(&ising, &mut window, Until::Time(0.75), &mut random).unwrap().time, 0.75);
-    let frozen = Ising { temperature: 1e-3, field: 0.0 };
+    let frozen = Ising::new(1e-3, 0.0);
     let mut window = closed(&frozen, Shape::plane(8, 8), Some(1.0), &mut random);
     let stuck = dynamics.evolve(&frozen, &mut window, Until::Events(1), &mut random);
     assert_eq!(stuck, Err(EvolveError::Frozen { done: 0, wanted: 1 }));
@@ -271,7 +271,7 @@ fn evolution_stops_where_it_was_told() {
 
 #[test]
 fn surroundings_of_an_open_window_never_change_and_its_box_does() {
-    let ising = Ising { temperature: 2.5, field: 0.0 };
+    let ising = Ising::new(2.5, 0.0);
     let mut random = rng(8);
     let lattice = ising.draw(Shape::plane(10, 14), Some(0.0), &mut random);
     let mut window = Window::open(Shape::plane(5, 7), 2);
@@ -363,7 +363,7 @@ fn overlapping_patches_cover_every_site_four_times_and_colours_stay_apart() {
 
 #[test]
 fn the_mean_over_patches_is_the_whole() {
-    let ising = Ising { temperature: 2.5, field: 0.0 };
+    let ising = Ising::new(2.5, 0.0);
     let shape = Shape::plane(12, 20);
     let lattice = ising.draw(shape, Some(0.1), &mut rng(9));
     let mut whole = Window::closed(shape, 1);
@@ -385,7 +385,7 @@ fn the_mean_over_patches_is_the_whole() {
 /// With fixed surroundings K times the change of the lattice is learned; it must be just that.
 #[test]
 fn the_increment_of_a_patch_is_the_change_of_the_lattice() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let (shape, patch) = (Shape::plane(12, 20), Shape::plane(4, 10));
     let lattice = ising.draw(shape, Some(0.1), &mut rng(10));
     let observe = |lattice: &Lattice<i8>| {
@@ -406,7 +406,7 @@ fn the_increment_of_a_patch_is_the_change_of_the_lattice() {
 /// A patch as large as the lattice is the conventional method; a buffer leaves the patch itself whole.
 #[test]
 fn partial_evolution_keeps_its_promises_at_the_edges() {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let shape = Shape::plane(8, 12);
     let lattice = ising.draw(shape, Some(0.1), &mut rng(12));
     let mut whole = PartialEvolution::new(&ising, shape, shape, Surroundings::Ghost, Until::Time(2.0));
@@ -426,7 +426,7 @@ fn partial_evolution_keeps_its_promises_at_the_edges() {
 
 #[test]
 fn upsampling_replicates_and_relaxation_depends_only_on_its_streams() {
-    let ising = Ising { temperature: 2.5, field: 0.0 };
+    let ising = Ising::new(2.5, 0.0);
     let small = ising.draw(Shape::plane(4, 6), Some(0.0), &mut rng(15));
     let large = ising.upsample(&small, 3, &mut rng(16));
     for y in 0..12 {
@@ -449,7 +449,7 @@ fn upsampling_replicates_and_relaxation_depends_only_on_its_streams() {
 /// Sweeps approximate the serial kernel: the relaxation of the energy from a random state agrees within error.
 #[test]
 fn coloured_sweeps_relax_like_the_serial_kernel() {
-    let ising = Ising { temperature: 2.5, field: 0.0 };
+    let ising = Ising::new(2.5, 0.0);
     let shape = Shape::plane(64, 64);
     let sweeps = Sweeps::new(shape, Shape::plane(16, 32), 0.05).unwrap();
     let (mut serial, mut tiled) = (Vec::new(), Vec::new());
@@ -479,7 +479,7 @@ fn coloured_sweeps_relax_like_the_serial_kernel() {
 
 #[test]
 fn reach_covers_the_stencil() {
-    let ising = Ising { temperature: 1.0, field: 0.0 };
+    let ising = Ising::new(1.0, 0.0);
     assert!(ising.stencil().reach() <= Ising::REACH);
     assert_eq!(ising.class_rate(0) + ising.class_rate(5), 1.0, "forth and back of Glauber rates add up to 1");
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// Glauber events a second and core at T = 2.27, after relaxation from a random state.
 pub fn glauber() -> Vec<Measurement> {
-    let ising = Ising { temperature: 2.27, field: 0.0 };
+    let ising = Ising::new(2.27, 0.0);
     let mut all = Vec::new();
     for side in [16, 64, 256] {
         let (mut window, mut dynamics) = (closed(&ising, side), <Ising as System>::Dynamics::default());
@@ -57,7 +57,7 @@ fn tiled(ising: &Ising, side: usize, quantum: f64) -> Measurement {
 /// LocalRelax (stride half a patch of 16 x 16, 256 events a patch) and partial evolution (256 events) of one
 /// 64 x 64 snapshot at T = 2.5, h = 0.1.
 pub fn relax() -> Vec<Measurement> {
-    let ising = Ising { temperature: 2.5, field: 0.1 };
+    let ising = Ising::new(2.5, 0.1);
     let (shape, patch) = (Shape::plane(64, 64), Shape::plane(16, 16));
     let snapshots: Vec<Lattice<i8>> = (0..100)
         .map(|item| ising.draw(Shape::plane(32, 32), None, &mut stream(1, Purpose::Bench, [item, 2])).replicated(2))

@@ -80,13 +80,21 @@ impl Input {
         let wide = |count: usize| count as u128;
         let snapshots = wide(self.simulate.trajectories) * wide(self.simulate.snapshots) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
-        let records = wide(self.truth.starts.len()) * wide(self.truth.trajectories) * wide(self.truth.records);
+        let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth.records);
         for (name, count) in
             [("training pairs", pairs), ("records of the truth", records * wide(self.predict.replicas))]
         {
             if count > most {
                 return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
             }
+        }
+        let conditions = self.system.conditions().len();
+        if conditions > self.simulate.trajectories {
+            return Err(format!(
+                "simulate.trajectories is {}, but the system has {conditions} conditions, which trajectories take in turn; make \
+                 it a multiple of {conditions}",
+                self.simulate.trajectories
+            ));
         }
         let mut seeds = self.train.seeds.clone();
         seeds.sort_unstable();

@@ -4,10 +4,12 @@
 use super::{
     LearningError, Pairs,
     descent::{total_over, vector},
-    sde::{Sde, SdeModel},
+    likelihood::Factor,
+    sde::Sde,
 };
 use crate::parallel::Ranks;
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, s};
+use std::ops::Range;
 use tch::{Kind, Tensor, no_grad};
 
 /// Normalised residuals y, `[pairs, d]`.
@@ -15,42 +17,14 @@ use tch::{Kind, Tensor, no_grad};
 /// # Errors
 /// When the pairs do not fit the model.
 pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
-    const CHUNK: usize = 65_536;
-    pairs.check()?;
-    if pairs.condition.is_none() {
-        model.complete()?;
-    }
-    let components = model.components();
-    if pairs.components() != components {
-        return Err(LearningError::Shape(format!(
-            "the pairs have {} components, the model {components}",
-            pairs.components()
-        )));
-    }
-    let upload = |values: Vec<f32>, columns: usize| {
-        Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device()).view([-1, columns as i64])
-    };
     let mut values = Vec::with_capacity(pairs.z.len());
-    for first in (0..pairs.dt.len()).step_by(CHUNK) {
-        let rows = s![first..pairs.dt.len().min(first + CHUNK), ..];
-        let z = upload(pairs.z.slice(rows).iter().copied().collect(), components);
-        let increment = upload(pairs.increment.slice(rows).iter().copied().collect(), components);
-        let dt = upload(pairs.dt.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1);
-        let condition = pairs
-            .condition
-            .as_ref()
-            .map(|condition| upload(condition.slice(s![first..first + z.size()[0] as usize]).to_vec(), 1));
-        no_grad(|| {
-            let (drift, factor) = match &condition {
-                Some(condition) => model.fields_under(&z, Some(condition)),
-                None => model.fields(&z),
-            };
-            let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
-            values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
-        });
-    }
-    Array2::from_shape_vec((pairs.dt.len(), components), values)
-        .map_err(|error| LearningError::Shape(error.to_string()))
+    in_chunks(model, pairs, &mut |rows, drift, factor| {
+        let increment = upload(model, pairs.increment.slice(s![rows.clone(), ..]).iter(), model.components());
+        let dt = upload(model, pairs.dt.slice(s![rows]).iter(), 1);
+        let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
+        values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
+    })?;
+    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
 }
 
 /// Bins of the residuals' histogram, and its ends.
@@ -110,15 +84,51 @@ pub fn calibration(
     })
 }
 
-/// Learned drift of states `[n, d]`, in raw units.
+/// Learned drift of the states of pairs under their conditions, `[pairs, d]`, in raw units.
 ///
 /// # Errors
-/// When the model lacks a condition, or the states have another number of components.
-pub fn drift(model: &Sde, z: ArrayView2<f32>) -> Result<Array2<f32>, LearningError> {
-    model.complete()?;
-    let values: Vec<f32> = z.iter().copied().collect();
-    let states = Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device());
-    let states = states.view([z.nrows() as i64, z.ncols() as i64]);
-    let drift = model.drift(&states).to_kind(Kind::Float);
-    Array2::from_shape_vec(z.dim(), vector(&drift)).map_err(|error| LearningError::Shape(error.to_string()))
+/// When the pairs do not fit the model.
+pub fn drift(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
+    let mut values = Vec::with_capacity(pairs.z.len());
+    in_chunks(model, pairs, &mut |_, drift, _| values.extend(vector::<f32>(&drift.to_kind(Kind::Float))))?;
+    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
+}
+
+/// Drift and factor of the pairs, block of rows by block of rows.
+fn in_chunks(
+    model: &Sde,
+    pairs: &Pairs,
+    take: &mut dyn FnMut(Range<usize>, Tensor, Factor),
+) -> Result<(), LearningError> {
+    const CHUNK: usize = 65_536;
+    pairs.check()?;
+    if pairs.condition.is_none() {
+        model.complete()?;
+    }
+    let components = model.components();
+    if pairs.components() != components {
+        return Err(LearningError::Shape(format!(
+            "the pairs have {} components, the model {components}",
+            pairs.components()
+        )));
+    }
+    for first in (0..pairs.dt.len()).step_by(CHUNK) {
+        let rows = first..pairs.dt.len().min(first + CHUNK);
+        let z = upload(model, pairs.z.slice(s![rows.clone(), ..]).iter(), components);
+        let condition = pairs.condition.as_ref().map(|values| upload(model, values.slice(s![rows.clone()]).iter(), 1));
+        no_grad(|| {
+            let (drift, factor) = match &condition {
+                Some(condition) => model.fields_under(&z, Some(condition)),
+                None => model.fields(&z),
+            };
+            take(rows, drift, factor);
+        });
+    }
+    Ok(())
+}
+
+/// Numbers as a tensor of the model's precision on its device, `[-1, columns]`.
+fn upload<'v>(model: &Sde, values: impl Iterator<Item = &'v f32>, columns: usize) -> Tensor {
+    let values: Vec<f32> = values.copied().collect();
+    Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device()).view([-1, columns as i64])
 }

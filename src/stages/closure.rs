@@ -4,7 +4,7 @@
 //! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     latent::{BLOCK, Scaling, encode_patches, encode_snapshots, features, flattened, joined_state, stacked},
     run::say,
 };
@@ -81,13 +81,13 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
     let scaling = Scaling::over(context, states.view(), &scaled);
 
     let mut file = context.create(Stage::Closure, "latent.h5")?;
-    let pairs = input.pairs();
+    conditions::declare(&mut file, input, "pair", input.pairs())?;
     for (name, meaning) in [
         ("state", "latent state z of the snapshot: observables, then closure variables; scaled"),
         ("increment", "increment of z by our method (Eq. 10), scaled"),
         ("increment_baseline", "increment of z by the baseline, scaled"),
     ] {
-        let extents = [pairs, components];
+        let extents = [input.pairs(), components];
         file.declare::<f32>(Field { name, axes: &["pair", "component"], extents: &extents, unit: "1", meaning })?;
     }
     for (name, meaning) in [("offset", "scaled = (raw - offset) / scale"), ("scale", "scaled = (raw - offset) / scale")]
@@ -95,6 +95,10 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
         file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit: "1", meaning })?;
     }
     let first = share.start * drawn;
+    if !input.system.conditions().is_empty() {
+        let conditions = pairs.read_items::<f64>("condition", first..share.end * drawn)?;
+        file.write("condition", first, conditions.view())?;
+    }
     file.write("state", first, scaling.states(states).view())?;
     file.write("increment", first, scaling.increments(ours).view())?;
     file.write("increment_baseline", first, scaling.increments(baseline).view())?;

@@ -121,7 +121,7 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
 fn drift(context: &Context, training: &Training, names: &[String]) -> Result<SmallMultiples, StageError> {
     let pairs = pairs_of(context, "increment", 0..context.input.pairs().min(PAIRS))?;
     let model = Sde::load(&context.path(&model_file(&training.kind, training.seed)), context.device()?)?;
-    let learned = calibration::drift(&model, pairs.z.view())?;
+    let learned = calibration::drift(&model, &pairs)?;
     let panels = names.iter().enumerate().map(|(component, name)| {
         let drift = learned.column(component).to_vec();
         let [x, found, error, mean] = binned(&pairs, component, &drift);

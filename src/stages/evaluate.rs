@@ -1,7 +1,7 @@
 //! Metrics of prediction against truth (`metrics.json`), and the truth in latent coordinates (`evaluation.h5`).
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     latent::{Scaling, latent_states, scaling},
     train::{Training, kinds, trainings},
 };
@@ -47,10 +47,10 @@ impl Ensembles {
         })
     }
 
-    /// The trajectories from start number `start` out of `starts`.
-    pub fn from_start(ensemble: ArrayView3<f64>, start: usize, starts: usize) -> ArrayView3<f64> {
-        let trajectories = ensemble.len_of(Axis(0)) / starts;
-        ensemble.slice_move(s![start * trajectories..(start + 1) * trajectories, .., ..])
+    /// The trajectories of group number `group` out of `groups` equal ones: those of a condition, or from a start.
+    pub fn group(ensemble: ArrayView3<f64>, group: usize, groups: usize) -> ArrayView3<f64> {
+        let trajectories = ensemble.len_of(Axis(0)) / groups;
+        ensemble.slice_move(s![group * trajectories..(group + 1) * trajectories, .., ..])
     }
 
     /// One component in its physical unit over the last part of every trajectory, `[trajectory, record]`.
@@ -60,12 +60,6 @@ impl Ensembles {
         let (offset, scale) = (self.scaling.offset[component], self.scaling.scale[component]);
         ensemble.slice(s![.., first.., component]).mapv(|value| offset + scale * value)
     }
-}
-
-/// All models of a kind as one ensemble.
-pub fn pooled(models: &Array4<f64>) -> ArrayView3<'_, f64> {
-    let (count, trajectories, records, components) = models.dim();
-    models.view().into_shape_with_order((count * trajectories, records, components)).expect("in standard layout")
 }
 
 /// Runs the stage.
@@ -128,29 +122,8 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
     for (kind, models) in &ensembles.predictions {
         let suffix = if *kind == "ours" { String::new() } else { format!("_{kind}") };
         test_errors(context, &mut metrics, &ensembles, models, observables.len(), &suffix)?;
-        for (component, observable) in observables.iter().enumerate() {
-            let part = input.evaluate.equilibrium;
-            let truth = ensembles.equilibrium(ensembles.truth.view(), component, part);
-            let name = observable.name;
-            let resamples = input.evaluate.resamples;
-            if suffix.is_empty() {
-                metrics.insert(format!("equilibrium_{name}_truth"), mean_over_trajectories(&truth, observable.unit));
-            }
-            let (mut means, mut wasserstein, mut kolmogorov) = (Vec::new(), Vec::new(), Vec::new());
-            for model in models.outer_iter() {
-                let predicted = ensembles.equilibrium(model, component, part);
-                means.push(mean_over_trajectories(&predicted, observable.unit));
-                // Fails only when every trajectory has diverged: then there is no distribution to compare.
-                if let Ok(found) = distances(truth.view(), predicted.view(), observable.unit, resamples, input.seed) {
-                    wasserstein.push(found.wasserstein_1);
-                    kolmogorov.push(found.kolmogorov_smirnov);
-                }
-            }
-            for (quantity, found) in
-                [("equilibrium", means), ("wasserstein_1", wasserstein), ("kolmogorov_smirnov", kolmogorov)]
-            {
-                metrics.insert(format!("{quantity}_{name}{suffix}"), over_models(&found, observable.unit));
-            }
+        for condition in 0..input.system.conditions().len().max(1) {
+            equilibria(context, &mut metrics, &ensembles, models, observables, (condition, &suffix));
         }
     }
     for Training { kind, seed, calibration, .. } in trainings(context)? {
@@ -160,6 +133,48 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
         }
     }
     Ok(metrics)
+}
+
+/// Means and distances of the equilibrium distributions of each observable under one condition. With several conditions
+/// the names end in the condition.
+fn equilibria(
+    context: &Context,
+    metrics: &mut Metrics,
+    ensembles: &Ensembles,
+    models: &Array4<f64>,
+    observables: &[Observable],
+    (condition, suffix): (usize, &str),
+) {
+    let (choices, seed) = (context.input.evaluate, context.input.seed);
+    let conditions = context.input.system.conditions().len().max(1);
+    let label = conditions::label(context.input, condition).replace(' ', "_");
+    let at = if label.is_empty() { label } else { format!("_{label}") };
+    for (component, observable) in observables.iter().enumerate() {
+        let (name, unit) = (observable.name, observable.unit);
+        let sample = |ensemble| {
+            let members = Ensembles::group(ensemble, condition, conditions);
+            ensembles.equilibrium(members, component, choices.equilibrium)
+        };
+        let truth = sample(ensembles.truth.view());
+        if suffix.is_empty() {
+            metrics.insert(format!("equilibrium_{name}_truth{at}"), mean_over_trajectories(&truth, unit));
+        }
+        let (mut means, mut wasserstein, mut kolmogorov) = (Vec::new(), Vec::new(), Vec::new());
+        for model in models.outer_iter() {
+            let predicted = sample(model);
+            means.push(mean_over_trajectories(&predicted, unit));
+            // Fails only when every trajectory has diverged: then there is no distribution to compare.
+            if let Ok(found) = distances(truth.view(), predicted.view(), unit, choices.resamples, seed) {
+                wasserstein.push(found.wasserstein_1);
+                kolmogorov.push(found.kolmogorov_smirnov);
+            }
+        }
+        for (quantity, found) in
+            [("equilibrium", means), ("wasserstein_1", wasserstein), ("kolmogorov_smirnov", kolmogorov)]
+        {
+            metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
+        }
+    }
 }
 
 /// The test error over all latent components and over observables alone; between-seed errors with several models.
@@ -172,17 +187,17 @@ fn test_errors(
     suffix: &str,
 ) -> Result<(), StageError> {
     let input = context.input;
-    let starts = input.truth.starts.len();
+    let groups = input.truth_groups();
     let all: Vec<usize> = (0..ensembles.truth.len_of(Axis(2))).collect();
     let mut diverged = 0;
     for (name, components) in [("test_error", &all[..]), ("test_error_observables", &all[..observables])] {
         let scores = models
             .outer_iter()
             .map(|model| {
-                let sides: Vec<_> = (0..starts)
-                    .map(|start| {
-                        let truth = Ensembles::from_start(ensembles.truth.view(), start, starts);
-                        (truth, Ensembles::from_start(model, start, starts))
+                let sides: Vec<_> = (0..groups)
+                    .map(|group| {
+                        let truth = Ensembles::group(ensembles.truth.view(), group, groups);
+                        (truth, Ensembles::group(model, group, groups))
                     })
                     .collect();
                 Ok(test_error(&sides, components, input.evaluate.resamples, input.seed)?)

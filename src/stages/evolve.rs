@@ -1,7 +1,7 @@
 //! Partial evolution: some patches of each large snapshot, each evolved on its own (`pairs.h5`).
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     records::{names_of_observables, shaped, spatial_axes},
     sharing::{Work, joined},
 };
@@ -28,6 +28,9 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     let sources: Array1<u32> = large.read("trajectory")?;
     let mut file = context.create(Stage::Evolve, "pairs.h5")?;
     declare::<S>(&mut file, input.pairs(), patch)?;
+    conditions::declare(&mut file, input, "pair", input.pairs())?;
+    let family = system.family();
+    let condition_of = |snapshot: usize| input.condition_of(sources[snapshot] as usize);
     Work {
         stage: Stage::Evolve,
         unit: "snapshots",
@@ -41,8 +44,13 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
             let block: ArrayD<S::Site> = large.read_items("snapshots", items)?;
             Ok((first, block))
         },
-        || PartialEvolution::new(system, shape, patch, input.evolve.surroundings, input.evolve.until),
+        || {
+            let evolution =
+                |member| PartialEvolution::new(member, shape, patch, input.evolve.surroundings, input.evolve.until);
+            family.iter().map(evolution).collect::<Vec<_>>()
+        },
         |partial, (first, block), item| {
+            let partial = &mut partial[condition_of(item)];
             let sites =
                 block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
             let snapshot = Lattice::from_sites(shape, sites);
@@ -68,6 +76,12 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
             file.write("patch", first, shaped(&[pairs.len()], &origins(&|_, number| number)))?;
             let trajectories = origins(&|snapshot, _| sources[snapshot as usize]);
             file.write("trajectory", first, shaped(&[pairs.len()], &trajectories))?;
+            conditions::write(
+                &file,
+                input,
+                first,
+                pairs.iter().map(|&(snapshot, ..)| condition_of(snapshot as usize)),
+            )?;
             file.write("observables", first, shaped(&[pairs.len(), S::OBSERVABLES.len()], &state))?;
             write_patches::<S>(&file, first, patch, &pairs.iter().map(|(_, _, pair)| pair).collect::<Vec<_>>())
         },

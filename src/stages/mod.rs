@@ -4,6 +4,7 @@
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
 
 mod closure;
+mod conditions;
 mod context;
 mod diagnosis;
 mod evaluate;

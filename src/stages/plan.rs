@@ -9,7 +9,7 @@ pub fn plan(input: &Input) -> String {
     let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
     let factors = upsampling_factors(small, large).unwrap_or_default();
     let levels = if factors.is_empty() { "none".to_owned() } else { format!("{factors:?}") };
-    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let trajectories = input.truth_trajectories();
     let span = |until: Until| match until {
         Until::Time(time) => format!("time {time}"),
         Until::Events(events) => format!("{events} events"),
@@ -88,7 +88,7 @@ pub fn plan(input: &Input) -> String {
 fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     let [small, patch, large] =
         [input.small_shape(), input.patch_shape(), input.large_shape()].map(|shape| shape.sites());
-    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let trajectories = input.truth_trajectories();
     let bytes = match stage {
         Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),

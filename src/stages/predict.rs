@@ -42,10 +42,14 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             meaning: "scaled latent state z; one model a seed of training",
         })?;
     }
-    let groups = trajectories.div_ceil(GROUP);
+    let conditions = input.system.conditions();
+    let under_each = trajectories / conditions.len().max(1);
+    let groups_each = under_each.div_ceil(GROUP);
+    let groups = groups_each * conditions.len().max(1);
     let place = |item: usize| {
         let (model, group) = (item / groups, item % groups);
-        let range = group * GROUP..((group + 1) * GROUP).min(trajectories);
+        let (first, within) = (group / groups_each * under_each, group % groups_each * GROUP);
+        let range = first + within..first + (within + GROUP).min(under_each);
         (model, group, kinds[model / seeds.len()].0, model % seeds.len(), range)
     };
     let (device, choices, seed) = (context.device()?, input.predict, input.seed);
@@ -64,7 +68,10 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         || (),
         |(), (), item| {
             let (model, group, _, _, range) = place(item);
-            let sde = Sde::load(&models[model], device)?;
+            let mut sde = Sde::load(&models[model], device)?;
+            if let Some(&condition) = conditions.get(group / groups_each) {
+                sde = sde.given(condition)?;
+            }
             let stream = [model as u64, group as u64];
             let states = rollout(&sde, starts.slice(s![range, ..]), choices.step, steps, every, seed, stream)?;
             Ok(states.permuted_axes([1, 0, 2]).as_standard_layout().to_owned())
@@ -88,9 +95,10 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     let (input, shape) = (context.input, context.input.large_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
     let mut window = S::closed_window(shape);
-    let trajectories = input.truth.starts.len() * input.truth.trajectories;
+    let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {
+        let system = &system.under(input.truth_start(trajectory).0);
         let lattice = start(input, system, trajectory);
         window.load(&lattice, [0; 3]);
         observables.push(intensive(system, &window));

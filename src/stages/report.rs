@@ -1,9 +1,9 @@
 //! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
 
 use super::{
-    Context, StageError,
+    Context, StageError, conditions,
     diagnosis::{roles, training},
-    evaluate::{Ensembles, pooled},
+    evaluate::Ensembles,
     train::trainings,
     upsample::raise,
 };
@@ -24,7 +24,7 @@ use crate::{
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, ArrayD, concatenate};
 
 /// Bins of a histogram.
 const BINS: usize = 60;
@@ -108,7 +108,8 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
 }
 
 fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section {
-    let starts = &context.input.truth.starts;
+    let input = context.input;
+    let groups = input.truth_groups();
     let physical = |mut ensemble: MeanAndSpread| {
         for component in 0..S::OBSERVABLES.len() {
             let (offset, scale) = (ensembles.scaling.offset[component], ensembles.scaling.scale[component]);
@@ -118,9 +119,9 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
         ensemble
     };
     let mut section = Section::new("Observables against time");
-    let by_start: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..starts.len())
-        .map(|start| {
-            let of = |ensemble| physical(mean_and_spread(Ensembles::from_start(ensemble, start, starts.len())));
+    let by_group: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..groups)
+        .map(|group| {
+            let of = |ensemble| physical(mean_and_spread(Ensembles::group(ensemble, group, groups)));
             let mut all = vec![("truth", Colour::Truth, of(ensembles.truth.view()))];
             for (kind, models) in ensembles.predictions.iter().rev() {
                 let (label, colour) = roles(kind);
@@ -130,15 +131,18 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
         })
         .collect();
     for (component, observable) in S::OBSERVABLES.iter().enumerate() {
-        let (low, high) = range(by_start.iter().flatten(), component);
-        let panels = starts
+        let (low, high) = range(by_group.iter().flatten(), component);
+        let panels = by_group
             .iter()
-            .zip(&by_start)
-            .map(|(start, all)| {
+            .enumerate()
+            .map(|(group, all)| {
+                let (condition, start) = input.truth_start(group * input.truth.trajectories);
+                let start = &input.truth.starts[start];
+                let title = format!("start {start} {}", conditions::label(input, condition));
                 let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
                 let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
                 let y = Axis::linear(observable.symbol).from_to(low, high);
-                ensemble_panel(format!("start {start}"), x, y, &ensembles.times, component, &lines)
+                ensemble_panel(title.trim_end(), x, y, &ensembles.times, component, &lines)
             })
             .collect();
         section = section.with(Block::Multiples(
@@ -154,34 +158,47 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
 fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<Section, StageError> {
     let choices = context.input.evaluate;
     let mut section = Section::new("Equilibrium distributions");
+    let conditions = context.input.system.conditions().len().max(1);
     for (component, observable) in S::OBSERVABLES.iter().enumerate() {
-        let sample = |ensemble| ensembles.equilibrium(ensemble, component, choices.equilibrium);
-        let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
-        for (kind, models) in &ensembles.predictions {
-            let (label, colour) = roles(kind);
-            all.push((label, colour, sample(pooled(models))));
-        }
-        // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
-        let views: Vec<_> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
-        let symbol = observable.symbol;
-        let mut figure = Figure::new(format!("P({symbol})"), Axis::linear(symbol), Axis::linear("probability density"));
-        if let Ok(edges) = common_edges(&views, BINS) {
-            for (label, colour, sample) in &all {
-                if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
-                    figure = figure.with(Series::histogram(*label, *colour, &found));
+        for condition in 0..conditions {
+            let sample = |ensemble| {
+                let members = Ensembles::group(ensemble, condition, conditions);
+                ensembles.equilibrium(members, component, choices.equilibrium)
+            };
+            let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
+            for (kind, models) in &ensembles.predictions {
+                let (label, colour) = roles(kind);
+                // The same trajectories of all models, one after another.
+                let samples: Vec<_> = models.outer_iter().map(sample).collect();
+                let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
+                let pooled = concatenate(ndarray::Axis(0), &views).expect("models have equal ensembles");
+                all.push((label, colour, pooled));
+            }
+            // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
+            let views: Vec<_> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
+            let symbol = observable.symbol;
+            let title = format!("P({symbol}) {}", conditions::label(context.input, condition));
+            let mut figure = Figure::new(title.trim_end(), Axis::linear(symbol), Axis::linear("probability density"));
+            if let Ok(edges) = common_edges(&views, BINS) {
+                for (label, colour, sample) in &all {
+                    if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
+                        figure = figure.with(Series::histogram(*label, *colour, &found));
+                    }
                 }
             }
+            section = section.with(Block::Figure(figure.described(
+                format!("Last {:.0} % of every trajectory.", 100.0 * choices.equilibrium),
+                "equal position and equal width.",
+            )));
         }
-        section = section.with(Block::Figure(figure.described(
-            format!("Last {:.0} % of every trajectory.", 100.0 * choices.equilibrium),
-            "equal position and equal width.",
-        )));
     }
     Ok(section)
 }
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
+    // The first trajectory is under the first condition.
+    let system = &system.under(0);
     let small = Reader::open(&context.path("small.h5"))?;
     let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();

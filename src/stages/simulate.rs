@@ -1,6 +1,6 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
-use super::{Context, Stage, StageError, records::Records, sharing::Work};
+use super::{Context, Stage, StageError, conditions, records::Records, sharing::Work};
 use crate::{
     rng::{Purpose, stream},
     systems::System,
@@ -17,6 +17,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         Records { trajectories: choices.trajectories, records: choices.snapshots, interval: choices.interval, shape };
     let mut file = context.create(Stage::Simulate, "small.h5")?;
     records.declare::<S>(&mut file)?;
+    conditions::declare(&mut file, context.input, "trajectory", choices.trajectories)?;
     Work {
         stage: Stage::Simulate,
         unit: "trajectories",
@@ -29,10 +30,15 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         S::Dynamics::default,
         |dynamics, (), trajectory| {
             let item = [trajectory as u64, 0];
+            let system = &system.under(context.input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             records.record(system, &start, &mut stream(seed, Purpose::SmallEvolve, item), dynamics)
         },
-        |items, block| records.write::<S>(&file, items.start, &block),
+        |items, block| {
+            let numbers = items.clone().map(|trajectory| context.input.condition_of(trajectory));
+            conditions::write(&file, context.input, items.start, numbers)?;
+            records.write::<S>(&file, items.start, &block)
+        },
     )?;
     Ok(file.finish()?)
 }

@@ -172,7 +172,10 @@ pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Resul
         increment: items(&latent, increment, &rows)?,
         dt: duration.mapv(|time| time as f32),
         trajectory: items(&source, "trajectory", &rows)?,
-        condition: None,
+        condition: match context.input.system.conditions() {
+            [] => None,
+            _ => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
+        },
     })
 }
 

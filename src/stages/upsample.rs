@@ -1,7 +1,7 @@
 //! D: large snapshots from small ones by Upsample and LocalRelax, level by level (Algorithm 1; `large.h5`).
 
 use super::{
-    Context, Stage, StageError,
+    Context, Stage, StageError, conditions,
     records::{intensive, names_of_observables, shaped, spatial_axes},
     sharing::{Work, joined},
 };
@@ -51,6 +51,8 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     let small = small.as_slice().unwrap_or_default();
     let mut file = context.create(Stage::Upsample, "large.h5")?;
     declare::<S>(&mut file, input.large_snapshots(), shape)?;
+    conditions::declare(&mut file, input, "snapshot", input.large_snapshots())?;
+    let family = system.family();
     Work {
         stage: Stage::Upsample,
         unit: "snapshots",
@@ -60,8 +62,13 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     .share_out(
         context,
         |_| Ok(()),
-        || (LocalRelax::new(system, input.small_shape(), input.upsample.relax.until()), S::closed_window(shape)),
+        || {
+            let relax = |member| LocalRelax::new(member, input.small_shape(), input.upsample.relax.until());
+            (family.iter().map(relax).collect::<Vec<_>>(), S::closed_window(shape))
+        },
         |(relax, window), (), item| {
+            let condition = input.condition_of(source(input, item) as usize);
+            let (system, relax) = (&family[condition], &mut relax[condition]);
             let lattice = if item < raised {
                 let sites = small[item * small_shape.sites()..][..small_shape.sites()].to_vec();
                 raise(input, relax, system, item as u64, Lattice::from_sites(small_shape, sites), |_, _| ())?
@@ -74,6 +81,8 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         |items, block| {
             let count = block.len();
             let trajectory: Vec<u32> = items.clone().map(|item| source(input, item)).collect();
+            let numbers = trajectory.iter().map(|&trajectory| input.condition_of(trajectory as usize));
+            conditions::write(&file, input, items.start, numbers)?;
             let sites = joined(block.iter().map(|(sites, _)| sites));
             let observables = joined(block.iter().map(|(_, observables)| observables));
             file.write("snapshots", items.start, shaped(&[&[count], &shape.used()[..]].concat(), &sites))?;

@@ -173,6 +173,6 @@ impl System for CurieWeiss {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        spins::check("curie_weiss", self.temperature, self.field, starts)
+        spins::check("curie_weiss", &[self.temperature], self.field, starts)
     }
 }

@@ -4,7 +4,7 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Observable, System, spins};
+use super::{Condition, Observable, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -16,14 +16,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ising {
-    /// Temperature in units of J / k_B; above 0.
-    pub temperature: f64,
+    /// Temperature in units of J / k_B, above 0; a list for a family of systems.
+    pub temperature: Condition,
     /// External field in units of J.
     #[serde(default)]
     pub field: f64,
 }
 
 impl Ising {
+    /// The model at one temperature and field.
+    pub fn new(temperature: f64, field: f64) -> Self {
+        Self { temperature: temperature.into(), field }
+    }
+
     /// Energy change of flipping a spin of the given class.
     fn energy_change(&self, class: usize) -> f64 {
         let spin = if class < 5 { -1.0 } else { 1.0 };
@@ -65,7 +70,7 @@ impl ClassedEvents for Ising {
     }
 
     fn class_rate(&self, class: usize) -> f64 {
-        1.0 / (1.0 + (self.energy_change(class) / self.temperature).exp())
+        1.0 / (1.0 + (self.energy_change(class) / self.temperature.value()).exp())
     }
 }
 
@@ -114,6 +119,18 @@ impl System for Ising {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        spins::check("ising", self.temperature, self.field, starts)
+        let temperatures = self.temperature.all();
+        if temperatures.is_empty() {
+            return Err("system.ising.temperature is an empty list; it needs a temperature".into());
+        }
+        spins::check("ising", &temperatures, self.field, starts)
+    }
+
+    fn conditions(&self) -> &[f64] {
+        self.temperature.family()
+    }
+
+    fn under(&self, condition: usize) -> Self {
+        Self { temperature: self.temperature.member(condition), ..self.clone() }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
+mod condition;
 mod curie_weiss;
 mod fields;
 mod ising;
@@ -9,6 +10,7 @@ mod linear_chain;
 mod predator_prey;
 mod spins;
 
+pub use condition::Condition;
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
 pub use linear_chain::LinearChain;
@@ -72,6 +74,21 @@ pub trait System: Law + Clone + Send {
     /// # Errors
     /// A sentence that says what is wrong and what to do.
     fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
+
+    /// The conditions of a family of systems that share one data set, such as their temperatures; none for one system.
+    fn conditions(&self) -> &[f64] {
+        &[]
+    }
+
+    /// The member of the family under condition number `condition`; of a single system itself.
+    fn under(&self, _condition: usize) -> Self {
+        self.clone()
+    }
+
+    /// All members of the family; a single system is the only one of its own.
+    fn family(&self) -> Vec<Self> {
+        (0..self.conditions().len().max(1)).map(|condition| self.under(condition)).collect()
+    }
 }
 
 /// The `[system.<name>]` table of an input.
@@ -114,6 +131,11 @@ impl SystemInput {
             S::Dynamics::check(system, until)
         }
         with_system!(self, system => check(system, until))
+    }
+
+    /// The conditions of a family of systems; none for one system.
+    pub fn conditions(&self) -> &[f64] {
+        with_system!(self, system => system.conditions())
     }
 
     /// What lies beyond the edges of the system.

@@ -16,16 +16,16 @@ pub fn shuffled(shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> 
     lattice
 }
 
-/// A temperature is above 0, a field is finite, a start is a magnetisation. `name` is that of the system's table.
+/// Temperatures are above 0, a field is finite, a start is a magnetisation. `name` is that of the system's table.
 ///
 /// # Errors
 /// A sentence that says what is wrong and what to do.
-pub fn check(name: &str, temperature: f64, field: f64, starts: &[f64]) -> Result<(), String> {
+pub fn check(name: &str, temperatures: &[f64], field: f64, starts: &[f64]) -> Result<(), String> {
     if let Some(start) = starts.iter().find(|start| !(-1.0..=1.0).contains(*start)) {
         return Err(format!("truth.starts holds {start}; a start is a magnetisation, from -1 to 1"));
     }
-    if !(temperature > 0.0 && temperature.is_finite()) {
-        return Err(format!("system.{name}.temperature is {temperature}; it must be above 0"));
+    if let Some(bad) = temperatures.iter().find(|&&temperature| !(temperature > 0.0 && temperature.is_finite())) {
+        return Err(format!("system.{name}.temperature is {bad}; it must be above 0"));
     }
     if !field.is_finite() {
         return Err(format!("system.{name}.field is {field}; it must be a finite number"));

@@ -1,0 +1,90 @@
+//! One data set and one model for a family of systems: Ising spins at several temperatures.
+
+mod common;
+
+use common::succeeds;
+use std::{fs, path::Path};
+
+const INPUT: &str = r#"
+seed = 5
+[system.ising]
+temperature = [2.5, 3.0, 4.0]
+field = 0.2
+[lattice]
+patch = 8
+large = 16
+[simulate]
+trajectories = 150
+snapshots = 16
+interval = 1.0
+[upsample]
+relax = { time = 2.0 }
+shuffled = 301
+[evolve]
+until = { time = 1.0 }
+patches = 4
+[closure]
+encoder = "none"
+[train]
+baseline = false
+[train.fit]
+epochs = 30
+batch = 256
+learning_rate = 3e-3
+plateau_patience = 3
+threads = 1
+[predict]
+step = 1.0
+replicas = 4
+[truth]
+starts = [-0.5, 0.5]
+trajectories = 10
+interval = 4.0
+records = 12
+[evaluate]
+resamples = 20
+"#;
+
+fn dataset<T: hdf5::H5Type>(folder: &Path, file: &str, name: &str) -> Vec<T> {
+    hdf5::File::open(folder.join(file)).unwrap().dataset(name).unwrap().read_raw().unwrap()
+}
+
+#[test]
+fn one_model_of_several_temperatures_predicts_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("family.toml");
+    fs::write(&input, INPUT).unwrap();
+    let out = folder.path().join("run");
+    succeeds(0, &["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2"]);
+
+    let temperatures = [2.5, 3.0, 4.0];
+    let small: Vec<f64> = dataset(&out, "small.h5", "condition");
+    assert!(small.iter().enumerate().all(|(item, &condition)| condition == temperatures[item % 3]));
+    for file in ["large.h5", "pairs.h5"] {
+        let trajectories: Vec<u32> = dataset(&out, file, "trajectory");
+        let conditions: Vec<f64> = dataset(&out, file, "condition");
+        assert_eq!(conditions.len(), if file == "large.h5" { 2701 } else { 4 * 2701 });
+        let right = |(&trajectory, &condition)| condition == temperatures[trajectory as usize % 3];
+        assert!(trajectories.iter().zip(&conditions).all(right), "{file}");
+    }
+    assert_eq!(dataset::<f64>(&out, "pairs.h5", "condition"), dataset::<f64>(&out, "latent.h5", "condition"));
+    let truth: Vec<f64> = dataset(&out, "truth.h5", "condition");
+    assert!(truth.iter().enumerate().all(|(item, &condition)| condition == temperatures[item / 20]));
+
+    let metrics: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join("metrics.json")).unwrap()).unwrap();
+    let value = |name: String| {
+        let metric = &metrics[&name];
+        (metric["value"].as_f64().unwrap_or_else(|| panic!("no metric {name}")), metric["std_error"].as_f64().unwrap())
+    };
+    let mut last = f64::INFINITY;
+    for temperature in ["2.5", "3", "4"] {
+        let (truth, truth_error) = value(format!("equilibrium_magnetisation_truth_at_{temperature}"));
+        let (found, error) = value(format!("equilibrium_magnetisation_at_{temperature}"));
+        println!("T = {temperature}: M = {truth:.4} +- {truth_error:.4}, learned {found:.4} +- {error:.4}");
+        assert!((found - truth).abs() < 0.03 + 3.0 * truth_error.hypot(error), "{temperature}: {found} != {truth}");
+        assert!(truth < last, "colder spins are more magnetic");
+        last = truth;
+    }
+    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("start -0.5 at 2.5"));
+}
