@@ -186,6 +186,9 @@ pub struct TruthInput {
     pub interval: f64,
     /// Records a trajectory, the first at time 0.
     pub records: usize,
+    /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
 }
 
 /// Choices of the evaluation.
@@ -196,11 +199,13 @@ pub struct EvaluateInput {
     pub equilibrium: f64,
     /// Bootstrap resamples behind standard errors.
     pub resamples: usize,
+    /// Whether to compute the maximum mean discrepancy at every record too: it takes the square of the trajectories.
+    pub discrepancy: bool,
 }
 
 impl Default for EvaluateInput {
     fn default() -> Self {
-        Self { equilibrium: 0.5, resamples: 200 }
+        Self { equilibrium: 0.5, resamples: 200, discrepancy: false }
     }
 }
 
@@ -235,6 +240,11 @@ impl Input {
     /// Shape of the large system.
     pub fn large_shape(&self) -> Shape {
         self.system.shape(self.lattice.large)
+    }
+
+    /// Shape of the system of the direct simulation.
+    pub fn truth_shape(&self) -> Shape {
+        self.system.shape(self.truth.side.unwrap_or(self.lattice.large))
     }
 
     /// K, the number of patches that tile the large system.

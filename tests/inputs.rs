@@ -35,7 +35,9 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("temperature = 2.5", "temperature = \"hot\"", &["line 4", "a number or a list of numbers"]),
     ("large = 16", "large = 20", &["lattice.large is 20"]),
     ("large = 16", "large = 40", &["lattice.large is 40", "twos and threes"]),
-    ("patch = 8", "patch = 7", &["lattice.patch is 7", "even"]),
+    ("patch = 8\nlarge = 16", "patch = 5\nlarge = 10", &["side (5) must be even"]),
+    ("patch = 8\nlarge = 16", "patch = 7\nlarge = 16", &["multiple of lattice.patch = 7"]),
+    ("records = 6", "records = 6\nside = 12", &["truth.side is 12"]),
     ("trajectories = 12", "trajectories = 0", &["simulate.trajectories"]),
     ("relax = { time = 0.5 }", "relax = { time = 0.0 }", &["upsample.relax.time is 0"]),
     ("step = 0.5", "step = 0.3", &["truth.interval = 1", "predict.step = 0.3"]),
@@ -47,7 +49,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
-    ("large = 16", "large = 16\nsmall = 2", &["lattice.small = 2"]),
+    ("large = 16", "large = 16\nsmall = 3", &["side (3)"]),
     ("seed = 3", "seed = ", &["line 2"]),
 ];
 

@@ -146,7 +146,7 @@ pub fn latent_states<S: System<Feature: Feature>>(
     observables: Array3<f64>,
 ) -> Array3<f32> {
     let (trajectories, records, count) = observables.dim();
-    let shapes = (context.input.large_shape(), context.input.patch_shape());
+    let shapes = (context.input.truth_shape(), context.input.patch_shape());
     let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
     let mut blocks = Vec::new();
     for block in sites.axis_chunks_iter(Axis(0), BLOCK) {

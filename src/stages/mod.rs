@@ -17,6 +17,7 @@ mod progress;
 mod records;
 mod report;
 mod run;
+mod scores;
 mod sharing;
 mod simulate;
 mod sweep;
@@ -137,7 +138,11 @@ impl Stage {
                 train["fit"].as_object_mut().map(|fit| fit.remove("checkpoint_seconds"));
                 json!([input.covariance_factor(), train])
             }
-            Self::Truth => json!([system, input.lattice.large, input.truth]),
+            Self::Truth => {
+                let mut truth = json!(input.truth);
+                truth["side"] = json!(input.truth_shape().0);
+                json!([system, truth])
+            }
             Self::Predict => json!([system, input.truth, input.predict]),
             Self::Evaluate => json!(input.evaluate),
             Self::Report => json!([]),

@@ -92,7 +92,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     system: &S,
 ) -> Result<Array2<f32>, StageError> {
-    let (input, shape) = (context.input, context.input.large_shape());
+    let (input, shape) = (context.input, context.input.truth_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
     let mut window = S::closed_window(shape);
     let trajectories = input.truth_trajectories();

@@ -14,7 +14,7 @@ pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
     let (condition, start) = input.truth_start(trajectory);
     let starts = starts_of(system, &input.truth.starts).expect("the input was checked");
-    system.under(condition).draw(input.large_shape(), Some(starts[start]), &mut rng)
+    system.under(condition).draw(input.truth_shape(), Some(starts[start]), &mut rng)
 }
 
 /// Runs the stage. Trajectory number `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]`.
@@ -22,7 +22,7 @@ pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice
 /// # Errors
 /// When the kernel or the file system fails.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (seed, shape, choices) = (context.input.seed, context.input.large_shape(), &context.input.truth);
+    let (seed, shape, choices) = (context.input.seed, context.input.truth_shape(), &context.input.truth);
     let trajectories = context.input.truth_trajectories();
     let records = Records { trajectories, records: choices.records, interval: choices.interval, shape };
     let mut file = context.create(Stage::Truth, "truth.h5")?;

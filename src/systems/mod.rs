@@ -138,6 +138,14 @@ impl SystemInput {
         with_system!(self, system => system.conditions())
     }
 
+    /// Bytes of a site in files and in memory.
+    pub fn site_bytes(&self) -> usize {
+        fn bytes<S: System>(_system: &S) -> usize {
+            size_of::<S::Site>()
+        }
+        with_system!(self, system => bytes(system))
+    }
+
     /// What lies beyond the edges of the system.
     pub fn boundary(&self) -> Boundary {
         fn boundary<S: System>(_system: &S) -> Boundary {
