@@ -4,11 +4,18 @@ use crate::{
     config,
     learning::DeviceChoice,
     parallel::{Ranks, World},
-    stages::{self, Options, Stage},
+    stages::{self, Options, Stage, StageError},
     systems,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use signal_hook::consts::{SIGTERM, SIGUSR1};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// Exit status after a clean stop on SIGTERM or SIGUSR1: try again later (sysexits.h calls it EX_TEMPFAIL).
+const EXIT_STOPPED: i32 = 75;
 
 /// Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches.
 #[derive(Debug, Parser)]
@@ -78,6 +85,12 @@ struct Run {
     /// Threads a rank; by default the cores that this rank may use
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Ranks that share each large snapshot, and each trajectory of the direct simulation that is cut into tiles
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    ranks_per_snapshot: u32,
+    /// Seconds between checkpoints of a direct simulation that is cut into tiles
+    #[arg(long, default_value_t = 300.0)]
+    checkpoint_seconds: f64,
     /// Where training and prediction run
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
@@ -144,6 +157,10 @@ fn refuse_lone_ranks(world: &World) {
 
 /// Runs stages on all ranks of the job.
 fn parallel(run: &Run, only: Option<Stage>) {
+    let signalled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGUSR1] {
+        signal_hook::flag::register(signal, Arc::clone(&signalled)).expect("these signals may be handled");
+    }
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
     refuse_lone_ranks(&world);
@@ -156,7 +173,14 @@ fn parallel(run: &Run, only: Option<Stage>) {
         Device::Cuda => DeviceChoice::Cuda,
         Device::Auto => DeviceChoice::Auto,
     };
-    let options = Options { out: run.out.clone(), threads, device };
+    let options = Options {
+        out: run.out.clone(),
+        threads,
+        device,
+        ranks_per_snapshot: run.ranks_per_snapshot as usize,
+        checkpoint_seconds: run.checkpoint_seconds,
+        signalled,
+    };
     let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
     let points = config::load(&run.input, &run.set);
     // All ranks agree to stop, and the first that refuses speaks: some may see another file than others.
@@ -172,7 +196,16 @@ fn parallel(run: &Run, only: Option<Stage>) {
         std::process::exit(2);
     }
     let Ok(points) = points else { return };
-    if let Err(error) = stages::run(&points, &name, only, &world, &options) {
-        world.abort(&error.to_string());
+    match stages::run(&points, &name, only, &world, &options) {
+        Ok(()) => {}
+        Err(error @ StageError::Stopped) => {
+            if world.rank() == 0 {
+                eprintln!("tessera: {error}");
+            }
+            world.barrier();
+            drop(world);
+            std::process::exit(EXIT_STOPPED);
+        }
+        Err(error) => world.abort(&error.to_string()),
     }
 }

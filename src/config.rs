@@ -110,7 +110,7 @@ pub struct UpsampleInput {
     pub shuffled: usize,
 }
 
-/// How long LocalRelax runs in each patch, of the size of the small system.
+/// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relax {
@@ -189,6 +189,13 @@ pub struct TruthInput {
     /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<usize>,
+    /// Side of the tiles that the lattice is cut into; it then advances by coloured sweeps, and ranks can share it.
+    /// Absent, each trajectory evolves exactly, as one window of one rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<usize>,
+    /// Time that a tile evolves in fixed surroundings, a whole part of `interval`; chosen by the system when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantum: Option<f64>,
 }
 
 /// Choices of the evaluation.
@@ -232,6 +239,11 @@ impl Input {
         self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))
     }
 
+    /// Shape of the patches of LocalRelax: the small system, or a patch where that is smaller.
+    pub fn relax_shape(&self) -> Shape {
+        self.system.shape(self.lattice.small.map_or(self.lattice.patch, |small| small.min(self.lattice.patch)))
+    }
+
     /// Shape of a patch.
     pub fn patch_shape(&self) -> Shape {
         self.system.shape(self.lattice.patch)
@@ -245,6 +257,19 @@ impl Input {
     /// Shape of the system of the direct simulation.
     pub fn truth_shape(&self) -> Shape {
         self.system.shape(self.truth.side.unwrap_or(self.lattice.large))
+    }
+
+    /// Shape of the tiles of the direct simulation.
+    pub fn truth_tile(&self) -> Option<Shape> {
+        self.truth.tile.map(|side| self.system.shape(side))
+    }
+
+    /// Sweeps between two records of the direct simulation, and the time of one, for a law with the given synchronous
+    /// step: the longest quantum that divides the interval and is not above the chosen one.
+    pub fn sweeps_per_record(&self, step: Option<f64>) -> (u64, f64) {
+        let longest = step.or(self.truth.quantum).unwrap_or(QUANTUM);
+        let sweeps = (self.truth.interval / longest - 1e-6).ceil().max(1.0);
+        (sweeps as u64, self.truth.interval / sweeps)
     }
 
     /// K, the number of patches that tile the large system.
@@ -293,6 +318,10 @@ impl Input {
         self.train.covariance_factor.unwrap_or(self.patches() as f64)
     }
 }
+
+/// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber dynamics
+/// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
+const QUANTUM: f64 = 0.5;
 
 fn one() -> u64 {
     1

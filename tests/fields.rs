@@ -2,7 +2,7 @@
 
 use tessera::{
     dynamics::{DriftNoise, Dynamics, EvolveError, Langevin, Law, Until},
-    lattice::{Boundary, Lattice, Region, Shape, Window, overlapping_patches},
+    lattice::{Boundary, Cover, Lattice, Region, Shape, Window},
     rng::{Purpose, Rng, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings},
     systems::{LinearChain, PredatorPrey, System},
@@ -62,12 +62,12 @@ fn halos_beyond_an_edge_are_mirror_images_that_follow_every_write() {
 
 #[test]
 fn overlapping_patches_end_at_the_mirrors() {
-    let origins: Vec<Vec<[isize; 3]>> = overlapping_patches(Shape::chain(40), Shape::chain(10), Boundary::Mirrored);
-    let mut starts: Vec<isize> = origins.iter().flatten().map(|origin| origin[2]).collect();
+    let groups = Cover::overlapping(Shape::chain(40), Shape::chain(10), Boundary::Mirrored).groups;
+    let mut starts: Vec<isize> = groups.iter().flatten().map(|placed| placed.origin[2]).collect();
     starts.sort_unstable();
     assert_eq!(starts, [0, 5, 10, 15, 20, 25, 30]);
-    for colour in origins {
-        let places: Vec<isize> = colour.iter().map(|origin| origin[2]).collect();
+    for group in groups {
+        let places: Vec<isize> = group.iter().map(|placed| placed.origin[2]).collect();
         assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= 15), "{places:?} do not keep apart");
     }
 }

@@ -6,8 +6,8 @@ use tessera::{
     dynamics::{
         ClassedEvents, Dynamics, Elapsed, Events, EvolveError, Kmc, Law, LinearScan, RateClasses, Selector, Until,
     },
-    lattice::{Boundary, Lattice, Region, Shape, Tiling, Window, overlapping_patches},
-    parallel::Sweeps,
+    lattice::{Boundary, Cover, Lattice, Region, Shape, Tiling, Window},
+    parallel::{Alone, Sweeps},
     rng::{Purpose, Rng, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings, upsampling_factors},
     systems::{Ising, System},
@@ -322,14 +322,14 @@ fn tiles_cover_once_and_colours_do_not_touch() {
         let (lattice, tile) = (Shape::plane(shape.0, shape.1), Shape::plane(tile.0, tile.1));
         let tiling = Tiling::new(lattice, tile).unwrap();
         let mut covered = Lattice::filled(lattice, 0);
-        for colour in tiling.colours() {
+        for colour in Cover::coloured(&tiling).groups {
             let mut painted = Lattice::filled(lattice, 0);
-            for number in colour {
+            for placed in colour {
                 let mut window = Window::<i32>::open(tile, 1);
-                window.load(&painted, tiling.origin(number));
+                window.load(&painted, placed.origin);
                 let around: i32 = window.values_of(Region { margin: 1 }).sum();
-                assert_eq!(around, 0, "{lattice:?}: tile {number} touches one of its colour");
-                painted.paste(tiling.origin(number), tile, &vec![1; tile.sites()]);
+                assert_eq!(around, 0, "{lattice:?}: tile {} touches one of its colour", placed.number);
+                painted.paste(placed.origin, tile, &vec![1; tile.sites()]);
             }
             covered.sites.iter_mut().zip(&painted.sites).for_each(|(sum, one)| *sum += one);
         }
@@ -343,17 +343,17 @@ fn overlapping_patches_cover_every_site_four_times_and_colours_stay_apart() {
     for (lattice, patch) in [((16, 24), (8, 8)), ((32, 32), (8, 8)), ((20, 12), (4, 4))] {
         let (lattice, patch) = (Shape::plane(lattice.0, lattice.1), Shape::plane(patch.0, patch.1));
         let mut covered = Lattice::filled(lattice, 0);
-        for colour in overlapping_patches(lattice, patch, Boundary::Periodic) {
+        for colour in Cover::overlapping(lattice, patch, Boundary::Periodic).groups {
             let mut painted = Lattice::filled(lattice, 0);
-            for origin in colour {
+            for placed in colour {
                 let mut window = Window::<i32>::open(patch, 1);
-                window.load(&painted, origin);
+                window.load(&painted, placed.origin);
                 assert_eq!(
                     window.values_of(Region { margin: 1 }).sum::<i32>(),
                     0,
                     "{lattice:?}: patches of a colour touch"
                 );
-                painted.paste(origin, patch, &vec![1; patch.sites()]);
+                painted.paste(placed.origin, patch, &vec![1; patch.sites()]);
             }
             covered.sites.iter_mut().zip(&painted.sites).for_each(|(sum, one)| *sum += one);
         }
@@ -451,7 +451,6 @@ fn upsampling_replicates_and_relaxation_depends_only_on_its_streams() {
 fn coloured_sweeps_relax_like_the_serial_kernel() {
     let ising = Ising::new(2.5, 0.0);
     let shape = Shape::plane(64, 64);
-    let sweeps = Sweeps::new(shape, Shape::plane(16, 32), 0.05).unwrap();
     let (mut serial, mut tiled) = (Vec::new(), Vec::new());
     for run in 0..48 {
         let start = ising.draw(shape, Some(0.0), &mut rng(200 + run));
@@ -459,9 +458,10 @@ fn coloured_sweeps_relax_like_the_serial_kernel() {
         window.load(&start, [0; 3]);
         Kmc::<RateClasses>::default().evolve(&ising, &mut window, Until::Time(2.0), &mut rng(300 + run)).unwrap();
         serial.push(ising.observe(&window, Region::BOX)[1] / 4096.0);
-        let mut lattice = start;
-        sweeps.advance::<Ising, Kmc<RateClasses>>(&ising, &mut lattice, (1, run), (0, 40)).unwrap();
-        window.load(&lattice, [0; 3]);
+        let mut sweeps =
+            Sweeps::<_, Kmc<RateClasses>>::new(&ising, &start, Shape::plane(16, 32), 0.05, &Alone).unwrap();
+        sweeps.advance(&ising, &Alone, (1, run), 0..40).unwrap();
+        window.load(&sweeps.domain().gather(&Alone), [0; 3]);
         tiled.push(ising.observe(&window, Region::BOX)[1] / 4096.0);
     }
     let moments = |values: &[f64]| {

@@ -1,13 +1,15 @@
 //! Laws of learning: known equations are recovered, gradients are gradients, files give back what they were given.
 
-use ndarray::{Array1, Array2, Array3, Axis, array};
+mod common;
+
+use common::threads::on_ranks;
+use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
-use std::sync::{Arc, Barrier, Mutex};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Pairs, Run, Sde, SdeInput, TrainInput, device, fit,
+        Closure, DeviceChoice, LearningError, Pairs, Rollout, Run, Sde, SdeInput, TrainInput, device, fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
         sde::{DiffusionKind, DriftKind},
@@ -86,76 +88,19 @@ fn same_seed_gives_identical_weights_and_another_seed_others() {
     assert_ne!(weights(1), weights(2));
 }
 
-/// Ranks that are threads of this process.
-struct ThreadRanks {
-    rank: usize,
-    size: usize,
-    sums: Arc<Mutex<Vec<f64>>>,
-    barrier: Arc<Barrier>,
-}
-
-impl Ranks for ThreadRanks {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-    fn size(&self) -> usize {
-        self.size
-    }
-    fn node_rank(&self) -> usize {
-        self.rank
-    }
-    fn sum(&self, values: &mut [f64]) {
-        for rank in 0..self.size {
-            if rank == self.rank {
-                let mut sums = self.sums.lock().unwrap();
-                sums.resize(values.len(), 0.0);
-                sums.iter_mut().zip(values.iter()).for_each(|(sum, value)| *sum += value);
-            }
-            self.barrier.wait();
-        }
-        values.copy_from_slice(&self.sums.lock().unwrap());
-        self.barrier.wait();
-        self.sums.lock().unwrap().clear();
-        self.barrier.wait();
-    }
-    fn mean(&self, values: &mut [f32]) {
-        let mut wide: Vec<f64> = values.iter().map(|&value| f64::from(value) / self.size as f64).collect();
-        self.sum(&mut wide);
-        values.iter_mut().zip(wide).for_each(|(value, mean)| *value = mean as f32);
-    }
-    fn broadcast(&self, bytes: &mut [u8]) {
-        let mut wide: Vec<f64> = bytes.iter().map(|&byte| if self.rank == 0 { f64::from(byte) } else { 0.0 }).collect();
-        self.sum(&mut wide);
-        bytes.iter_mut().zip(wide).for_each(|(byte, value)| *byte = value as u8);
-    }
-    fn barrier(&self) {
-        self.barrier.wait();
-    }
-    fn abort(&self, message: &str) -> ! {
-        panic!("{message}")
-    }
-}
-
 #[test]
 fn several_ranks_follow_the_curve_of_one() {
     let pairs = ornstein_uhlenbeck(6_000, 1.0, 10);
     let input = TrainInput { epochs: 10, batch: 1000, ..Default::default() };
     let curve = |size: usize| -> Vec<(Vec<f64>, Vec<f64>)> {
-        let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(size)));
-        let run = |rank| {
-            let ranks = ThreadRanks { rank, size, sums: sums.clone(), barrier: barrier.clone() };
+        on_ranks(size, |ranks| {
             let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
             let (z, increment, dt) = pairs.select(&own);
             let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
-            let run = Run::new(1, &ranks, Device::Cpu);
+            let run = Run::new(1, ranks, Device::Cpu);
             let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
             (model.weights(), records.iter().map(|record| record.validation_loss).collect())
-        };
-        let run = &run;
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..size).map(|rank| scope.spawn(move || run(rank))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     };
     let (one, three) = (curve(1), curve(3));
@@ -169,9 +114,7 @@ fn several_ranks_follow_the_curve_of_one() {
 fn all_ranks_stop_when_the_first_is_asked_to() {
     let pairs = ornstein_uhlenbeck(4_000, 1.0, 12);
     let input = TrainInput { epochs: 3, batch: 500, ..Default::default() };
-    let (sums, barrier) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Barrier::new(2)));
-    let run = |rank| {
-        let ranks = ThreadRanks { rank, size: 2, sums: sums.clone(), barrier: barrier.clone() };
+    let errors: Vec<LearningError> = on_ranks(2, |ranks| {
         let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
         let (z, increment, dt) = pairs.select(&own);
         let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
@@ -179,15 +122,10 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
         let asked = std::cell::Cell::new(0);
         let stop = || {
             asked.set(asked.get() + 1);
-            rank == 1 || asked.get() > 10
+            ranks.rank() == 1 || asked.get() > 10
         };
-        let run = Run { stop: Some(&stop), ..Run::new(1, &ranks, Device::Cpu) };
+        let run = Run { stop: Some(&stop), ..Run::new(1, ranks, Device::Cpu) };
         fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ()).err().unwrap()
-    };
-    let run = &run;
-    let errors: Vec<LearningError> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..2).map(|rank| scope.spawn(move || run(rank))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     // 3600 pairs are left when a tenth of the trajectories is held out: eight steps an epoch.
     for error in errors {
@@ -234,6 +172,26 @@ fn predictions_reach_the_stationary_law() {
     let last = ensemble.index_axis(Axis(0), 1);
     let mean = last.mean_axis(Axis(0)).unwrap();
     assert!((mean[0] - 0.5).abs() < 0.1 && (mean[1] + 1.0).abs() < 0.1, "{mean}");
+}
+
+#[test]
+fn predictions_do_not_depend_on_blocks_of_time() {
+    let pairs = ornstein_uhlenbeck(3_000, 1.0, 13);
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &TrainInput { epochs: 1, ..Default::default() }, 1);
+    // Three groups of noise, the last one of 88 trajectories.
+    let start = Array2::from_elem((600, 2), 0.5f32);
+    let whole = predict(&learned, start.view(), 0.02, 60, 5, 4, [2, 0]).unwrap();
+    let mut rollout = Rollout::new(&learned, start.view(), 0.02, 5, 4, [2, 0]).unwrap();
+    let mut record = 1;
+    for block in [1, 4, 0, 7] {
+        let found = rollout.records(block).unwrap();
+        assert_eq!(found, whole.slice(s![record..record + block, .., ..]));
+        record += block;
+    }
+    assert_eq!(record, whole.len_of(Axis(0)));
+    let last = predict(&learned, start.slice(s![512.., ..]), 0.02, 60, 5, 4, [2, 2]).unwrap();
+    let difference = &last - &whole.slice(s![.., 512.., ..]);
+    assert!(difference.iter().all(|difference| difference.abs() < 1e-5), "a group depends on those beside it");
 }
 
 #[test]

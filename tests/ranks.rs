@@ -35,6 +35,61 @@ fn one_and_four_ranks_and_one_and_two_threads_write_the_same_files() {
     }
 }
 
+/// One lattice of 256 x 256 shared by teams of all sizes.
+const LARGE: &str = r#"
+seed = 3
+[system.ising]
+temperature = 2.5
+field = 0.1
+[lattice]
+patch = 32
+large = 256
+[simulate]
+trajectories = 2
+snapshots = 3
+interval = 2.0
+[upsample]
+relax = { time = 0.5 }
+shuffled = 3
+[evolve]
+until = { time = 0.5 }
+patches = 5
+[predict]
+step = 0.5
+[truth]
+starts = [-0.5, 0.5]
+trajectories = 2
+interval = 1.0
+records = 4
+tile = 32
+"#;
+
+fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().expect("sha256sum is installed");
+    String::from_utf8_lossy(&output.stdout).split_whitespace().next().expect("a hash").to_owned()
+}
+
+#[test]
+fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("large.toml");
+    std::fs::write(&input, LARGE).unwrap();
+    let mut hashes = Vec::new();
+    for (ranks, team) in [(1, "1"), (2, "2"), (3, "2"), (3, "3"), (4, "4"), (8, "8"), (8, "3")] {
+        let out = folder.path().join(format!("{ranks}-{team}"));
+        let out = out.to_str().unwrap();
+        for (stage, _) in DATA {
+            let arguments =
+                [stage, input.to_str().unwrap(), "--out", out, "--threads", "1", "--ranks-per-snapshot", team];
+            succeeds(ranks, &arguments);
+        }
+        hashes.push((ranks, team, DATA.map(|(_, file)| sha256(&Path::new(out).join(file)))));
+    }
+    for (ranks, team, found) in &hashes {
+        assert_eq!(*found, hashes[0].2, "{ranks} ranks in teams of {team}");
+    }
+}
+
 #[test]
 fn another_seed_writes_other_data() {
     let folder = tempfile::tempdir().unwrap();

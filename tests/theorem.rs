@@ -105,7 +105,10 @@ fn one_patch_teaches_the_drift_and_the_diffusion_of_the_whole_lattice() {
             let found = modified.residuals[component][component] / lambda;
             let factor = found / expected * lambda / PATCHES as f64;
             assert!((factor - 1.0).abs() < 6.0 * sampling, "lambda {lambda}: {found} is not K / lambda x {expected}");
-            assert!((expected - 0.0004 / SITES as f64).abs() < 5.0 * sampling * expected, "sigma^2 / n, not {expected}");
+            assert!(
+                (expected - 0.0004 / SITES as f64).abs() < 5.0 * sampling * expected,
+                "sigma^2 / n, not {expected}"
+            );
         }
         let scale = modified.residuals[0][0];
         assert!(modified.residuals[0][1].abs() < 4.0 * scale / (SAMPLES as f64).sqrt(), "u and v are independent");

@@ -4,7 +4,7 @@ use super::{Measurement, fastest};
 use crate::{
     dynamics::{Dynamics, Elapsed, Until},
     lattice::{Lattice, Shape, Tiling, Window},
-    parallel::Sweeps,
+    parallel::{Alone, Sweeps},
     rng::{Purpose, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings},
     systems::{Ising, System},
@@ -35,15 +35,16 @@ pub fn glauber() -> Vec<Measurement> {
 /// Coloured sweeps over tiles of 64 x 64 on one thread.
 fn tiled(ising: &Ising, side: usize, quantum: f64) -> Measurement {
     let shape = Shape::plane(side, side);
-    let sweeps = Sweeps::new(shape, Shape::plane(64, 64), quantum).expect("64 divides the side");
-    let mut lattice = ising.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [side as u64, 1]));
+    let lattice = ising.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [side as u64, 1]));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+    let mut sweeps =
+        Sweeps::<_, <Ising as System>::Dynamics>::new(ising, &lattice, Shape::plane(64, 64), quantum, &Alone)
+            .expect("64 divides the side");
     let mut next = 0;
     let mut advance = |count| -> Elapsed {
         let first = next;
         next += count;
-        pool.install(|| sweeps.advance::<_, <Ising as System>::Dynamics>(ising, &mut lattice, (1, 0), (first, count)))
-            .expect("Ising spins always flip")
+        pool.install(|| sweeps.advance(ising, &Alone, (1, 0), first..next)).expect("Ising spins always flip")
     };
     advance((10.0 / quantum) as u64);
     let mut events = 0;

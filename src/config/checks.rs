@@ -21,6 +21,7 @@ impl Input {
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_times())
+            .and_then(|()| self.check_tiles())
             .and_then(|()| self.check_learning())
             .map_err(ConfigError::Physics)
     }
@@ -42,16 +43,31 @@ impl Input {
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
         }
+        if let Some(side) = self.truth.side.filter(|side| *side > LONGEST || !side.is_multiple_of(patch)) {
+            return Err(format!(
+                "truth.side is {side}; it must be a multiple of lattice.patch = {patch}, at most {LONGEST}"
+            ));
+        }
         let Some(factors) = upsampling_factors(self.small_shape(), self.large_shape()) else {
             return Err(format!(
                 "lattice.large is {large}; it must be the small system's side ({small}) times a product of twos and threes"
             ));
         };
-        if !factors.is_empty() && self.upsample.relax != Relax::None && !small.is_multiple_of(2) {
-            return Err(format!(
-                "LocalRelax works in patches that overlap by half, so the small system's side ({small}) must be even; \
-                 change it or set upsample.relax = \"none\""
-            ));
+        if self.upsample.relax != Relax::None && !factors.is_empty() {
+            let relax = small.min(patch);
+            if !relax.is_multiple_of(2) {
+                return Err(format!(
+                    "LocalRelax works in patches that overlap by half, so their side ({relax}) must be even; change it or set \
+                     upsample.relax = \"none\""
+                ));
+            }
+            if !small.is_multiple_of(relax / 2) {
+                return Err(format!(
+                    "patches of side {relax} with a stride of {} do not cover the levels above a small system of side \
+                     {small}; change lattice.small or set upsample.relax = \"none\"",
+                    relax / 2
+                ));
+            }
         }
         match self.evolve.surroundings {
             Surroundings::Buffer(0) => Err("evolve.surroundings has a buffer of 0; use \"ghost\" instead".into()),
@@ -145,6 +161,33 @@ impl Input {
         if !(self.evaluate.equilibrium > 0.0 && self.evaluate.equilibrium <= 1.0) {
             let part = self.evaluate.equilibrium;
             return Err(format!("evaluate.equilibrium is {part}; it is the last fraction of a trajectory, in (0, 1]"));
+        }
+        Ok(())
+    }
+
+    fn check_tiles(&self) -> Result<(), String> {
+        let (Some(tile), large) = (self.truth.tile, self.truth.side.unwrap_or(self.lattice.large)) else {
+            return match self.truth.quantum {
+                Some(_) => Err("truth.quantum is set without truth.tile; give the side of the tiles too".into()),
+                None => Ok(()),
+            };
+        };
+        if tile == 0 || !large.is_multiple_of(tile) || tile == large {
+            return Err(format!(
+                "truth.tile is {tile}; the side of the simulated system, {large}, must be a multiple of it, at least twice as long"
+            ));
+        }
+        if !self.system.is_local() {
+            return Err(
+                "truth.tile is set, but this system cannot be cut: it has a mean field or ends in mirrors".into()
+            );
+        }
+        let Some(quantum) = self.truth.quantum else { return Ok(()) };
+        positive("truth.quantum", quantum)?;
+        let sweeps = self.truth.interval / quantum;
+        if (sweeps - sweeps.round()).abs() > 1e-6 || sweeps < 0.5 {
+            let interval = self.truth.interval;
+            return Err(format!("truth.interval = {interval} is not a whole number of truth.quantum = {quantum}"));
         }
         Ok(())
     }

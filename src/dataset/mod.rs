@@ -1,8 +1,9 @@
 //! Parallel HDF5 files: named axes, units and provenance; readable by h5py and h5dump without this program.
 //!
 //! A file is written under a temporary name by all ranks together, each its own items, and renamed when it is
-//! complete. So a file under its own name is always whole.
+//! complete. So a file under its own name is always whole. What a killed job left is gone on with.
 
+mod progress;
 mod reader;
 mod schema;
 mod writer;

@@ -56,6 +56,21 @@ impl Reader {
         field.read_slice(selection).map_err(|source| self.refused(name, source))
     }
 
+    /// A block of a field: `extents` entries along each axis from `first` on.
+    ///
+    /// # Errors
+    /// As `read`, and when the field is smaller.
+    pub fn read_block<T: H5Type>(
+        &self,
+        name: &str,
+        first: &[usize],
+        extents: &[usize],
+    ) -> Result<ArrayD<T>, DatasetError> {
+        let axes = first.iter().zip(extents).map(|(&first, &extent)| (first..first + extent).into());
+        let selection = hdf5::Hyperslab::new(axes.collect::<Vec<hdf5::SliceOrIndex>>());
+        self.field(name)?.read_slice(selection).map_err(|source| self.refused(name, source))
+    }
+
     /// One record (second axis) of every item; the result has no record axis.
     ///
     /// # Errors

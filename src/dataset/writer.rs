@@ -1,12 +1,17 @@
-//! One file written by all ranks with the MPI-IO driver.
+//! One file written by all ranks with the MPI-IO driver, item by item; a killed job goes on where it was.
 
-use super::{DatasetError, Field, Provenance, schema::write_text};
+use super::{
+    DatasetError, Field, Provenance,
+    progress::{self, Progress},
+    schema::write_text,
+};
 use crate::parallel::{Ranks, World};
 use hdf5::{H5Type, dataset::FillTime};
 use ndarray::ArrayView;
 use std::{
     collections::HashMap,
     mem::ManuallyDrop,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -21,24 +26,65 @@ pub struct Writer<'w> {
     partial: PathBuf,
     file: ManuallyDrop<hdf5::File>,
     fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
+    /// What an unfinished file must agree in to be gone on with.
+    key: String,
+    resumed: bool,
+    progress: Option<Progress>,
 }
 
 impl<'w> Writer<'w> {
-    /// Creates the file under the temporary name `<path>.partial`. Collective.
+    /// Creates the file under the temporary name `<path>.partial`, or opens the one that a killed job with the same
+    /// provenance left there. Collective.
     ///
     /// # Errors
     /// When the file cannot be created.
     pub fn create(path: &Path, world: &'w World, provenance: &Provenance) -> Result<Self, DatasetError> {
         let partial = path.with_added_extension("partial");
-        let file = hdf5::File::with_options()
-            .with_fapl(|access| access.mpio(world.raw(), None))
-            .create(&partial)
-            .map_err(|source| DatasetError::Hdf5 { action: "create".into(), path: partial.clone(), source })?;
-        for (name, text) in provenance.entries() {
-            write_text(&file, &partial, name, &text)?;
+        let key = format!("{} {}", provenance.fingerprint, env!("TESSERA_REVISION"));
+        let mut found = [u8::from(world.rank() == 0 && partial.exists() && progress::matches(path, &key))];
+        world.broadcast(&mut found);
+        let mut builder = hdf5::File::with_options();
+        builder.with_fapl(|access| access.mpio(world.raw(), None));
+        let left = (found == [1]).then(|| builder.open_as(&partial, hdf5::OpenMode::ReadWrite)).and_then(Result::ok);
+        let resumed = left.is_some();
+        let refused = |source| DatasetError::Hdf5 { action: "create".into(), path: partial.clone(), source };
+        let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(refused)?;
+        if !resumed {
+            for (name, text) in provenance.entries() {
+                write_text(&file, &partial, name, &text)?;
+            }
         }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
-        Ok(Self { world, target: path.to_owned(), partial, file, fields })
+        Ok(Self { world, target: path.to_owned(), partial, file, fields, key, resumed, progress: None })
+    }
+
+    /// After all fields are declared: makes room on disk and says which of `items` items are still to be written, on
+    /// this rank or another. Collective.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn pending(&mut self, items: usize) -> Result<Vec<usize>, DatasetError> {
+        if !self.resumed {
+            self.file.flush().map_err(|source| self.refused("make room in".into(), source))?;
+            self.world.barrier();
+            if self.world.rank() == 0 {
+                progress::begin(&self.target, &self.key, items)?;
+            }
+        }
+        self.world.barrier();
+        let mut progress = Progress::open(&self.target, &self.key, items)?;
+        let pending = progress.pending()?;
+        self.progress = Some(progress);
+        self.world.barrier();
+        Ok(pending)
+    }
+
+    /// Notes that all fields of these items are written: a later job will not repeat them.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn mark(&self, items: Range<usize>) -> Result<(), DatasetError> {
+        self.progress.as_ref().map_or(Ok(()), |progress| progress.mark(items))
     }
 
     /// Declares a field. Collective.
@@ -46,6 +92,12 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When HDF5 cannot allocate it (for instance when the disk is full).
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
+        if self.resumed {
+            let dataset = self.file.dataset(field.name);
+            let dataset = dataset.map_err(|source| self.refused(format!("find {} in", field.name), source))?;
+            self.fields.insert(field.name.to_owned(), dataset);
+            return Ok(());
+        }
         let dataset =
             self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents).create(field.name).map_err(
                 |source| self.refused(format!("allocate {} of shape {:?} in", field.name, field.extents), source),
@@ -109,6 +161,7 @@ impl<'w> Writer<'w> {
                 path: self.target.clone(),
                 source,
             })?;
+            std::fs::remove_file(progress::path_of(&self.target)).ok();
         }
         self.world.barrier();
         Ok(())

@@ -24,10 +24,19 @@ pub trait Law: Sync {
     type Site: bytemuck::Pod + Default + Send + Sync + PartialEq + std::fmt::Debug;
     /// Width of the halo that the dynamics of a window needs: the reach of the stencil.
     const REACH: usize;
+    /// How far from its own site an event writes: beyond this, sites never change by it.
+    const SPREAD: usize = 0;
+    /// Whether a part of a system evolves from its halo alone wherever it lies: no mean field, no mirrors at the edges.
+    /// Only then several ranks can share one lattice.
+    const LOCAL: bool = true;
     /// What lies beyond the edges of the system.
     const BOUNDARY: Boundary = Boundary::Periodic;
     /// The sites that the rate or drift of a site depends on.
     fn stencil(&self) -> Stencil;
+    /// The time step that all sites take at once from the same old state; `None` when events happen one at a time.
+    fn synchronous_step(&self) -> Option<f64> {
+        None
+    }
     /// A window that is a whole system.
     fn closed_window(shape: Shape) -> Window<Self::Site> {
         Window::closed(shape, Self::REACH).bounded(Self::BOUNDARY)

@@ -4,12 +4,14 @@
 //! halo that holds its surroundings; all dynamics happens in windows. Lattices of one or two dimensions leave
 //! the slower axes at extent 1.
 
+mod cover;
 mod field;
 mod shape;
 mod tiling;
 mod window;
 
+pub use cover::{Cover, Placed};
 pub use field::Lattice;
 pub use shape::{Boundary, Shape, Stencil};
-pub use tiling::{Tiling, overlapping_patches};
+pub use tiling::Tiling;
 pub use window::{Region, Window};

@@ -41,7 +41,7 @@ pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use network::Activation;
 pub use pairs::Pairs;
-pub use rollout::predict;
+pub use rollout::{Rollout, predict};
 pub use sde::{Sde, SdeInput, SdeModel};
 pub use trainer::{TrainInput, fit};
 

@@ -1,14 +1,30 @@
 //! Ranks and what crosses between them: plain slices only, no system and no file.
 //!
-//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI.
+//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI. A [`Domain`] is one
+//! rank's share of a large lattice; [`Sweeps`] advance it.
 
 mod alone;
+mod decomposition;
+mod domain;
+mod plan;
 mod sweeps;
 mod world;
 
 pub use alone::Alone;
+pub use decomposition::{Decomposition, DecompositionError};
+pub use domain::{Domain, Traffic, Workers};
+pub use plan::Plan;
 pub use sweeps::Sweeps;
 pub use world::World;
+
+/// Bytes for, or from, another rank.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// The other rank.
+    pub rank: usize,
+    /// What is sent; for a message that is awaited, as many bytes as will come.
+    pub bytes: Vec<u8>,
+}
 
 /// A group of processes that run the same program on different items. Only the thread that started MPI may call it.
 pub trait Ranks {
@@ -24,6 +40,9 @@ pub trait Ranks {
     fn mean(&self, values: &mut [f32]);
     /// Copies `bytes` of rank 0 to every rank. Lengths must agree.
     fn broadcast(&self, bytes: &mut [u8]);
+    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while they
+    /// travel. Every rank that is named in a message must call it too.
+    fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut());
     /// Waits for all ranks.
     fn barrier(&self);
     /// Ends the whole job at once with a non-zero exit status, after printing `message`.

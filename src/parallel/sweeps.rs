@@ -1,69 +1,87 @@
-//! A big lattice advanced tile by tile, so that the working set stays in cache.
+//! A large lattice advanced tile by tile on all ranks of a team.
 //!
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
 //! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
-//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. A lattice that
-//! fits into cache needs no tiles: evolve it exactly, as one closed window.
+//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
+//! take it in all tiles at once, which is exact. Tiles keep the working set in cache, so one rank gains too.
 
+use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
-    lattice::{Lattice, Region, Shape, Tiling},
+    lattice::{Cover, Lattice, Shape},
     rng::{Purpose, stream},
 };
 use rand::seq::SliceRandom;
-use rayon::prelude::*;
+use std::ops::Range;
 
-/// How a lattice is cut and stepped.
-#[derive(Clone, Debug)]
-pub struct Sweeps {
-    tiling: Tiling,
-    colours: Vec<Vec<usize>>,
+/// A lattice that is shared out over ranks, and how it is stepped.
+pub struct Sweeps<L: Law, D> {
+    domain: Domain<L::Site>,
+    plan: Plan,
+    workers: Workers<L, D>,
     quantum: f64,
 }
 
-impl Sweeps {
-    /// Tiles of shape `tile`, each evolved for `quantum` units of time in one sweep; `None` when the tiles do not fit
-    /// a whole number of times.
-    pub fn new(lattice: Shape, tile: Shape, quantum: f64) -> Option<Self> {
-        let tiling = Tiling::new(lattice, tile)?;
-        Some(Self { tiling, colours: tiling.colours(), quantum })
-    }
-
-    /// Advances `lattice` by `sweeps` sweeps, the first of which has number `first` in trajectory `trajectory`: random
-    /// streams are keyed by trajectory, sweep and tile, so the result does not depend on threads or on how a run of
-    /// sweeps is split into calls.
+impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
+    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of time in
+    /// one sweep, or for one step of a law that has one.
     ///
     /// # Errors
-    /// When a tile cannot evolve.
-    pub fn advance<L: Law, D: Dynamics<L> + Default + Send>(
-        &self,
+    /// When the tiles do not fit, are too small for the law, or cannot be shared out over that many ranks.
+    pub fn new(
         law: &L,
-        lattice: &mut Lattice<L::Site>,
+        whole: &Lattice<L::Site>,
+        tile: Shape,
+        quantum: f64,
+        ranks: &dyn Ranks,
+    ) -> Result<Self, DecompositionError> {
+        let decomposition = Decomposition::new(whole.shape, tile, ranks.size())?;
+        let one = (0..3).any(|axis| decomposition.tiling.counts[axis] == 1 && whole.shape.0[axis] > 1);
+        if one {
+            return Err(DecompositionError::OneTile { tile: tile.used(), lattice: whole.shape.used() });
+        }
+        let least = L::REACH + 2 * L::SPREAD;
+        if tile.0.iter().zip(whole.shape.0).any(|(&side, extent)| extent > 1 && side < least) {
+            let (reach, spread) = (L::REACH, L::SPREAD);
+            return Err(DecompositionError::Thin { tile: tile.used(), reach, spread, least });
+        }
+        let step = law.synchronous_step();
+        let cover = match step {
+            Some(_) => Cover::together(&decomposition.tiling),
+            None => Cover::coloured(&decomposition.tiling),
+        };
+        let domain = Domain::new(decomposition, ranks.rank(), L::REACH.max(L::SPREAD), whole);
+        let plan = domain.plan(&cover, L::SPREAD);
+        Ok(Self { domain, plan, workers: Workers::new(tile), quantum: step.unwrap_or(quantum) })
+    }
+
+    /// This rank's share of the lattice.
+    pub fn domain(&self) -> &Domain<L::Site> {
+        &self.domain
+    }
+
+    /// Advances the lattice by the sweeps with these numbers of trajectory `trajectory`. Random streams are keyed by
+    /// trajectory, sweep and tile, so the result does not depend on ranks, threads or how a run is split into calls.
+    /// Collective; the events are those of this rank.
+    ///
+    /// # Errors
+    /// When a tile of this rank cannot evolve. The caller must then end the job: other ranks wait.
+    pub fn advance(
+        &mut self,
+        law: &L,
+        ranks: &dyn Ranks,
         (seed, trajectory): (u64, u64),
-        (first, sweeps): (u64, u64),
+        sweeps: Range<u64>,
     ) -> Result<Elapsed, EvolveError> {
         let mut total = Elapsed::default();
-        for sweep in first..first + sweeps {
+        for sweep in sweeps {
             let item = trajectory << 32 | sweep;
-            let mut order: Vec<&Vec<usize>> = self.colours.iter().collect();
+            let mut order: Vec<usize> = (0..self.plan.groups()).collect();
             order.shuffle(&mut stream(seed, Purpose::SweepOrder, [item, 0]));
-            for colour in order {
-                let memory = || (L::open_window(self.tiling.tile, L::REACH), D::default());
-                let evolved = colour
-                    .par_iter()
-                    .map_init(memory, |(window, dynamics), &tile| {
-                        window.load(lattice, self.tiling.origin(tile));
-                        let mut rng = stream(seed, Purpose::SweepTile, [item, tile as u64]);
-                        let among = law.among(lattice, window);
-                        let law = among.as_ref().unwrap_or(law);
-                        let elapsed = dynamics.evolve(law, window, Until::Time(self.quantum), &mut rng)?;
-                        Ok((tile, window.values_of(Region::BOX).collect::<Vec<_>>(), elapsed.events))
-                    })
-                    .collect::<Result<Vec<_>, EvolveError>>()?;
-                for (tile, sites, events) in evolved {
-                    lattice.paste(self.tiling.origin(tile), self.tiling.tile, &sites);
-                    total.events += events;
-                }
+            for group in order {
+                let tile = |number| stream(seed, Purpose::SweepTile, [item, number]);
+                let until = Until::Time(self.quantum);
+                total.events += self.domain.evolve(ranks, law, (&self.plan, group), &self.workers, until, tile)?.events;
             }
             total.time += self.quantum;
         }

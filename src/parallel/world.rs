@@ -1,20 +1,20 @@
-//! All ranks of an MPI job.
+//! All ranks of an MPI job, or a team of them.
 
-use super::Ranks;
+use super::{Message, Ranks};
 use mpi::{
     Threading,
     collective::SystemOperation,
     environment::Universe,
-    topology::SimpleCommunicator,
-    traits::{AsRaw, Communicator, CommunicatorCollectives, Root},
+    topology::{Color, SimpleCommunicator},
+    traits::{AsRaw, Communicator, CommunicatorCollectives, Destination, Root, Source},
 };
 use std::io::Write;
 
-/// The MPI world. Only the thread that made it calls MPI; rayon threads compute between calls.
+/// The MPI world, or a part of it. Only the thread that made it calls MPI; rayon threads compute between calls.
 pub struct World {
     world: SimpleCommunicator,
     node: SimpleCommunicator,
-    _universe: Universe,
+    _universe: Option<Universe>,
 }
 
 impl World {
@@ -23,7 +23,17 @@ impl World {
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)?;
         let world = universe.world();
         let node = world.split_shared(world.rank());
-        Some(Self { world, node, _universe: universe })
+        Some(Self { world, node, _universe: Some(universe) })
+    }
+
+    /// The ranks in teams of `size` neighbours, the last one smaller when it does not divide their number: this rank's
+    /// team, and its number. Collective. The team must not outlive the world.
+    pub fn team(&self, size: usize) -> (Self, usize) {
+        let number = self.rank() / size.max(1);
+        let color = Color::with_value(number as i32);
+        let team = self.world.split_by_color(color).expect("every rank is in a team");
+        let node = team.split_shared(team.rank());
+        (Self { world: team, node, _universe: None }, number)
     }
 
     /// From now on a panic on any thread of this rank ends the whole job, after its message.
@@ -76,6 +86,30 @@ impl Ranks for World {
 
     fn broadcast(&self, bytes: &mut [u8]) {
         self.world.process_at_rank(0).broadcast_into(bytes);
+    }
+
+    fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut()) {
+        mpi::request::scope(|scope| {
+            let receives: Vec<_> = incoming
+                .iter_mut()
+                .map(|Message { rank, bytes }| {
+                    self.world.process_at_rank(*rank as i32).immediate_receive_into(scope, &mut bytes[..])
+                })
+                .collect();
+            let sends: Vec<_> = outgoing
+                .iter()
+                .map(|Message { rank, bytes }| {
+                    self.world.process_at_rank(*rank as i32).immediate_send(scope, &bytes[..])
+                })
+                .collect();
+            meanwhile();
+            for request in receives {
+                request.wait();
+            }
+            for request in sends {
+                request.wait();
+            }
+        });
     }
 
     fn barrier(&self) {

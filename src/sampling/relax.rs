@@ -5,7 +5,7 @@
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Until},
-    lattice::{Lattice, Region, Shape, Window, overlapping_patches},
+    lattice::{Cover, Lattice, Region, Shape, Window},
     rng::Rng,
     systems::System,
 };
@@ -36,13 +36,13 @@ impl<'a, S: System> LocalRelax<'a, S> {
     ) -> Result<Elapsed, EvolveError> {
         let mut total = Elapsed::default();
         let Some(until) = self.until else { return Ok(total) };
-        let patches = overlapping_patches(lattice.shape, self.window.shape(), S::BOUNDARY);
-        for (origin, number) in patches.into_iter().flatten().zip(0..) {
-            self.window.load(lattice, origin);
+        let patches = Cover::overlapping(lattice.shape, self.window.shape(), S::BOUNDARY);
+        for patch in patches.groups.into_iter().flatten() {
+            self.window.load(lattice, patch.origin);
             let among = self.system.among(lattice, &self.window);
             let law = among.as_ref().unwrap_or(self.system);
-            total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(number))?;
-            self.window.store(lattice, origin, Region::BOX);
+            total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.number))?;
+            self.window.store(lattice, patch.origin, Region::BOX);
         }
         Ok(total)
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dataset::{Field, Reader},
-    learning::{Checkpoint, Closure, Feature, Patches, Run},
+    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run},
     parallel::Ranks,
     systems::System,
 };
@@ -123,9 +123,13 @@ fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<C
         let path = context.path(CHECKPOINT);
         let identity = format!("{} closure", context.provenance(Stage::Closure).fingerprint);
         let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-        let run = Run { threads: context.options.threads, checkpoint, ..Run::new(input.seed, context.world, device) };
+        let (stop, threads) = (|| context.stop.requested(), context.options.threads);
+        let run = Run { threads, checkpoint, stop: Some(&stop), ..Run::new(input.seed, context.world, device) };
         let mut progress = context.progress("closure", input.closure.epochs, "epochs");
-        Closure::fit(patches, &input.closure, &run, &mut |_| progress.advance(1))?
+        match Closure::fit(patches, &input.closure, &run, &mut |_| progress.advance(1)) {
+            Err(LearningError::Stopped { .. }) => return Err(StageError::Stopped),
+            fitted => fitted?,
+        }
     };
     if context.leads() {
         // Without the seconds, so that equal weights give equal bytes.

@@ -1,6 +1,6 @@
 //! What every stage gets: the input, the run directory, the ranks, and where to report progress.
 
-use super::{Stage, StageError, ledger, progress::Progress};
+use super::{Stage, StageError, ledger, progress::Progress, stop::Stop};
 use crate::{
     config::Input,
     dataset::{Provenance, Writer},
@@ -10,6 +10,7 @@ use crate::{
 use std::{
     cell::Cell,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 /// Choices of the command line that do not change results.
@@ -21,6 +22,12 @@ pub struct Options {
     pub threads: usize,
     /// Where training and prediction run.
     pub device: DeviceChoice,
+    /// Ranks that share each large snapshot or trajectory.
+    pub ranks_per_snapshot: usize,
+    /// Seconds between checkpoints of a direct simulation.
+    pub checkpoint_seconds: f64,
+    /// Set when a signal asks for a clean stop.
+    pub signalled: Arc<AtomicBool>,
 }
 
 /// One run directory and what works on it.
@@ -35,9 +42,26 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// Seconds that this rank has worked on its share of items, waiting excluded.
     pub worked: Cell<f64>,
+    /// Whether a clean stop is asked for.
+    pub stop: Stop,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// What stages need to know to work on `input` in `folder`.
+    pub fn new(input: &'a Input, folder: PathBuf, world: &'a World, options: &'a Options) -> Self {
+        let stop = Stop::new(&folder, Arc::clone(&options.signalled));
+        Self { input, folder, world, options, worked: Cell::new(0.0), stop }
+    }
+
+    /// Ends the stage on all ranks when a clean stop was asked for on any of them. Collective.
+    ///
+    /// # Errors
+    /// `Stopped`, on all ranks or on none.
+    pub fn stop_together(&self) -> Result<(), StageError> {
+        let asked = self.world.gather(f64::from(u8::from(self.stop.requested())));
+        if asked.iter().any(|&asked| asked > 0.0) { Err(StageError::Stopped) } else { Ok(()) }
+    }
+
     /// A file of the run directory.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)

@@ -3,17 +3,21 @@
 use super::{
     Context, Stage, StageError, conditions,
     records::{names_of_observables, shaped, spatial_axes},
-    sharing::{Work, joined},
+    sharing::{Teamwork, Work, complete, joined},
 };
 use crate::{
+    config::Input,
     dataset::{Field, Reader, Writer},
     lattice::{Lattice, Shape, Tiling},
+    parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution},
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array1, Array2, ArrayD};
+use ndarray::{Array1, Array2};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Runs the stage. Pair number `snapshot * patches + p` is the p-th of the snapshot.
 ///
@@ -21,7 +25,7 @@ use ndarray::{Array1, Array2, ArrayD};
 /// When the kernel or the file system fails.
 pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
-    let (patch, shape, drawn) = (input.patch_shape(), input.large_shape(), input.patches_drawn());
+    let (patch, shape) = (input.patch_shape(), input.large_shape());
     let tiling = Tiling::new(shape, patch).expect("the input was checked: patches tile the lattice");
     let large = Reader::open(&context.path("large.h5"))?;
     let states: Array2<f64> = large.read("observables")?;
@@ -29,64 +33,124 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     let mut file = context.create(Stage::Evolve, "pairs.h5")?;
     declare::<S>(&mut file, input.pairs(), patch)?;
     conditions::declare(&mut file, input, "pair", input.pairs())?;
-    let family = system.family();
-    let condition_of = |snapshot: usize| input.condition_of(sources[snapshot] as usize);
-    Work {
-        stage: Stage::Evolve,
-        unit: "snapshots",
-        items: input.large_snapshots(),
-        item_bytes: shape.sites() * size_of::<S::Site>(),
+    let evolving = Evolving { input, family: system.family(), tiling, states, sources };
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
+        evolving.one_by_one(context, &large, &mut file)?;
+    } else {
+        evolving.in_teams(context, &large, &mut file)?;
     }
-    .share_out(
-        context,
-        |items| {
-            let first = items.start;
-            let block: ArrayD<S::Site> = large.read_items("snapshots", items)?;
-            Ok((first, block))
-        },
-        || {
-            let evolution =
-                |member| PartialEvolution::new(member, shape, patch, input.evolve.surroundings, input.evolve.until);
-            family.iter().map(evolution).collect::<Vec<_>>()
-        },
-        |partial, (first, block), item| {
-            let partial = &mut partial[condition_of(item)];
-            let sites =
-                block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
-            let snapshot = Lattice::from_sites(shape, sites);
-            let mut choice = stream(input.seed, Purpose::PatchChoice, [item as u64, 0]);
-            rand::seq::index::sample(&mut choice, tiling.len(), drawn)
-                .into_iter()
-                .zip(0..)
-                .map(|(number, order)| {
-                    let mut rng = stream(input.seed, Purpose::Partial, [item as u64, order]);
-                    let pair = partial.evolve(&snapshot, tiling.origin(number), &mut rng)?;
-                    Ok((item as u32, number as u32, pair))
-                })
-                .collect::<Result<Vec<_>, StageError>>()
-        },
-        |items, block| {
-            let pairs: Vec<_> = block.into_iter().flatten().collect();
-            let first = items.start * drawn;
-            let origins = |values: &dyn Fn(u32, u32) -> u32| -> Vec<u32> {
-                pairs.iter().map(|&(snapshot, number, _)| values(snapshot, number)).collect()
-            };
-            let state: Vec<f64> = pairs.iter().flat_map(|pair| states.row(pair.0 as usize).to_vec()).collect();
-            file.write("snapshot", first, shaped(&[pairs.len()], &origins(&|snapshot, _| snapshot)))?;
-            file.write("patch", first, shaped(&[pairs.len()], &origins(&|_, number| number)))?;
-            let trajectories = origins(&|snapshot, _| sources[snapshot as usize]);
-            file.write("trajectory", first, shaped(&[pairs.len()], &trajectories))?;
-            conditions::write(
-                &file,
-                input,
-                first,
-                pairs.iter().map(|&(snapshot, ..)| condition_of(snapshot as usize)),
-            )?;
-            file.write("observables", first, shaped(&[pairs.len(), S::OBSERVABLES.len()], &state))?;
-            write_patches::<S>(&file, first, patch, &pairs.iter().map(|(_, _, pair)| pair).collect::<Vec<_>>())
-        },
-    )?;
     Ok(file.finish()?)
+}
+
+/// A pair with the numbers of its snapshot and patch.
+type Numbered<T> = (u32, u32, Pair<T>);
+
+/// What all items share.
+struct Evolving<'a, S> {
+    input: &'a Input,
+    family: Vec<S>,
+    tiling: Tiling,
+    states: Array2<f64>,
+    sources: Array1<u32>,
+}
+
+impl<S: System<Site: H5Type>> Evolving<'_, S> {
+    /// Working memory of a thread, for each member of the family.
+    fn memory(&self) -> Vec<PartialEvolution<'_, S>> {
+        let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());
+        let choices = self.input.evolve;
+        let evolution = |member| PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until);
+        self.family.iter().map(evolution).collect()
+    }
+
+    /// The condition, by number, of a snapshot.
+    fn condition_of(&self, snapshot: usize) -> usize {
+        self.input.condition_of(self.sources[snapshot] as usize)
+    }
+
+    /// The pairs with these places in the drawing order of a snapshot.
+    fn pairs(
+        &self,
+        partial: &mut [PartialEvolution<S>],
+        snapshot: &Lattice<S::Site>,
+        item: usize,
+        orders: Range<usize>,
+    ) -> Result<Vec<Numbered<S::Site>>, StageError> {
+        let (seed, drawn) = (self.input.seed, self.input.patches_drawn());
+        let mut choice = stream(seed, Purpose::PatchChoice, [item as u64, 0]);
+        let numbers = rand::seq::index::sample(&mut choice, self.tiling.len(), drawn).into_vec();
+        let partial = &mut partial[self.condition_of(item)];
+        let pair = |order: usize| {
+            let number = numbers[order];
+            let mut rng = stream(seed, Purpose::Partial, [item as u64, order as u64]);
+            Ok((item as u32, number as u32, partial.evolve(snapshot, self.tiling.origin(number), &mut rng)?))
+        };
+        orders.map(pair).collect()
+    }
+
+    /// Each snapshot on one thread of one rank.
+    fn one_by_one(&self, context: &Context, large: &Reader, file: &mut Writer) -> Result<(), StageError> {
+        let (shape, drawn) = (self.input.large_shape(), self.input.patches_drawn());
+        Work {
+            stage: Stage::Evolve,
+            unit: "snapshots",
+            items: self.input.large_snapshots(),
+            item_bytes: shape.sites() * size_of::<S::Site>(),
+        }
+        .share_out(
+            context,
+            file,
+            |items| Ok((items.start, large.read_items::<S::Site>("snapshots", items)?)),
+            || self.memory(),
+            |partial, (first, block), item| {
+                let sites =
+                    block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
+                self.pairs(partial, &Lattice::from_sites(shape, sites), item, 0..drawn)
+            },
+            |file, items, block| {
+                let pairs: Vec<_> = block.into_iter().flatten().collect();
+                self.write(file, items.start * drawn, &pairs)
+            },
+        )
+    }
+
+    /// The patches of each snapshot shared by a team of ranks, and by the threads of each.
+    fn in_teams(&self, context: &Context, large: &Reader, file: &mut Writer) -> Result<(), StageError> {
+        let (shape, drawn) = (self.input.large_shape(), self.input.patches_drawn());
+        Teamwork { stage: Stage::Evolve, unit: "snapshots", items: self.input.large_snapshots() }.share_out(
+            context,
+            file,
+            |file, team, item| {
+                let sites = large.read_items::<S::Site>("snapshots", item..item + 1)?.into_iter().collect();
+                let snapshot = Lattice::from_sites(shape, sites);
+                let own = team.share(drawn);
+                let pairs = own
+                    .clone()
+                    .into_par_iter()
+                    .map_init(|| self.memory(), |partial, order| self.pairs(partial, &snapshot, item, order..order + 1))
+                    .collect::<Result<Vec<_>, StageError>>()?;
+                let pairs: Vec<_> = pairs.into_iter().flatten().collect();
+                self.write(file, item * drawn + own.start, &pairs)?;
+                complete(file, team, item)
+            },
+        )
+    }
+
+    fn write(&self, file: &Writer, first: usize, pairs: &[Numbered<S::Site>]) -> Result<(), StageError> {
+        let origins = |values: &dyn Fn(u32, u32) -> u32| -> Vec<u32> {
+            pairs.iter().map(|&(snapshot, number, _)| values(snapshot, number)).collect()
+        };
+        let state: Vec<f64> = pairs.iter().flat_map(|pair| self.states.row(pair.0 as usize).to_vec()).collect();
+        file.write("snapshot", first, shaped(&[pairs.len()], &origins(&|snapshot, _| snapshot)))?;
+        file.write("patch", first, shaped(&[pairs.len()], &origins(&|_, number| number)))?;
+        let trajectories = origins(&|snapshot, _| self.sources[snapshot as usize]);
+        file.write("trajectory", first, shaped(&[pairs.len()], &trajectories))?;
+        let conditions = pairs.iter().map(|&(snapshot, ..)| self.condition_of(snapshot as usize));
+        conditions::write(file, self.input, first, conditions)?;
+        file.write("observables", first, shaped(&[pairs.len(), S::OBSERVABLES.len()], &state))?;
+        let patches: Vec<_> = pairs.iter().map(|(_, _, pair)| pair).collect();
+        write_patches::<S>(file, first, self.input.patch_shape(), &patches)
+    }
 }
 
 fn write_patches<S: System<Site: H5Type>>(

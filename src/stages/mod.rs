@@ -3,6 +3,7 @@
 //! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped when its files
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
 
+mod checkpoint;
 mod closure;
 mod conditions;
 mod context;
@@ -20,6 +21,7 @@ mod run;
 mod scores;
 mod sharing;
 mod simulate;
+mod stop;
 mod sweep;
 mod train;
 mod truth;
@@ -31,6 +33,7 @@ pub use run::run;
 
 use crate::{
     config::Input, dataset::DatasetError, dynamics::EvolveError, evaluation::EvaluationError, learning::LearningError,
+    parallel::DecompositionError,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -178,6 +181,12 @@ pub enum StageError {
         /// The system's own words.
         source: std::io::Error,
     },
+    /// A clean stop was asked for.
+    #[error("stopped on request; what was finished is kept, and the same command goes on from there")]
+    Stopped,
+    /// A lattice and the ranks that are to share it.
+    #[error(transparent)]
+    Decomposition(#[from] DecompositionError),
     /// A stage was asked for whose inputs are not there.
     #[error(
         "the stage {stage} needs {file}, which {folder} does not have; run the stage {maker} first, or `tessera run`"

@@ -4,87 +4,142 @@ use super::{
     Context, Stage, StageError,
     latent::{latent_states, scaling},
     records::intensive,
-    sharing::{Work, joined},
+    sharing::joined,
     train::{kinds, model_file},
     truth::start,
 };
 use crate::{
     dataset::Field,
-    learning::{Closure, Feature, Sde, predict as rollout},
+    learning::{Closure, Feature, Rollout, Sde, rollout::GROUP},
+    parallel::Ranks,
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn, s};
+use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
+use rayon::prelude::*;
+use std::{ops::Range, time::Instant};
+use tch::Device;
 
-/// Trajectories that move together; small enough that all threads have work.
-const GROUP: usize = 256;
+/// Bytes of records that a rank holds before it writes them.
+const BLOCK_BYTES: usize = 64 << 20;
+/// Groups of trajectories that move together on an accelerator. On a processor each group is a thread's work.
+const ACCELERATOR_GROUPS: usize = 256;
 
-/// Runs the stage. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth.
+/// Trajectories that one model rolls out together.
+struct Batch {
+    kind: &'static str,
+    /// Number of the model among those of its kind, and its seed.
+    number: usize,
+    seed: u64,
+    condition: Option<f64>,
+    trajectories: Range<usize>,
+    /// Stream of the noise of the first group.
+    stream: [u64; 2],
+}
+
+/// Runs the stage. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are
+/// written in blocks of time, so that memory does not grow with the length of the trajectories.
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.
 pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let input = context.input;
-    let (kinds, seeds, replicas) = (kinds(context), &input.train.seeds, input.predict.replicas);
+    let (input, device) = (context.input, context.device()?);
     let starts = initial_states(context, system)?;
-    let repeated: Vec<usize> = (0..starts.nrows() * replicas).map(|item| item / replicas).collect();
+    let repeated: Vec<usize> =
+        (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
-    let (trajectories, components) = starts.dim();
-    let every = input.steps_per_record();
-    let steps = every * (input.truth.records - 1);
+    let components = starts.ncols();
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for (kind, _, _) in &kinds {
+    for (kind, _, _) in kinds(context) {
         file.declare::<f32>(Field {
             name: kind,
             axes: &["model", "trajectory", "record", "component"],
-            extents: &[seeds.len(), trajectories, input.truth.records, components],
+            extents: &[input.train.seeds.len(), starts.nrows(), input.truth.records, components],
             unit: "1",
             meaning: "scaled latent state z; one model a seed of training",
         })?;
     }
-    let conditions = input.system.conditions();
-    let under_each = trajectories / conditions.len().max(1);
-    let groups_each = under_each.div_ceil(GROUP);
-    let groups = groups_each * conditions.len().max(1);
-    let place = |item: usize| {
-        let (model, group) = (item / groups, item % groups);
-        let (first, within) = (group / groups_each * under_each, group % groups_each * GROUP);
-        let range = first + within..first + (within + GROUP).min(under_each);
-        (model, group, kinds[model / seeds.len()].0, model % seeds.len(), range)
-    };
-    let (device, choices, seed) = (context.device()?, input.predict, input.seed);
-    let models: Vec<_> = (0..kinds.len() * seeds.len())
-        .map(|model| context.path(&model_file(kinds[model / seeds.len()].0, seeds[model % seeds.len()])))
-        .collect();
-    Work {
-        stage: Stage::Predict,
-        unit: "groups of trajectories",
-        items: models.len() * groups,
-        item_bytes: 4 * GROUP * input.truth.records * components,
+    let (groups, at_once) =
+        if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
+    let batches = batches(context, starts.nrows(), groups);
+    let pending = file.pending(batches.len())?;
+    let own = &pending[context.world.share(pending.len())];
+    let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
+    let start_of_work = Instant::now();
+    let mut progress = context.progress("predict", own.len(), "groups of trajectories");
+    for numbers in own.chunks(at_once) {
+        if context.stop.requested() {
+            break;
+        }
+        let batches: Vec<&Batch> = numbers.iter().map(|&number| &batches[number]).collect();
+        let mut rollouts = Vec::new();
+        for batch in &batches {
+            let initial = starts.slice(s![batch.trajectories.clone(), ..]);
+            let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
+            file.write_at(batch.kind, &[batch.number, batch.trajectories.start], first)?;
+            rollouts.push(batch.rollout(context, device, initial)?);
+        }
+        for record in (1..input.truth.records).step_by(block) {
+            let count = block.min(input.truth.records - record);
+            let records: Vec<_> =
+                rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
+            for (batch, records) in batches.iter().zip(records) {
+                let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
+                file.write_at(batch.kind, &[batch.number, batch.trajectories.start, record], records.view())?;
+            }
+        }
+        for &number in numbers {
+            file.mark(number..number + 1)?;
+        }
+        progress.advance(batches.len());
     }
-    .share_out(
-        context,
-        |_| Ok(()),
-        || (),
-        |(), (), item| {
-            let (model, group, _, _, range) = place(item);
-            let mut sde = Sde::load(&models[model], device)?;
-            if let Some(&condition) = conditions.get(group / groups_each) {
-                sde = sde.given(condition)?;
-            }
-            let stream = [model as u64, group as u64];
-            let states = rollout(&sde, starts.slice(s![range, ..]), choices.step, steps, every, seed, stream)?;
-            Ok(states.permuted_axes([1, 0, 2]).as_standard_layout().to_owned())
-        },
-        |items, block| {
-            for (item, states) in items.zip(block) {
-                let (_, _, kind, number, range) = place(item);
-                file.write_at(kind, &[number, range.start], states.insert_axis(Axis(0)).view())?;
-            }
-            Ok(())
-        },
-    )?;
+    drop(progress);
+    context.worked.set(start_of_work.elapsed().as_secs_f64());
+    context.stop_together()?;
     Ok(file.finish()?)
+}
+
+/// All batches of at most `groups` groups of trajectories, model by model, condition by condition.
+fn batches(context: &Context, trajectories: usize, groups: usize) -> Vec<Batch> {
+    let conditions = match context.input.system.conditions() {
+        [] => vec![None],
+        conditions => conditions.iter().copied().map(Some).collect(),
+    };
+    let under_each = trajectories / conditions.len();
+    let groups_each = under_each.div_ceil(GROUP);
+    let models = kinds(context)
+        .into_iter()
+        .flat_map(|(kind, _, _)| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
+    let mut batches = Vec::new();
+    for (model, (kind, (number, &seed))) in models.enumerate() {
+        for (place, &condition) in conditions.iter().enumerate() {
+            for group in (0..groups_each).step_by(groups) {
+                let within = |group: usize| place * under_each + (group * GROUP).min(under_each);
+                batches.push(Batch {
+                    kind,
+                    number,
+                    seed,
+                    condition,
+                    trajectories: within(group)..within(group + groups),
+                    stream: [model as u64, (place * groups_each + group) as u64],
+                });
+            }
+        }
+    }
+    batches
+}
+
+impl Batch {
+    /// The model under its condition, about to leave the `initial` states.
+    fn rollout(&self, context: &Context, device: Device, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
+        let input = context.input;
+        let mut model = Sde::load(&context.path(&model_file(self.kind, self.seed)), device)?;
+        if let Some(condition) = self.condition {
+            model = model.given(condition)?;
+        }
+        let (step, every) = (input.predict.step, input.steps_per_record());
+        Ok(Rollout::new(model, initial, step, every, input.seed, self.stream)?)
+    }
 }
 
 /// Scaled latent states in which the trajectories of the direct simulation start.

@@ -4,7 +4,7 @@ use super::{StageError, sharing::joined};
 use crate::{
     dataset::{Field, Writer},
     dynamics::{Dynamics, Until},
-    lattice::{Lattice, Region, Shape, Window},
+    lattice::{Lattice, Region, Shape, Tiling, Window},
     rng::Rng,
     systems::System,
 };
@@ -106,11 +106,16 @@ impl Records {
         file.write("snapshots", first, shaped(&[&leading[..], &self.shape.used()].concat(), &sites))?;
         let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
         file.write("observables", first, shaped(&[&leading[..], &[S::OBSERVABLES.len()]].concat(), &observables))?;
-        if first == 0 {
-            let times: Vec<f64> = (0..self.records).map(|record| record as f64 * self.interval).collect();
-            file.write("time", 0, shaped(&[self.records], &times))?;
-        }
-        Ok(())
+        if first == 0 { self.write_times(file) } else { Ok(()) }
+    }
+
+    /// Writes the time of each record. One rank only.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn write_times(&self, file: &Writer) -> Result<(), StageError> {
+        let times: Vec<f64> = (0..self.records).map(|record| record as f64 * self.interval).collect();
+        Ok(file.write("time", 0, shaped(&[self.records], &times))?)
     }
 }
 
@@ -118,6 +123,19 @@ impl Records {
 pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
     let sites = window.shape().sites() as f64;
     system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
+}
+
+/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever owns
+/// which patch.
+pub fn mean_over_patches<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: Shape) -> Vec<f64> {
+    let tiling = Tiling::new(lattice.shape, patch).expect("the input was checked: patches tile the lattice");
+    let mut window = S::open_window(patch, S::REACH);
+    let mut total = vec![0.0; S::OBSERVABLES.len()];
+    for number in 0..tiling.len() {
+        window.load(lattice, tiling.origin(number));
+        total.iter_mut().zip(system.observe(&window, Region::BOX)).for_each(|(total, sum)| *total += sum);
+    }
+    total.into_iter().map(|sum| sum / lattice.shape.sites() as f64).collect()
 }
 
 /// Names of the axes of a system's sites.

@@ -203,7 +203,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
     let shape = input.small_shape();
-    let mut relax = LocalRelax::new(system, input.small_shape(), input.upsample.relax.until());
+    let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
     let mut section = Section::new("From small to large");
     let last = input.simulate.snapshots - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {

@@ -10,7 +10,6 @@ use crate::{
     systems::with_system,
 };
 use std::{
-    cell::Cell,
     fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
@@ -35,7 +34,7 @@ pub fn run(
     let folders: Vec<PathBuf> =
         points.iter().map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.label()) }).collect();
     for (point, folder) in points.iter().zip(&folders) {
-        let context = Context { input: &point.input, folder: folder.clone(), world, options, worked: Cell::new(0.0) };
+        let context = Context::new(&point.input, folder.clone(), world, options);
         prepare(&context)?;
         if !point.set.is_empty() {
             say(&context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
@@ -46,7 +45,7 @@ pub fn run(
     }
     if !points[0].set.is_empty() && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
         // A plain run may have left its own files of the same names here.
-        let plain = Context { input: &points[0].input, folder: base.clone(), world, options, worked: Cell::new(0.0) };
+        let plain = Context::new(&points[0].input, base.clone(), world, options);
         ledger::forget(&plain, Stage::Evaluate)?;
         ledger::forget(&plain, Stage::Report)?;
         sweep::join(points, &folders, &base, name)?;
@@ -64,6 +63,7 @@ fn prepare(context: &Context) -> Result<(), StageError> {
             path: context.folder.clone(),
             source,
         })?;
+        context.stop.clear();
     }
     context.write_text("input.toml", &context.input.toml())?;
     context.world.barrier();
@@ -79,6 +79,7 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             decision = [decide(context, stage, siblings)];
         }
         context.world.broadcast(&mut decision);
+        context.stop_together()?;
         match decision[0] {
             0 => {
                 let start = Instant::now();

@@ -16,7 +16,7 @@ use crate::{
     learning::{Sde, calibration},
     systems::{Observable, SystemInput},
 };
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array2, Array4, ArrayView3, Axis};
 
 /// Most pairs that the line through a learned drift is fitted to.
 const PAIRS: usize = 100_000;
@@ -50,7 +50,7 @@ fn suffix(kind: &str) -> String {
     if kind == "ours" { String::new() } else { format!("_{kind}") }
 }
 
-/// Mean discrepancy of the observables in their physical units over times and starts, and that between halves of the truth.
+/// Mean discrepancy of the observables, scaled as for training, over times and starts, and that between halves of the truth.
 fn discrepancies(
     context: &Context,
     metrics: &mut Metrics,
@@ -60,35 +60,23 @@ fn discrepancies(
 ) -> Result<(), StageError> {
     let groups = context.input.truth_groups();
     let components: Vec<usize> = (0..observables).collect();
-    let physical = |ensemble: ArrayView3<f64>| -> Array3<f64> {
-        let mut values = ensemble.slice(s![.., .., ..observables]).to_owned();
-        for (component, mut column) in values.axis_iter_mut(Axis(2)).enumerate() {
-            let (offset, scale) = (ensembles.scaling.offset[component], ensembles.scaling.scale[component]);
-            column.mapv_inplace(|value| offset + scale * value);
-        }
-        values
+    let between = |left: ArrayView3<f64>, right: ArrayView3<f64>| -> Result<Metric, StageError> {
+        Ok(mmd_against_time(left, right, &components)?.mean_root)
     };
-    let truth: Vec<Array3<f64>> =
-        (0..groups).map(|group| physical(Ensembles::group(ensembles.truth.view(), group, groups))).collect();
+    let truth = |group| Ensembles::group(ensembles.truth.view(), group, groups);
     let mut found = Vec::new();
     for model in models.outer_iter() {
-        let each = truth
-            .iter()
-            .enumerate()
-            .map(|(group, truth)| {
-                let prediction = physical(Ensembles::group(model, group, groups));
-                Ok(mmd_against_time(truth.view(), prediction.view(), &components)?.mean_root)
-            })
+        let each = (0..groups)
+            .map(|group| between(truth(group), Ensembles::group(model, group, groups)))
             .collect::<Result<Vec<_>, StageError>>()?;
         found.push(average(&each));
     }
     metrics.insert(format!("mmd{}", suffix(kind)), over_models(&found, "1"));
     if kind == "ours" {
-        let halves = truth
-            .iter()
-            .map(|truth| {
-                let (left, right) = truth.view().split_at(Axis(0), truth.len_of(Axis(0)) / 2);
-                Ok(mmd_against_time(left, right, &components)?.mean_root)
+        let halves = (0..groups)
+            .map(|group| {
+                let (left, right) = truth(group).split_at(Axis(0), truth(group).len_of(Axis(0)) / 2);
+                between(left, right)
             })
             .collect::<Result<Vec<_>, StageError>>()?;
         metrics.insert("mmd_halves_of_truth", average(&halves));

@@ -26,6 +26,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     }
     .share_out(
         context,
+        &mut file,
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
@@ -34,10 +35,10 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             records.record(system, &start, &mut stream(seed, Purpose::SmallEvolve, item), dynamics)
         },
-        |items, block| {
+        |file, items, block| {
             let numbers = items.clone().map(|trajectory| context.input.condition_of(trajectory));
-            conditions::write(&file, context.input, items.start, numbers)?;
-            records.write::<S>(&file, items.start, &block)
+            conditions::write(file, context.input, items.start, numbers)?;
+            records.write::<S>(file, items.start, &block)
         },
     )?;
     Ok(file.finish()?)

@@ -3,7 +3,7 @@
 use super::{Context, Stage, StageError, run::say};
 use crate::{
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, Pairs, Run, calibration, fit},
+    learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
@@ -75,12 +75,16 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let mut trainings_of_rank = Vec::new();
     for task in own {
         let ranks: &dyn Ranks = if apart { &Alone } else { world };
-        let training = train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1))?;
+        let training = match train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1)) {
+            Err(StageError::Learning(LearningError::Stopped { .. })) => break,
+            other => other?,
+        };
         if apart || context.leads() {
             trainings_of_rank.push((task, training));
         }
     }
     drop(progress);
+    context.stop_together()?;
     let mut trainings: Vec<(usize, Training)> = Vec::new();
     for text in gathered(world, &serde_json::to_string(&trainings_of_rank).unwrap_or_default()) {
         let more: Vec<_> = serde_json::from_str(&text).map_err(|error| StageError::Io {
@@ -123,10 +127,11 @@ fn train_one(
     let say = |text: &str| {
         say(context, text).ok();
     };
+    let stop = || context.stop.requested();
     let path = checkpoint_file(context, kind, seed);
     let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: None };
+    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {

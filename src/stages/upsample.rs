@@ -2,19 +2,20 @@
 
 use super::{
     Context, Stage, StageError, conditions,
-    records::{intensive, names_of_observables, shaped, spatial_axes},
-    sharing::{Work, joined},
+    records::{mean_over_patches, names_of_observables, shaped, spatial_axes},
+    sharing::{Teamwork, Work, complete, joined},
 };
 use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
-    lattice::{Lattice, Shape},
+    lattice::{Cover, Lattice, Region, Shape},
+    parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
     sampling::{LocalRelax, upsampling_factors},
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::ArrayD;
+use std::ops::Range;
 
 /// Raises a small snapshot to the large size. `seen` is shown the lattice after each Upsample and each LocalRelax.
 ///
@@ -39,19 +40,34 @@ pub fn raise<S: System>(
     Ok(lattice)
 }
 
-/// Runs the stage. The shuffled snapshots follow after those raised from small ones.
+/// Runs the stage. The shuffled snapshots follow after those raised from small ones. With several ranks for a snapshot,
+/// Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
 ///
 /// # Errors
-/// When the kernel or the file system fails.
+/// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
-    let (small_shape, shape) = (input.small_shape(), input.large_shape());
-    let raised = input.simulate.trajectories * input.simulate.snapshots;
-    let small: ArrayD<S::Site> = Reader::open(&context.path("small.h5"))?.read("snapshots")?;
-    let small = small.as_slice().unwrap_or_default();
+    let small = Reader::open(&context.path("small.h5"))?;
     let mut file = context.create(Stage::Upsample, "large.h5")?;
-    declare::<S>(&mut file, input.large_snapshots(), shape)?;
+    declare::<S>(&mut file, input.large_snapshots(), input.large_shape())?;
     conditions::declare(&mut file, input, "snapshot", input.large_snapshots())?;
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
+        one_by_one(context, system, &small, &mut file)?;
+    } else {
+        in_teams(context, system, &small, &mut file)?;
+    }
+    Ok(file.finish()?)
+}
+
+/// Each snapshot on one thread of one rank.
+fn one_by_one<S: System<Site: H5Type>>(
+    context: &Context,
+    system: &S,
+    small: &Reader,
+    file: &mut Writer,
+) -> Result<(), StageError> {
+    let input = context.input;
+    let (small_shape, shape) = (input.small_shape(), input.large_shape());
     let family = system.family();
     Work {
         stage: Stage::Upsample,
@@ -61,36 +77,144 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     }
     .share_out(
         context,
-        |_| Ok(()),
+        file,
+        |items| Ok((items.start, small_snapshots::<S>(input, small, items)?)),
         || {
-            let relax = |member| LocalRelax::new(member, input.small_shape(), input.upsample.relax.until());
-            (family.iter().map(relax).collect::<Vec<_>>(), S::closed_window(shape))
+            let relax = |member| LocalRelax::new(member, input.relax_shape(), input.upsample.relax.until());
+            family.iter().map(relax).collect::<Vec<_>>()
         },
-        |(relax, window), (), item| {
+        |relax, (first, small), item| {
             let condition = input.condition_of(source(input, item) as usize);
             let (system, relax) = (&family[condition], &mut relax[condition]);
-            let lattice = if item < raised {
-                let sites = small[item * small_shape.sites()..][..small_shape.sites()].to_vec();
-                raise(input, relax, system, item as u64, Lattice::from_sites(small_shape, sites), |_, _| ())?
-            } else {
-                system.draw(shape, None, &mut stream(input.seed, Purpose::ShuffledDraw, [item as u64, 0]))
+            let lattice = match small.get((item - first) * small_shape.sites()..).filter(|sites| !sites.is_empty()) {
+                Some(sites) => {
+                    let sites = sites[..small_shape.sites()].to_vec();
+                    raise(input, relax, system, item as u64, Lattice::from_sites(small_shape, sites), |_, _| ())?
+                }
+                None => shuffled(input, system, item),
             };
-            window.load(&lattice, [0; 3]);
-            Ok((lattice.sites, intensive(system, window)))
+            let observables = mean_over_patches(system, &lattice, input.relax_shape());
+            Ok((lattice.sites, observables))
         },
-        |items, block| {
+        |file, items, block| {
             let count = block.len();
             let trajectory: Vec<u32> = items.clone().map(|item| source(input, item)).collect();
             let numbers = trajectory.iter().map(|&trajectory| input.condition_of(trajectory as usize));
-            conditions::write(&file, input, items.start, numbers)?;
+            conditions::write(file, input, items.start, numbers)?;
             let sites = joined(block.iter().map(|(sites, _)| sites));
             let observables = joined(block.iter().map(|(_, observables)| observables));
             file.write("snapshots", items.start, shaped(&[&[count], &shape.used()[..]].concat(), &sites))?;
             file.write("observables", items.start, shaped(&[count, S::OBSERVABLES.len()], &observables))?;
             Ok(file.write("trajectory", items.start, shaped(&[count], &trajectory))?)
         },
-    )?;
-    Ok(file.finish()?)
+    )
+}
+
+/// Each snapshot on a team of ranks.
+fn in_teams<S: System<Site: H5Type>>(
+    context: &Context,
+    system: &S,
+    small: &Reader,
+    file: &mut Writer,
+) -> Result<(), StageError> {
+    let (input, count) = (context.input, S::OBSERVABLES.len());
+    let (small_shape, patch) = (input.small_shape(), input.relax_shape());
+    let workers = Workers::new(patch);
+    Teamwork { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() }.share_out(
+        context,
+        file,
+        |file, team, item| {
+            let condition = input.condition_of(source(input, item) as usize);
+            let system = &system.under(condition);
+            let sites = small_snapshots::<S>(input, small, item..item + 1)?;
+            let domain = if sites.is_empty() {
+                let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?;
+                Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, item))
+            } else {
+                let small = Lattice::from_sites(small_shape, sites);
+                raise_together(input, &workers, system, team, item as u64, small)?
+            };
+            let observe = |window: &_| system.observe(window, Region::BOX);
+            let sums = domain.sum_over_tiles(team, (S::REACH, count), observe);
+            let (origin, block) = domain.block();
+            let used = 3 - input.large_shape().used().len();
+            let first = [&[item], &origin[used..]].concat();
+            file.write_at("snapshots", &first, shaped(&[&[1], &block.0[used..]].concat(), &domain.sites()))?;
+            if team.rank() == 0 {
+                let observables: Vec<f64> = sums.iter().map(|sum| sum / input.large_shape().sites() as f64).collect();
+                file.write("observables", item, shaped(&[1, count], &observables))?;
+                file.write("trajectory", item, shaped(&[1], &[source(input, item)]))?;
+                conditions::write(file, input, item, std::iter::once(condition))?;
+            }
+            complete(file, team, item)
+        },
+    )
+}
+
+/// Raises a small snapshot to the large size on a team of ranks: the same bits as `raise`. The levels that are too small
+/// to be shared are relaxed by every rank for itself.
+fn raise_together<S: System>(
+    input: &Input,
+    workers: &Workers<S, S::Dynamics>,
+    system: &S,
+    team: &World,
+    snapshot: u64,
+    small: Lattice<S::Site>,
+) -> Result<Domain<S::Site>, StageError> {
+    let (patch, until) = (input.relax_shape(), input.upsample.relax.until());
+    let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
+    let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
+        let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
+        Ok(Domain::new(Decomposition::new(lattice.shape, patch, team.size())?, team.rank(), halo, lattice))
+    };
+    let mut lattice = small;
+    for (level, factor) in (0_u64..).zip(&factors) {
+        lattice = system.upsample(&lattice, *factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
+        let patch_stream = |number| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | number]);
+        let last = level as usize + 1 == factors.len();
+        match share(&lattice) {
+            Ok(mut domain) => {
+                if let Some(until) = until {
+                    let plan = domain.plan(&Cover::overlapping(lattice.shape, patch, S::BOUNDARY), 0);
+                    for group in 0..plan.groups() {
+                        domain.evolve(team, system, (&plan, group), workers, until, patch_stream)?;
+                    }
+                }
+                if last {
+                    return Ok(domain);
+                }
+                lattice = domain.gather(team);
+            }
+            Err(error) if last => return Err(error.into()),
+            Err(_) => {
+                LocalRelax::new(system, patch, until).relax(&mut lattice, patch_stream)?;
+            }
+        }
+    }
+    Ok(share(&lattice)?)
+}
+
+/// The sites of those of these items that are raised from small snapshots.
+fn small_snapshots<S: System<Site: H5Type>>(
+    input: &Input,
+    small: &Reader,
+    items: Range<usize>,
+) -> Result<Vec<S::Site>, StageError> {
+    let records = input.simulate.snapshots;
+    let end = items.end.min(input.simulate.trajectories * records);
+    if items.start >= end {
+        return Ok(Vec::new());
+    }
+    let trajectories = items.start / records..end.div_ceil(records);
+    let block = small.read_items::<S::Site>("snapshots", trajectories.clone())?;
+    let sites = input.small_shape().sites();
+    let skipped = (items.start - trajectories.start * records) * sites;
+    Ok(block.into_iter().skip(skipped).take((end - items.start) * sites).collect())
+}
+
+/// A random initial state of the large system.
+fn shuffled<S: System>(input: &Input, system: &S, item: usize) -> Lattice<S::Site> {
+    system.draw(input.large_shape(), None, &mut stream(input.seed, Purpose::ShuffledDraw, [item as u64, 0]))
 }
 
 /// The trajectory that a large snapshot comes from; shuffled ones get numbers of their own.

@@ -55,6 +55,7 @@ impl CurieWeiss {
 impl Law for CurieWeiss {
     type Site = i8;
     const REACH: usize = 0;
+    const LOCAL: bool = false;
 
     fn stencil(&self) -> Stencil {
         Stencil(Vec::new())

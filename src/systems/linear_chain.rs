@@ -39,10 +39,15 @@ impl Default for LinearChain {
 impl Law for LinearChain {
     type Site = f64;
     const REACH: usize = 1;
+    const LOCAL: bool = false;
     const BOUNDARY: Boundary = Boundary::Mirrored;
 
     fn stencil(&self) -> Stencil {
         Stencil::chain()
+    }
+
+    fn synchronous_step(&self) -> Option<f64> {
+        Some(self.step)
     }
 }
 

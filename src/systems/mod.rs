@@ -146,6 +146,14 @@ impl SystemInput {
         with_system!(self, system => bytes(system))
     }
 
+    /// Whether several ranks can share one lattice.
+    pub fn is_local(&self) -> bool {
+        fn local<S: System>(_system: &S) -> bool {
+            S::LOCAL
+        }
+        with_system!(self, system => local(system))
+    }
+
     /// What lies beyond the edges of the system.
     pub fn boundary(&self) -> Boundary {
         fn boundary<S: System>(_system: &S) -> Boundary {

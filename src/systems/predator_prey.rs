@@ -50,10 +50,15 @@ impl PredatorPrey {
 impl Law for PredatorPrey {
     type Site = [f64; 2];
     const REACH: usize = 1;
+    const LOCAL: bool = false;
     const BOUNDARY: Boundary = Boundary::Mirrored;
 
     fn stencil(&self) -> Stencil {
         Stencil::chain()
+    }
+
+    fn synchronous_step(&self) -> Option<f64> {
+        Some(self.step)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests of the built program share.
 #![allow(dead_code)]
 
+pub mod threads;
+
 use std::{
     path::Path,
     process::{Command, Output},

@@ -1,0 +1,140 @@
+//! How one lattice is shared out over ranks: a Cartesian grid of ranks, each with a block of whole tiles.
+
+use crate::lattice::{Shape, Tiling};
+use std::ops::Range;
+
+/// Why a lattice cannot be shared out.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum DecompositionError {
+    /// Tiles do not fit.
+    #[error("tiles of {tile:?} do not fit a whole number of times into a lattice of {lattice:?}; choose another tile")]
+    Tile {
+        /// Extents of a tile.
+        tile: Vec<usize>,
+        /// Extents of the lattice.
+        lattice: Vec<usize>,
+    },
+    /// A window that covers a whole axis would see itself as its fixed surroundings.
+    #[error(
+        "one tile covers a whole side of the lattice ({tile:?} of {lattice:?}); choose a tile of at most half the side, \
+         or leave the tile out to evolve the lattice exactly as one window"
+    )]
+    OneTile {
+        /// Extents of a tile.
+        tile: Vec<usize>,
+        /// Extents of the lattice.
+        lattice: Vec<usize>,
+    },
+    /// No grid of that many ranks has whole tiles for each.
+    #[error(
+        "{ranks} ranks cannot share a lattice of {counts:?} tiles as a grid of blocks: each rank needs at least one whole \
+         tile along each axis; take {nearest} ranks, or smaller tiles"
+    )]
+    Ranks {
+        /// Ranks that were to share it.
+        ranks: usize,
+        /// Tiles along each axis.
+        counts: Vec<usize>,
+        /// The largest number of ranks below it that can.
+        nearest: usize,
+    },
+    /// Tiles are too small for what happens at their edges.
+    #[error(
+        "a tile of {tile:?} is too small: events read {reach} and write {spread} sites away, so tiles of one colour would \
+         touch; each side must have at least {least} sites"
+    )]
+    Thin {
+        /// Extents of a tile.
+        tile: Vec<usize>,
+        /// How far events read.
+        reach: usize,
+        /// How far they write.
+        spread: usize,
+        /// Least side.
+        least: usize,
+    },
+}
+
+/// A lattice cut into tiles, and the tiles shared out over a grid of ranks.
+#[derive(Clone, Debug)]
+pub struct Decomposition {
+    /// Extents of the lattice.
+    pub lattice: Shape,
+    /// The tiles.
+    pub tiling: Tiling,
+    /// Number of ranks along each axis.
+    pub grid: [usize; 3],
+}
+
+impl Decomposition {
+    /// The grid of `ranks` ranks whose largest block is smallest, and among those the one with the smallest surface.
+    ///
+    /// # Errors
+    /// When the tiles do not fit, or no grid of that many ranks gives each a tile.
+    pub fn new(lattice: Shape, tile: Shape, ranks: usize) -> Result<Self, DecompositionError> {
+        let tiling = Tiling::new(lattice, tile)
+            .ok_or_else(|| DecompositionError::Tile { tile: tile.used(), lattice: lattice.used() })?;
+        let grid = best_grid(&tiling, ranks).ok_or_else(|| DecompositionError::Ranks {
+            ranks,
+            counts: Shape(tiling.counts).used(),
+            nearest: (1..ranks).rev().find(|&fewer| best_grid(&tiling, fewer).is_some()).unwrap_or(1),
+        })?;
+        Ok(Self { lattice, tiling, grid })
+    }
+
+    /// Number of ranks.
+    pub fn ranks(&self) -> usize {
+        self.grid.iter().product()
+    }
+
+    /// Sites along `axis` of the ranks at `position` of the grid.
+    pub fn bounds(&self, axis: usize, position: usize) -> Range<usize> {
+        let bound = |position| position * self.tiling.counts[axis] / self.grid[axis] * self.tiling.tile.0[axis];
+        bound(position)..bound(position + 1)
+    }
+
+    /// First site and extents of the block of a rank.
+    pub fn block(&self, rank: usize) -> ([usize; 3], Shape) {
+        let position = Shape(self.grid).coordinate(rank);
+        let bounds: [Range<usize>; 3] = std::array::from_fn(|axis| self.bounds(axis, position[axis]));
+        (bounds.clone().map(|range| range.start), Shape(bounds.map(|range| range.len())))
+    }
+
+    /// The rank that owns a site; the coordinate is periodic.
+    pub fn owner(&self, site: [isize; 3]) -> usize {
+        let position = std::array::from_fn(|axis| {
+            let tile = site[axis].rem_euclid(self.lattice.0[axis] as isize) as usize / self.tiling.tile.0[axis];
+            let (counts, grid) = (self.tiling.counts[axis], self.grid[axis]);
+            // The largest position whose first tile, position * counts / grid rounded down, is not behind this one.
+            (((tile + 1) * grid - 1) / counts) as isize
+        });
+        Shape(self.grid).wrapped_index(position)
+    }
+
+    /// Numbers of the tiles of a rank, ascending.
+    pub fn tiles(&self, rank: usize) -> impl Iterator<Item = usize> {
+        let (origin, block) = self.block(rank);
+        let tile = self.tiling.tile.0;
+        let first: [usize; 3] = std::array::from_fn(|axis| origin[axis] / tile[axis]);
+        let counts = Shape(std::array::from_fn(|axis| block.0[axis] / tile[axis]));
+        let all = Shape(self.tiling.counts);
+        (0..counts.sites()).map(move |number| {
+            let within = counts.coordinate(number);
+            all.wrapped_index(std::array::from_fn(|axis| (first[axis] + within[axis]) as isize))
+        })
+    }
+}
+
+fn best_grid(tiling: &Tiling, ranks: usize) -> Option<[usize; 3]> {
+    let divisors = |number: usize| (1..=number).filter(move |divisor| number.is_multiple_of(*divisor));
+    let grids = divisors(ranks)
+        .flat_map(|first| divisors(ranks / first).map(move |second| [first, second, ranks / first / second]));
+    let fits = |grid: &[usize; 3]| (0..3).all(|axis| (1..=tiling.counts[axis]).contains(&grid[axis]));
+    grids.filter(fits).min_by_key(|grid| {
+        let block: [usize; 3] =
+            std::array::from_fn(|axis| tiling.counts[axis].div_ceil(grid[axis]) * tiling.tile.0[axis]);
+        let sites: usize = block.iter().product();
+        let cut = (0..3).filter(|&axis| grid[axis] > 1).map(|axis| sites / block[axis]).sum::<usize>();
+        (sites, cut)
+    })
+}

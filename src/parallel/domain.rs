@@ -1,0 +1,253 @@
+//! One rank's share of a large lattice: a block of sites, and a halo of copies of its neighbours' sites.
+//!
+//! The windows of a group evolve in fixed surroundings; then what they wrote goes to all copies. Windows whose sites
+//! other ranks wait for evolve first, and the others while the messages travel.
+
+use super::{
+    Decomposition, Message, Plan, Ranks,
+    plan::{Extent, Group, Own, Part},
+};
+use crate::{
+    dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
+    lattice::{Cover, Lattice, Region, Shape, Tiling, Window},
+    rng::Rng,
+};
+use bytemuck::Pod;
+use rayon::prelude::*;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// What went through the network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// Messages sent.
+    pub messages: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Time that this rank packed, unpacked and waited, while nothing evolved.
+    pub waited: Duration,
+}
+
+/// A rank's block of a lattice with its halo.
+#[derive(Clone, Debug)]
+pub struct Domain<S> {
+    extent: Extent,
+    rank: usize,
+    local: Lattice<S>,
+    traffic: Traffic,
+}
+
+/// Working memory of the threads: a window and a kernel for each.
+pub struct Workers<L: Law, D>(Vec<Mutex<(Window<L::Site>, D)>>);
+
+impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
+    /// Memory for windows of shape `window` on each thread of the current pool.
+    pub fn new(window: Shape) -> Self {
+        let window = Window::open(window, L::REACH.max(L::SPREAD));
+        Self((0..rayon::current_num_threads()).map(|_| Mutex::new((window.clone(), D::default()))).collect())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Window<L::Site>, &mut D) -> T) -> T {
+        let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
+        let mut memory = self.0[thread].lock().expect("a panic ends the program");
+        let (window, dynamics) = &mut *memory;
+        work(window, dynamics)
+    }
+}
+
+/// What a window wrote, row-major, and how many events that took.
+type Written<S> = (Vec<S>, Elapsed);
+
+impl<S: Pod + Default + Send + Sync> Domain<S> {
+    /// The share of `rank`, cut out of the whole lattice, with `halo` sites around it on each divided axis.
+    pub fn new(decomposition: Decomposition, rank: usize, halo: usize, whole: &Lattice<S>) -> Self {
+        let extent = Extent { decomposition, halo };
+        let (origin, shape) = extent.local(rank);
+        let mut cut = Window::open(shape, 0);
+        cut.load(whole, origin);
+        let local = Lattice::from_sites(shape, cut.values().to_vec());
+        Self { extent, rank, local, traffic: Traffic::default() }
+    }
+
+    /// How the lattice is shared out.
+    pub fn decomposition(&self) -> &Decomposition {
+        &self.extent.decomposition
+    }
+
+    /// First site and extents of the block that this rank owns.
+    pub fn block(&self) -> ([usize; 3], Shape) {
+        self.extent.decomposition.block(self.rank)
+    }
+
+    /// What went through the network so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// The plan for the windows of a cover that write `spread` sites beyond their box.
+    pub fn plan(&self, cover: &Cover, spread: usize) -> Plan {
+        Plan::new(&self.extent, self.rank, cover, spread)
+    }
+
+    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin in
+    /// this rank's block and, with its halo, lie within the local copy.
+    pub fn load(&self, window: &mut Window<S>, origin: [isize; 3]) {
+        let (local, _) = self.extent.local(self.rank);
+        let lattice = self.extent.decomposition.lattice.0;
+        let home = |axis: usize| origin[axis].rem_euclid(lattice[axis] as isize) - local[axis];
+        window.load(&self.local, std::array::from_fn(home));
+    }
+
+    /// The sites of the block, row-major.
+    pub fn sites(&self) -> Vec<S> {
+        let (origin, block) = self.block();
+        let mut cut = Window::open(block, 0);
+        self.load(&mut cut, origin.map(|value| value as isize));
+        cut.values().to_vec()
+    }
+
+    /// The whole lattice on every rank.
+    pub fn gather(&self, ranks: &dyn Ranks) -> Lattice<S> {
+        let mut whole = Lattice::filled(self.extent.decomposition.lattice, S::default());
+        let mine = self.sites();
+        let others = || (0..ranks.size()).filter(|&rank| rank != self.rank);
+        let bytes: Vec<u8> = bytemuck::cast_slice(&mine).to_vec();
+        let outgoing: Vec<Message> = others().map(|rank| Message { rank, bytes: bytes.clone() }).collect();
+        let size = |rank| self.extent.decomposition.block(rank).1.sites() * size_of::<S>();
+        let mut incoming: Vec<Message> = others().map(|rank| Message { rank, bytes: vec![0; size(rank)] }).collect();
+        ranks.exchange(&outgoing, &mut incoming, &mut || ());
+        let mut paste = |rank, sites: &[S]| {
+            let (origin, block) = self.extent.decomposition.block(rank);
+            whole.paste(origin.map(|value| value as isize), block, sites);
+        };
+        paste(self.rank, &mine);
+        for message in incoming {
+            paste(message.rank, &values_of(&message.bytes));
+        }
+        whole
+    }
+
+    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its number, and brings all
+    /// copies up to date. Collective.
+    ///
+    /// # Errors
+    /// When a window of this rank cannot evolve. The caller must then end the job: other ranks wait.
+    pub fn evolve<L: Law<Site = S>, D: Dynamics<L> + Default + Send>(
+        &mut self,
+        ranks: &dyn Ranks,
+        law: &L,
+        (plan, group): (&Plan, usize),
+        workers: &Workers<L, D>,
+        until: Until,
+        stream: impl Fn(u64) -> Rng + Sync,
+    ) -> Result<Elapsed, EvolveError> {
+        let Group { own, awaited, sends, receives } = &plan.groups[group];
+        let region = Region { margin: plan.spread as isize };
+        let evolve = |windows: &[Own]| -> Result<Vec<Written<S>>, EvolveError> {
+            let evolve = |own: &Own| {
+                workers.with(|window, dynamics| {
+                    window.load(&self.local, own.home);
+                    let elapsed = dynamics.evolve(law, window, until, &mut stream(own.placed.number))?;
+                    Ok((window.values_of(region).collect(), elapsed))
+                })
+            };
+            windows.par_iter().map(evolve).collect()
+        };
+        let (edge, interior) = own.split_at(*awaited);
+        let mut written = evolve(edge)?;
+        let packing = Instant::now();
+        let outgoing = packed(sends, &written, plan.written);
+        let expected = |parts: &[Part]| parts.iter().map(|part| part.shape.sites()).sum::<usize>() * size_of::<S>();
+        let mut incoming: Vec<Message> =
+            receives.iter().map(|(rank, parts)| Message { rank: *rank, bytes: vec![0; expected(parts)] }).collect();
+        self.traffic.messages += outgoing.len() as u64;
+        self.traffic.bytes += outgoing.iter().map(|message| message.bytes.len() as u64).sum::<u64>();
+        let (mut inner, mut evolving) = (Ok(Vec::new()), Duration::ZERO);
+        ranks.exchange(&outgoing, &mut incoming, &mut || {
+            let start = Instant::now();
+            inner = evolve(interior);
+            evolving = start.elapsed();
+        });
+        written.extend(inner?);
+        let mut total = Elapsed::default();
+        for (own, (values, elapsed)) in own.iter().zip(&written) {
+            total.events += elapsed.events;
+            total.time = elapsed.time;
+            for copy in &own.copies {
+                self.local.paste(copy.at, copy.shape, &cut(values, plan.written, copy));
+            }
+        }
+        for ((_, parts), message) in receives.iter().zip(&incoming) {
+            let values: Vec<S> = values_of(&message.bytes);
+            let mut rest = &values[..];
+            for part in parts {
+                let (first, others) = rest.split_at(part.shape.sites());
+                self.local.paste(part.at, part.shape, first);
+                rest = others;
+            }
+        }
+        self.traffic.waited += packing.elapsed().saturating_sub(evolving);
+        Ok(total)
+    }
+
+    /// Sums over the whole lattice of what `observe` finds in each tile, added in the order of the tiles whatever the
+    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers. Collective.
+    pub fn sum_over_tiles(
+        &self,
+        ranks: &dyn Ranks,
+        (reach, count): (usize, usize),
+        observe: impl Fn(&Window<S>) -> Vec<f64> + Sync,
+    ) -> Vec<f64> {
+        let Tiling { tile, .. } = self.extent.decomposition.tiling;
+        let tiles: Vec<usize> = self.extent.decomposition.tiles(self.rank).collect();
+        let sums = |&number: &usize| {
+            let mut window = Window::open(tile, reach);
+            self.load(&mut window, self.extent.decomposition.tiling.origin(number));
+            observe(&window)
+        };
+        let found: Vec<Vec<f64>> = tiles.par_iter().map(sums).collect();
+        // Each slot is filled by one rank and zero on the others, so that the sum over ranks is exact.
+        let mut slots = vec![0.0; count * self.extent.decomposition.tiling.len()];
+        for (number, sums) in tiles.iter().zip(found) {
+            slots[number * count..][..count].copy_from_slice(&sums);
+        }
+        ranks.sum(&mut slots);
+        let mut total = vec![0.0; count];
+        for sums in slots.chunks_exact(count) {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+        total
+    }
+}
+
+/// The messages of a group.
+fn packed<S: Pod>(sends: &[(usize, Vec<(usize, Part)>)], written: &[Written<S>], shape: Shape) -> Vec<Message> {
+    let message = |(rank, parts): &(usize, Vec<(usize, Part)>)| {
+        let bytes = parts.iter().flat_map(|(own, part)| {
+            let values = cut(&written[*own].0, shape, part);
+            bytemuck::cast_slice::<S, u8>(&values).to_vec()
+        });
+        Message { rank: *rank, bytes: bytes.collect() }
+    };
+    sends.iter().map(message).collect()
+}
+
+/// The sites of a part, out of the values of a written box.
+fn cut<S: Copy>(values: &[S], written: Shape, part: &Part) -> Vec<S> {
+    let [_, rows, columns] = written.0;
+    let mut sites = Vec::with_capacity(part.shape.sites());
+    for z in 0..part.shape.0[0] {
+        for y in 0..part.shape.0[1] {
+            let start = ((part.from[0] + z) * rows + part.from[1] + y) * columns + part.from[2];
+            sites.extend_from_slice(&values[start..start + part.shape.0[2]]);
+        }
+    }
+    sites
+}
+
+/// Bytes as values, whatever their alignment.
+fn values_of<S: Pod>(bytes: &[u8]) -> Vec<S> {
+    bytemuck::pod_collect_to_vec(bytes)
+}

@@ -1,0 +1,187 @@
+//! Who sends which sites to whom when the windows of a cover evolve group by group.
+//!
+//! A window is evolved by the rank that owns its first site. What it wrote goes to every rank that holds a copy of these
+//! sites: their owner, and the ranks whose halos reach there. All ranks derive the same plan from the geometry, so
+//! messages carry values only.
+
+use super::Decomposition;
+use crate::lattice::{Cover, Placed, Shape};
+
+/// A piece of a written box on its way to one rank.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Where it goes.
+    pub rank: usize,
+    /// First site, counted within the written box.
+    pub from: [usize; 3],
+    /// Extents.
+    pub shape: Shape,
+    /// First site in the local lattice of that rank.
+    pub at: [isize; 3],
+}
+
+/// A window that this rank evolves.
+#[derive(Clone, Debug)]
+pub(super) struct Own {
+    /// The window.
+    pub placed: Placed,
+    /// First site in the local lattice of this rank.
+    pub home: [isize; 3],
+    /// Where the written box goes on this rank: its place, and copies of it in the halo.
+    pub copies: Vec<Part>,
+}
+
+/// One group of windows, as one rank sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    /// This rank's windows; those that other ranks wait for come first.
+    pub own: Vec<Own>,
+    /// How many of them others wait for.
+    pub awaited: usize,
+    /// For each rank that gets something: pieces of own windows, by their place in `own`.
+    pub sends: Vec<(usize, Vec<(usize, Part)>)>,
+    /// For each rank that something comes from: the pieces.
+    pub receives: Vec<(usize, Vec<Part>)>,
+}
+
+/// A decomposition, and how far a rank's copy of the lattice goes beyond its block on each divided axis.
+#[derive(Clone, Debug)]
+pub(super) struct Extent {
+    pub decomposition: Decomposition,
+    pub halo: usize,
+}
+
+/// A stretch of a written box along one axis that one position of the grid holds.
+struct Stretch {
+    position: usize,
+    from: usize,
+    length: usize,
+    at: isize,
+}
+
+impl Extent {
+    /// Halo sites on each side along `axis`: none where one rank holds the whole axis, which is then periodic.
+    pub fn halo(&self, axis: usize) -> usize {
+        if self.decomposition.grid[axis] > 1 { self.halo } else { 0 }
+    }
+
+    /// First site of the local lattice of `rank`, and its extents.
+    pub fn local(&self, rank: usize) -> ([isize; 3], Shape) {
+        let (origin, block) = self.decomposition.block(rank);
+        (
+            std::array::from_fn(|axis| origin[axis] as isize - self.halo(axis) as isize),
+            Shape(std::array::from_fn(|axis| block.0[axis] + 2 * self.halo(axis))),
+        )
+    }
+
+    /// Every place, on any rank, that holds a copy of sites of the box.
+    fn parts(&self, origin: [isize; 3], shape: Shape) -> Vec<Part> {
+        let [first, second, third] =
+            std::array::from_fn(|axis| self.stretches(axis, origin[axis], shape.0[axis] as isize));
+        let mut parts = Vec::with_capacity(first.len() * second.len() * third.len());
+        for z in &first {
+            for y in &second {
+                for x in &third {
+                    let along = [z, y, x];
+                    let position = along.map(|stretch| stretch.position as isize);
+                    parts.push(Part {
+                        rank: Shape(self.decomposition.grid).wrapped_index(position),
+                        from: along.map(|stretch| stretch.from),
+                        shape: Shape(along.map(|stretch| stretch.length)),
+                        at: along.map(|stretch| stretch.at),
+                    });
+                }
+            }
+        }
+        parts
+    }
+
+    fn stretches(&self, axis: usize, start: isize, length: isize) -> Vec<Stretch> {
+        let extent = self.decomposition.lattice.0[axis] as isize;
+        let start = start.rem_euclid(extent);
+        if self.decomposition.grid[axis] == 1 {
+            return vec![Stretch { position: 0, from: 0, length: length as usize, at: start }];
+        }
+        let halo = self.halo as isize;
+        let mut stretches = Vec::new();
+        for position in 0..self.decomposition.grid[axis] {
+            let bounds = self.decomposition.bounds(axis, position);
+            let (low, high) = (bounds.start as isize - halo, bounds.end as isize + halo);
+            for image in [start - extent, start, start + extent] {
+                let (first, last) = (image.max(low), (image + length).min(high));
+                if first < last {
+                    let (from, length) = ((first - image) as usize, (last - first) as usize);
+                    stretches.push(Stretch { position, from, length, at: first - low });
+                }
+            }
+        }
+        stretches
+    }
+}
+
+/// The plan of one rank for a cover.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Extents of what a window writes.
+    pub(super) written: Shape,
+    pub(super) spread: usize,
+    pub(super) groups: Vec<Group>,
+}
+
+impl Plan {
+    /// The plan of `rank`, for windows that write `spread` sites beyond their box.
+    pub(super) fn new(extent: &Extent, rank: usize, cover: &Cover, spread: usize) -> Self {
+        let margin = cover.shape.on_used_axes(spread);
+        let written = Shape(std::array::from_fn(|axis| cover.shape.0[axis] + 2 * margin[axis]));
+        let groups = cover.groups.iter().map(|windows| group(extent, rank, windows, margin, written)).collect();
+        Self { written, spread, groups }
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+}
+
+fn group(extent: &Extent, rank: usize, windows: &[Placed], margin: [usize; 3], written: Shape) -> Group {
+    let (local, _) = extent.local(rank);
+    let lattice = extent.decomposition.lattice.0;
+    let (mut awaited, mut interior, mut receives) = (Vec::new(), Vec::new(), Vec::new());
+    for &placed in windows {
+        let owner = extent.decomposition.owner(placed.origin);
+        let origin = std::array::from_fn(|axis| placed.origin[axis] - margin[axis] as isize);
+        let parts = extent.parts(origin, written);
+        if owner != rank {
+            receives.extend(parts.into_iter().filter(|part| part.rank == rank).map(|part| (owner, part)));
+            continue;
+        }
+        let home = std::array::from_fn(|axis| {
+            let inside = placed.origin[axis].rem_euclid(lattice[axis] as isize);
+            inside - local[axis]
+        });
+        let (copies, remote): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.rank == rank);
+        let own = Own { placed, home, copies };
+        if remote.is_empty() { interior.push(own) } else { awaited.push((own, remote)) }
+    }
+    let sends = awaited
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (_, remote))| remote.iter().map(move |part| (part.rank, (index, *part))));
+    let sends = by_rank(sends.collect());
+    let count = awaited.len();
+    let own = awaited.into_iter().map(|(own, _)| own).chain(interior).collect();
+    Group { own, awaited: count, sends, receives: by_rank(receives) }
+}
+
+/// Values grouped by rank, each group in the given order.
+fn by_rank<T>(mut values: Vec<(usize, T)>) -> Vec<(usize, Vec<T>)> {
+    values.sort_by_key(|(rank, _)| *rank);
+    let mut grouped: Vec<(usize, Vec<T>)> = Vec::new();
+    for (rank, value) in values {
+        match grouped.last_mut() {
+            Some((last, group)) if *last == rank => group.push(value),
+            _ => grouped.push((rank, vec![value])),
+        }
+    }
+    grouped
+}

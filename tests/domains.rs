@@ -1,0 +1,182 @@
+//! One lattice on several ranks: any number of ranks computes what one does, bit for bit, and nothing is lost at the edges.
+
+mod common;
+
+use common::threads::on_ranks;
+use tessera::{
+    dynamics::{Elapsed, Events, Kmc, Law, LinearScan, RateClasses, Until},
+    lattice::{Cover, Lattice, Region, Shape, Stencil, Window},
+    parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers},
+    rng::{Purpose, stream},
+    sampling::LocalRelax,
+    systems::{Ising, System},
+};
+
+/// Particles that hop along the last axis, one to a site: events write two sites, at tile edges the second in the halo.
+#[derive(Clone)]
+struct Hopping;
+
+impl Law for Hopping {
+    type Site = u8;
+    const REACH: usize = 2;
+    const SPREAD: usize = 1;
+
+    fn stencil(&self) -> Stencil {
+        Stencil(vec![[0, 0, -2], [0, 0, -1], [0, 0, 1], [0, 0, 2]])
+    }
+}
+
+impl Events for Hopping {
+    type Writes = [(usize, u8); 2];
+
+    /// A particle hops to the right at rate 1, twice as fast when the site behind it is taken.
+    fn rate(&self, window: &Window<u8>, site: usize) -> f64 {
+        let values = window.values();
+        let free = values[site] > 0 && values[site + 1] == 0;
+        if free { 1.0 + f64::from(values[site - 1].min(1)) } else { 0.0 }
+    }
+
+    fn outcome(&self, window: &Window<u8>, site: usize) -> Self::Writes {
+        [(site, 0), (site + 1, window.values()[site])]
+    }
+}
+
+#[test]
+fn blocks_are_whole_tiles_and_every_site_has_one_owner() {
+    for (lattice, tile, ranks) in [
+        (Shape([1, 24, 40]), Shape([1, 4, 5]), 1),
+        (Shape([1, 24, 40]), Shape([1, 4, 5]), 7),
+        (Shape([1, 24, 40]), Shape([1, 4, 5]), 9),
+        (Shape([6, 8, 10]), Shape([2, 4, 2]), 12),
+        (Shape::chain(60), Shape::chain(6), 4),
+    ] {
+        let decomposition = Decomposition::new(lattice, tile, ranks).unwrap();
+        assert_eq!(decomposition.ranks(), ranks);
+        let mut owners = Lattice::filled(lattice, usize::MAX);
+        let mut tiles = Vec::new();
+        for rank in 0..ranks {
+            let (origin, block) = decomposition.block(rank);
+            let first = origin.map(|value| value as isize);
+            assert!((0..3).all(|axis| block.0[axis].is_multiple_of(tile.0[axis]) && block.0[axis] > 0));
+            owners.paste(first, block, &vec![rank; block.sites()]);
+            tiles.extend(decomposition.tiles(rank));
+        }
+        for (site, &owner) in owners.sites.iter().enumerate() {
+            let coordinate = lattice.coordinate(site).map(|value| value as isize);
+            assert_eq!(decomposition.owner(coordinate), owner, "{lattice:?} on {ranks} ranks, site {coordinate:?}");
+        }
+        tiles.sort_unstable();
+        assert!(tiles.iter().copied().eq(0..decomposition.tiling.len()));
+    }
+}
+
+#[test]
+fn what_cannot_be_shared_out_is_refused_with_what_can() {
+    let (lattice, tile) = (Shape::plane(16, 16), Shape::plane(8, 8));
+    let error = Decomposition::new(lattice, tile, 7).unwrap_err();
+    assert_eq!(error, DecompositionError::Ranks { ranks: 7, counts: vec![2, 2], nearest: 4 });
+    assert!(error.to_string().contains("take 4 ranks, or smaller tiles"), "{error}");
+    assert!(Decomposition::new(lattice, Shape::plane(8, 7), 1).unwrap_err().to_string().contains("do not fit"));
+    let thin = |tile| Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, &Lattice::filled(lattice, 0), tile, 0.1, &Alone);
+    assert!(matches!(thin(Shape::plane(1, 8)), Err(DecompositionError::Thin { least: 4, .. })));
+    assert!(matches!(thin(Shape::plane(16, 8)), Err(DecompositionError::OneTile { .. })));
+}
+
+/// The lattice after some sweeps, and how many events there were on all ranks.
+fn swept<L: System + Law<Site = i8>>(law: &L, start: &Lattice<i8>, tile: Shape, ranks: usize) -> (Lattice<i8>, u64) {
+    let all = on_ranks(ranks, |ranks| {
+        let mut sweeps = Sweeps::<L, L::Dynamics>::new(law, start, tile, 0.5, ranks).unwrap();
+        let first = sweeps.advance(law, ranks, (5, 2), 0..3).unwrap();
+        let second = sweeps.advance(law, ranks, (5, 2), 3..6).unwrap();
+        (sweeps.domain().gather(ranks), first.events + second.events)
+    });
+    let events = all.iter().map(|(_, events)| events).sum();
+    assert!(all.iter().all(|(lattice, _)| *lattice == all[0].0), "ranks hold different lattices");
+    (all[0].0.clone(), events)
+}
+
+#[test]
+fn sweeps_of_spins_do_not_depend_on_the_number_of_ranks() {
+    let ising = Ising::new(2.5, 0.1);
+    for (shape, tile) in [((24, 40), (4, 8)), ((12, 20), (6, 5)), ((15, 12), (3, 6))] {
+        let (shape, tile) = (Shape::plane(shape.0, shape.1), Shape::plane(tile.0, tile.1));
+        let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 0]));
+        let one = swept(&ising, &start, tile, 1);
+        assert!(one.1 > 200 && one.0 != start, "{} events", one.1);
+        for ranks in [2, 3, 4, 6] {
+            assert_eq!(swept(&ising, &start, tile, ranks), one, "{shape:?} in tiles of {tile:?} on {ranks} ranks");
+        }
+    }
+}
+
+#[test]
+fn events_that_write_beyond_their_tile_lose_nothing_on_any_number_of_ranks() {
+    let (shape, tile) = (Shape::plane(12, 36), Shape::plane(4, 6));
+    let mut start = Lattice::filled(shape, 0_u8);
+    for (number, site) in start.sites.iter_mut().enumerate() {
+        *site = if number % 3 == 0 { 1 + (number % 200) as u8 } else { 0 };
+    }
+    let census = |lattice: &Lattice<u8>| {
+        let mut particles: Vec<u8> = lattice.sites.iter().copied().filter(|&site| site > 0).collect();
+        particles.sort_unstable();
+        particles
+    };
+    let run = |ranks| {
+        on_ranks(ranks, |ranks| {
+            let mut sweeps = Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, &start, tile, 0.4, ranks).unwrap();
+            let elapsed = sweeps.advance(&Hopping, ranks, (3, 1), 0..40).unwrap();
+            (sweeps.domain().gather(ranks), elapsed)
+        })
+    };
+    let one = run(1).remove(0);
+    assert_eq!(census(&one.0), census(&start), "particles were lost or doubled");
+    assert!(one.1.events > 1000 && (one.1.time - 16.0).abs() < 1e-9, "{:?}", one.1);
+    for ranks in [2, 3, 4, 6, 9] {
+        let all = run(ranks);
+        assert!(all.iter().all(|(lattice, _)| *lattice == one.0), "{ranks} ranks differ from one");
+        assert_eq!(all.iter().map(|(_, elapsed)| elapsed.events).sum::<u64>(), one.1.events);
+    }
+}
+
+#[test]
+fn local_relaxation_is_the_same_on_a_divided_lattice() {
+    let ising = Ising::new(2.5, 0.1);
+    let (shape, patch, until) = (Shape::plane(24, 40), Shape::plane(4, 8), Until::Time(0.7));
+    let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 1]));
+    let patch_stream = |number| stream(4, Purpose::Relax, [9, number]);
+    let mut serial = start.clone();
+    let events = LocalRelax::new(&ising, patch, until).relax(&mut serial, patch_stream).unwrap().events;
+    for ranks in [1, 2, 3, 5, 6] {
+        let all = on_ranks(ranks, |ranks| {
+            let decomposition = Decomposition::new(shape, patch, ranks.size()).unwrap();
+            let mut domain = Domain::new(decomposition, ranks.rank(), 4 + 1, &start);
+            let plan = domain.plan(&Cover::overlapping(shape, patch), 0);
+            let workers = Workers::<Ising, Kmc<RateClasses>>::new(patch);
+            let mut total = Elapsed::default();
+            for group in 0..plan.groups() {
+                total += domain.evolve(ranks, &ising, (&plan, group), &workers, until, patch_stream).unwrap();
+            }
+            (domain.gather(ranks), total.events)
+        });
+        assert!(all.iter().all(|(lattice, _)| *lattice == serial), "{ranks} ranks differ from the serial relaxation");
+        assert_eq!(all.iter().map(|(_, events)| events).sum::<u64>(), events);
+    }
+}
+
+#[test]
+fn sums_over_tiles_are_those_of_the_whole_lattice_and_equal_on_any_number_of_ranks() {
+    let ising = Ising::new(2.5, 0.1);
+    let shape = Shape::plane(24, 40);
+    let start = ising.draw(shape, Some(0.3), &mut stream(1, Purpose::Bench, [0, 2]));
+    let mut whole = Window::closed(shape, 1);
+    whole.load(&start, [0; 3]);
+    let expected = ising.observe(&whole, Region::BOX);
+    for ranks in [1, 4, 6] {
+        let found = on_ranks(ranks, |ranks| {
+            let decomposition = Decomposition::new(shape, Shape::plane(4, 8), ranks.size()).unwrap();
+            let domain = Domain::new(decomposition, ranks.rank(), 1, &start);
+            domain.sum_over_tiles(ranks, (1, 2), |window| ising.observe(window, Region::BOX))
+        });
+        assert!(found.iter().all(|sums| *sums == expected), "{ranks} ranks: {found:?}, not {expected:?}");
+    }
+}

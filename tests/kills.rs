@@ -1,0 +1,202 @@
+//! A job that is killed again and again, and goes on each time on another number of ranks, ends with the bytes of one that was not.
+
+mod common;
+
+use common::{command, succeeds, tessera};
+use rand::Rng as _;
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, SystemTime},
+};
+use tessera::rng::{Purpose, stream};
+
+/// Data stages that take a second or two each on one core.
+const INPUT: &str = r#"
+seed = 8
+[system.ising]
+temperature = 2.3
+[lattice]
+patch = 16
+large = 64
+[simulate]
+trajectories = 200
+snapshots = 10
+interval = 6.0
+[upsample]
+relax = { time = 4.0 }
+shuffled = 300
+[evolve]
+until = { time = 4.0 }
+patches = 8
+[closure]
+variables = 0
+[predict]
+step = 1.0
+[truth]
+starts = [-0.5, 0.5]
+trajectories = 2
+interval = 2.0
+records = 151
+tile = 16
+"#;
+
+const STAGES: [(&str, &str); 4] =
+    [("simulate", "small.h5"), ("upsample", "large.h5"), ("evolve", "pairs.h5"), ("truth", "truth.h5")];
+const KILLS: usize = 20;
+const EXIT_STOPPED: i32 = 75;
+
+/// The processes of the program under a launcher, or the program itself.
+fn processes(child: &Child, alone: bool) -> Vec<String> {
+    let own = child.id().to_string();
+    if alone {
+        return vec![own];
+    }
+    let output = Command::new("pgrep").args(["-P", &own]).output().expect("pgrep is installed");
+    String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+}
+
+fn send(signal: &str, process: &str) {
+    Command::new("kill").args([signal, process]).stderr(Stdio::null()).status().expect("kill is installed");
+}
+
+fn arguments<'a>(stage: &'a str, input: &'a str, out: &'a str, ranks: usize) -> Vec<String> {
+    let team = if ranks > 1 { "2" } else { "1" };
+    let fixed =
+        [stage, input, "--out", out, "--threads", "1", "--checkpoint-seconds", "0.2", "--ranks-per-snapshot", team];
+    fixed.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn twenty_kills_on_changing_numbers_of_ranks_change_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.toml");
+    std::fs::write(&input, INPUT).unwrap();
+    let (input, reference) = (input.to_str().unwrap(), folder.path().join("reference"));
+    for (stage, _) in STAGES {
+        succeeds(0, &[stage, input, "--out", reference.to_str().unwrap()]);
+    }
+    let mut rng = stream(1, Purpose::Bench, [0, 7]);
+    let (mut kills, mut round) = (0, 0);
+    while kills < KILLS {
+        let out = folder.path().join(format!("killed{round}"));
+        for (stage, file) in STAGES {
+            while kills < KILLS && !out.join(file).exists() {
+                let ranks = [0, 2, 3, 1, 4][rng.random_range(0..5)];
+                let text = arguments(stage, input, out.to_str().unwrap(), ranks);
+                let signal = ["-KILL", "-TERM", "-USR1"][rng.random_range(0..3)];
+                let delay = Duration::from_millis(rng.random_range(300..2500));
+                kills += usize::from(killed(ranks, &text, signal, delay));
+            }
+            let text = arguments(stage, input, out.to_str().unwrap(), 2);
+            succeeds(2, &text.iter().map(String::as_str).collect::<Vec<_>>());
+            compare(&reference, &out, file);
+        }
+        round += 1;
+        assert!(round < 10, "only {kills} of the signals found a running job: the input is too small");
+    }
+}
+
+/// Runs a stage and sends one of its processes a signal after a delay; whether the job ended by it.
+fn killed(ranks: usize, arguments: &[String], signal: &str, delay: Duration) -> bool {
+    let text: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let child = command(ranks, &text).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(delay);
+    let processes = processes(&child, ranks == 0);
+    if let Some(victim) = processes.last() {
+        send(signal, victim);
+    }
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return false;
+    }
+    // A signal before the program listens to it, or SIGKILL, ends it at once; otherwise it stops in its own time.
+    let stopped = output.status.code() == Some(EXIT_STOPPED);
+    assert!(!stopped || error.contains("goes on from there"), "{signal}: {error}");
+    assert!(!error.contains("panicked"), "{signal}: {error}");
+    true
+}
+
+fn compare(reference: &Path, out: &Path, file: &str) {
+    let [left, right] = [reference, out].map(|folder| std::fs::read(folder.join(file)).unwrap());
+    assert!(left == right, "{file} differs from that of an uninterrupted run");
+}
+
+#[test]
+fn a_clean_stop_says_so_with_its_own_exit_status_and_the_next_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.toml");
+    std::fs::write(&input, INPUT.replace("records = 151", "records = 20001")).unwrap();
+    let out = folder.path().join("run");
+    let text = arguments("truth", input.to_str().unwrap(), out.to_str().unwrap(), 2);
+    let text: Vec<&str> = text.iter().map(String::as_str).collect();
+    for (ranks, signal) in [(0, "-TERM"), (3, "-USR1"), (2, "-TERM")] {
+        let mut child = command(ranks, &text).stderr(Stdio::piped()).spawn().unwrap();
+        let begin = SystemTime::now();
+        let writes_checkpoints = || {
+            let entries = std::fs::read_dir(out.join("truth.checkpoints")).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.metadata().ok()?.modified().ok()).any(|time| time > begin)
+        };
+        while !writes_checkpoints() {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before its first checkpoint");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        send(signal, processes(&child, ranks == 0).last().unwrap());
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(EXIT_STOPPED), "{ranks} ranks, {signal}: {error}");
+        assert!(error.contains("stopped on request"), "{error}");
+    }
+    assert!(std::fs::read_dir(out.join("truth.checkpoints")).unwrap().count() >= 2);
+}
+
+#[test]
+fn damaged_checkpoints_are_named_and_the_older_one_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.toml");
+    std::fs::write(&input, INPUT).unwrap();
+    let (input, reference) = (input.to_str().unwrap(), folder.path().join("reference"));
+    succeeds(0, &["truth", input, "--out", reference.to_str().unwrap()]);
+    for damage in ["flip", "truncate", "foreign", "both"] {
+        let out = folder.path().join(damage);
+        let arguments =
+            ["truth", input, "--out", out.to_str().unwrap(), "--checkpoint-seconds", "0.05", "--threads", "1"];
+        let mut child = command(0, &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let generations = || -> Vec<_> {
+            let entries = std::fs::read_dir(out.join("truth.checkpoints")).into_iter().flatten().flatten();
+            let finished = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "h5");
+            entries.map(|entry| entry.path()).filter(finished).collect()
+        };
+        while generations().len() < 2 {
+            assert!(child.try_wait().unwrap().is_none(), "{damage}: the run ended before its second checkpoint");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut found = generations();
+        assert_eq!(found.len(), 2, "{damage}: {found:?}");
+        found.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+        let (older, newer) = (&found[0], &found[1]);
+        for path in if damage == "both" { vec![older, newer] } else { vec![newer] } {
+            let mut bytes = std::fs::read(path).unwrap();
+            match damage {
+                "truncate" => bytes.truncate(bytes.len() / 2),
+                "foreign" => bytes = b"not HDF5 at all".to_vec(),
+                // The lattice is the largest field: runs of +1 and -1.
+                _ => {
+                    let place = bytes.windows(64).position(|run| run.iter().all(|&byte| byte == 1 || byte == 255));
+                    bytes[place.expect("a row of spins") + 20] ^= 0x40;
+                }
+            }
+            std::fs::write(path, bytes).unwrap();
+        }
+        let output = tessera(0, &arguments);
+        let log = [&output.stdout[..], &output.stderr[..]].concat();
+        let log = String::from_utf8_lossy(&log);
+        assert!(output.status.success(), "{damage}: {log}");
+        let name = newer.file_name().unwrap().to_str().unwrap();
+        assert!(log.contains(name) && log.contains("damaged") && log.contains("not used"), "{damage}: {log}");
+        compare(&reference, &out, "truth.h5");
+    }
+}

@@ -1,0 +1,101 @@
+//! Sublattice sweeps agree with the serial kernel within their statistical error, and the test sees a quantum that is too long.
+
+use rayon::prelude::*;
+use tessera::{
+    dynamics::{Dynamics, Kmc, RateClasses, Until},
+    lattice::{Lattice, Region, Shape, Window},
+    parallel::{Alone, Sweeps},
+    rng::{Purpose, stream},
+    systems::{Ising, System},
+};
+
+const RUNS: u64 = 96;
+const SIDE: usize = 96;
+
+/// Energy, magnetisation and domain-wall density, per site.
+fn observe(ising: &Ising, lattice: &Lattice<i8>) -> [f64; 3] {
+    let mut window = Window::closed(lattice.shape, 1);
+    window.load(lattice, [0; 3]);
+    let sums = ising.observe(&window, Region::BOX);
+    let [magnetisation, walls] = [0, 1].map(|index| sums[index] / (SIDE * SIDE) as f64);
+    [4.0 * walls - 2.0 - ising.field * magnetisation, magnetisation, walls]
+}
+
+/// Observables at the given times from a random state, run after run: `[run][time][observable]`.
+type Histories = Vec<Vec<[f64; 3]>>;
+
+fn start(ising: &Ising, run: u64) -> Lattice<i8> {
+    ising.draw(Shape::plane(SIDE, SIDE), Some(0.0), &mut stream(11, Purpose::Bench, [run, 0]))
+}
+
+fn serial(ising: &Ising, times: &[f64]) -> Histories {
+    let history = |run| {
+        let mut window = Window::closed(Shape::plane(SIDE, SIDE), 1);
+        window.load(&start(ising, run), [0; 3]);
+        let (mut dynamics, mut rng) = (Kmc::<RateClasses>::default(), stream(11, Purpose::Bench, [run, 1]));
+        let mut now = 0.0;
+        let mut observed = Vec::new();
+        for &time in times {
+            dynamics.evolve(ising, &mut window, Until::Time(time - now), &mut rng).unwrap();
+            now = time;
+            let sites = window.values_of(Region::BOX).collect();
+            observed.push(observe(ising, &Lattice::from_sites(window.shape(), sites)));
+        }
+        observed
+    };
+    (0..RUNS).into_par_iter().map(history).collect()
+}
+
+fn swept(ising: &Ising, times: &[f64], quantum: f64) -> Histories {
+    let history = |run| {
+        // Other random starts than the serial runs: the two samples are independent.
+        let (lattice, tile) = (start(ising, RUNS + run), Shape::plane(8, 12));
+        let mut sweeps = Sweeps::<_, Kmc<RateClasses>>::new(ising, &lattice, tile, quantum, &Alone).unwrap();
+        let mut done = 0;
+        let mut observed = Vec::new();
+        for &time in times {
+            let until = (time / quantum).round() as u64;
+            sweeps.advance(ising, &Alone, (12, run), done..until).unwrap();
+            done = until;
+            observed.push(observe(ising, &sweeps.domain().gather(&Alone)));
+        }
+        observed
+    };
+    (0..RUNS).into_par_iter().map(history).collect()
+}
+
+/// The largest difference of means in standard errors, over times and observables.
+fn largest_deviation(left: &Histories, right: &Histories) -> (f64, String) {
+    let mut worst = (0.0, String::new());
+    for time in 0..left[0].len() {
+        for (observable, name) in ["energy", "magnetisation", "domain walls"].iter().enumerate() {
+            let moments = |histories: &Histories| {
+                let values: Vec<f64> = histories.iter().map(|history| history[time][observable]).collect();
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+                (mean, variance / (values.len() * (values.len() - 1)) as f64)
+            };
+            let ((a, variance_a), (b, variance_b)) = (moments(left), moments(right));
+            let deviation = (a - b).abs() / (variance_a + variance_b).sqrt();
+            if deviation > worst.0 {
+                worst =
+                    (deviation, format!("{name} at time number {time}: {a} and {b}, {deviation:.1} standard errors"));
+            }
+        }
+    }
+    worst
+}
+
+/// A quench from a random state to T = 1.5, and the approach to equilibrium at T = 2.5.
+#[test]
+fn sweeps_follow_the_serial_kernel_and_a_quantum_ten_times_too_long_is_seen() {
+    let quench = (Ising::new(1.5, 0.1), &[5.0, 10.0, 20.0][..]);
+    let equilibrium = (Ising::new(2.5, 0.1), &[40.0, 50.0, 60.0][..]);
+    for (ising, times) in [quench, equilibrium] {
+        let exact = serial(&ising, times);
+        let (deviation, place) = largest_deviation(&exact, &swept(&ising, times, 0.5));
+        assert!(deviation < 3.0, "T = {}: {place}", ising.temperature.value());
+        let (deviation, place) = largest_deviation(&exact, &swept(&ising, times, 5.0));
+        assert!(deviation > 3.0, "T = {}: a quantum of 5 is not seen; at most {place}", ising.temperature.value());
+    }
+}
