@@ -14,7 +14,7 @@ fn every_shipped_input_is_valid() {
         assert!(text.contains("the input is valid") && text.contains("patches K"), "{text}");
         checked += 1;
     }
-    assert!(checked >= 2);
+    assert!(checked >= 8);
 }
 
 #[test]
@@ -78,12 +78,23 @@ fn bad_overrides_are_refused() {
         ("lattice.path=4", "did you mean `patch`?"),
         ("nonsense", "key=value"),
         ("sweep.seed=[1, 1]", "two points named seed=1"),
+        ("sweep.\"seed, lattice.patch\"=[[1, 8], [2]]", "no list of 2 values"),
     ] {
         let output = tessera(0, &["check", &input, "--set", set]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{set}: {error}");
         assert!(error.contains(expected), "{set}: {error}");
     }
+}
+
+#[test]
+fn keys_of_a_sweep_change_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let sweep = "sweep.\"lattice.patch, upsample.relax\"=[[8, \"none\"], [4, { time = 1.0 }]]";
+    let text = succeeds(0, &["check", &input, "--set", sweep]);
+    assert!(text.contains("point patch=8,relax=none") && text.contains("point patch=4,relax=time=1.0"), "{text}");
+    assert!(text.contains("no relaxation") && text.contains("relaxes for time 1"), "{text}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod context;
 mod diagnosis;
 mod evaluate;
 mod evolve;
+mod finite_size;
 mod latent;
 mod ledger;
 mod plan;

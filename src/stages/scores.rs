@@ -121,7 +121,8 @@ fn magnet(
     }
 }
 
-fn temperature(system: &SystemInput) -> Option<f64> {
+/// The temperature of a magnet; `None` of a family of several and of other systems.
+pub fn temperature(system: &SystemInput) -> Option<f64> {
     match system {
         SystemInput::Ising(ising) if system.conditions().is_empty() => ising.temperature.all().first().copied(),
         SystemInput::CurieWeiss(magnet) => Some(magnet.temperature),
