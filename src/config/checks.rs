@@ -34,12 +34,6 @@ impl Input {
                 return Err(format!("lattice.{name} is {side}; it must be from 2 to {LONGEST}"));
             }
         }
-        let side = self.truth.side.unwrap_or(large);
-        if !(2..=LONGEST).contains(&side) || !side.is_multiple_of(patch) {
-            return Err(format!(
-                "truth.side is {side}; it must be a multiple of lattice.patch = {patch}, at most {LONGEST}"
-            ));
-        }
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
         }
