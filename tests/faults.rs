@@ -2,24 +2,111 @@
 
 mod common;
 
-use common::{small_input, tessera};
+use common::{command, small_input, succeeds};
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+/// Runs a stage that must fail soon, and returns what it says.
+fn fails(mut command: Command) -> String {
+    let start = Instant::now();
+    let Output { status, stderr, .. } = command.output().expect("the program, or mpirun, starts");
+    let error = String::from_utf8_lossy(&stderr).into_owned();
+    assert!(!status.success(), "a fault was not noticed: {error}");
+    assert!(!error.contains("panicked"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(10), "it took {:?} to fail: {error}", start.elapsed());
+    error
+}
+
+fn arguments<'a>(stage: &'a str, input: &'a str, out: &'a Path) -> [&'a str; 6] {
+    [stage, input, "--out", out.to_str().unwrap(), "--threads", "1"]
+}
 
 #[test]
-fn a_truncated_or_foreign_file_is_refused_by_name_and_nothing_hangs() {
+fn damaged_inputs_of_a_stage_are_refused_by_name_and_earlier_results_stay() {
     let folder = tempfile::tempdir().unwrap();
     let input = small_input(folder.path());
     let out = folder.path().join("run");
-    let stage = |ranks, name| tessera(ranks, &[name, &input, "--out", out.to_str().unwrap(), "--threads", "1"]);
-    assert!(stage(0, "simulate").status.success() && stage(0, "upsample").status.success());
-    let (large, small) = (out.join("large.h5"), out.join("small.h5"));
-    let whole = std::fs::read(&large).unwrap();
-    for broken in [whole[..whole.len() / 2].to_vec(), b"not HDF5 at all".to_vec(), std::fs::read(&small).unwrap()] {
-        std::fs::write(&large, broken).unwrap();
-        let output = stage(2, "evolve");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "a broken file was accepted");
-        assert!(error.contains("large.h5"), "{error}");
-        assert!(!out.join("pairs.h5").exists());
+    for stage in ["simulate", "upsample"] {
+        succeeds(0, &arguments(stage, &input, &out));
     }
-    assert!(small.exists() && stage(0, "report").status.code() != Some(0), "nothing that was complete is lost");
+    let (large, small) = (out.join("large.h5"), out.join("small.h5"));
+    let (whole, earlier) = (std::fs::read(&large).unwrap(), std::fs::read(&small).unwrap());
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let broken = [
+        ("one bit flipped", flipped),
+        ("truncated", whole[..middle].to_vec()),
+        ("not HDF5", b"text".to_vec()),
+        ("another file", earlier.clone()),
+    ];
+    for (damage, bytes) in broken {
+        std::fs::write(&large, bytes).unwrap();
+        for ranks in [0, 2] {
+            let error = fails(command(ranks, &arguments("evolve", &input, &out)));
+            assert!(error.contains("large.h5") && error.contains("upsample"), "{damage}: {error}");
+            assert!(!out.join("pairs.h5").exists());
+        }
+        assert!(std::fs::read(&small).unwrap() == earlier, "{damage}: an earlier result was lost");
+    }
+    // As the message says: without the file, the stage makes it anew.
+    std::fs::remove_file(&large).unwrap();
+    succeeds(0, &arguments("upsample", &input, &out));
+    assert!(std::fs::read(&large).unwrap() == whole);
+    succeeds(0, &arguments("evolve", &input, &out));
+}
+
+#[test]
+fn a_full_disk_is_said_and_earlier_results_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    succeeds(0, &arguments("simulate", &input, &out));
+    let earlier = std::fs::read(out.join("small.h5")).unwrap();
+    for ranks in [0, 2] {
+        let partial = out.join("large.h5.partial");
+        std::fs::remove_file(&partial).ok();
+        std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+        let error = fails(command(ranks, &arguments("upsample", &input, &out)));
+        assert!(error.contains("large.h5.partial"), "{error}");
+    }
+    assert!(!out.join("large.h5").exists());
+    assert!(std::fs::read(out.join("small.h5")).unwrap() == earlier);
+    std::fs::remove_file(out.join("large.h5.partial")).unwrap();
+    succeeds(0, &arguments("upsample", &input, &out));
+}
+
+#[test]
+fn an_output_that_is_no_folder_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    for out in ["/dev/full", "/proc/tessera"] {
+        for ranks in [0, 2] {
+            let error = fails(command(ranks, &arguments("simulate", &input, Path::new(out))));
+            assert!(error.contains("cannot create the run directory"), "{error}");
+        }
+    }
+}
+
+/// Rank 3 of 4 may write files of at most 24 MiB, and its share of the file lies beyond.
+#[test]
+fn an_error_on_one_rank_ends_the_job_with_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("large.toml");
+    let large = common::SMALL.replace("patch = 8\nlarge = 16", "patch = 128\nlarge = 256").replace(
+        "trajectories = 12\nsnapshots = 5\ninterval = 2.0",
+        "trajectories = 40\nsnapshots = 100\ninterval = 0.01",
+    );
+    std::fs::write(&input, large).unwrap();
+    let out = folder.path().join("run");
+    let text = arguments("simulate", input.to_str().unwrap(), &out);
+    let mut job = command(3, &text);
+    job.args([":", "-n", "1", "sh", "-c", "trap '' XFSZ; ulimit -f 49152; exec \"$@\"", "sh"]);
+    job.arg(env!("CARGO_BIN_EXE_tessera")).args(text);
+    let error = fails(job);
+    assert!(error.contains("rank 3 of 4: cannot reserve"), "{error}");
+    assert!(!out.join("small.h5").exists());
 }

@@ -12,8 +12,12 @@ use std::{
     collections::HashMap,
     mem::ManuallyDrop,
     ops::Range,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
+
+/// Room for what HDF5 itself keeps in a file.
+const METADATA_BYTES: u64 = 1 << 20;
 
 /// A file that is being written. All ranks create it, declare the same fields, and finish it together; in between
 /// each rank writes the items it owns, independently of the others.
@@ -29,6 +33,8 @@ pub struct Writer<'w> {
     /// What an unfinished file must agree in to be gone on with.
     key: String,
     resumed: bool,
+    /// Bytes of all declared fields.
+    bytes: u64,
     progress: Option<Progress>,
 }
 
@@ -55,7 +61,7 @@ impl<'w> Writer<'w> {
             }
         }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
-        Ok(Self { world, target: path.to_owned(), partial, file, fields, key, resumed, progress: None })
+        Ok(Self { world, target: path.to_owned(), partial, file, fields, key, resumed, bytes: 0, progress: None })
     }
 
     /// After all fields are declared: makes room on disk and says which of `items` items are still to be written, on
@@ -65,6 +71,7 @@ impl<'w> Writer<'w> {
     /// When the file system refuses.
     pub fn pending(&mut self, items: usize) -> Result<Vec<usize>, DatasetError> {
         if !self.resumed {
+            self.reserve()?;
             self.file.flush().map_err(|source| self.refused("make room in".into(), source))?;
             self.world.barrier();
             if self.world.rank() == 0 {
@@ -106,6 +113,31 @@ impl<'w> Writer<'w> {
             write_text(&dataset, &self.partial, name, text)?;
         }
         self.fields.insert(field.name.to_owned(), dataset);
+        self.bytes += (field.extents.iter().product::<usize>() * size_of::<T>()) as u64;
+        Ok(())
+    }
+
+    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its own
+    /// metadata in collective steps, in which a rank that fails would leave the others waiting for ever. Collective.
+    fn reserve(&self) -> Result<(), DatasetError> {
+        let size = self.bytes + METADATA_BYTES;
+        let reserved = std::fs::File::options().write(true).open(&self.partial).and_then(|file| {
+            if self.world.rank() == 0 {
+                match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size) {
+                    // Not every file system can reserve; then the disk may still fill up later.
+                    Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.world.barrier();
+            file.write_all_at(&[0], size - 1)
+        });
+        reserved.map_err(|source| DatasetError::Io {
+            action: format!("reserve {:.1} MB of disk for", size as f64 / 1e6),
+            path: self.partial.clone(),
+            source,
+        })?;
+        self.world.barrier();
         Ok(())
     }
 

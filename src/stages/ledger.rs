@@ -1,11 +1,21 @@
-//! `stages.json`: which stages of a run directory are complete, and for which choices.
+//! `stages.json`: which stages of a run directory are complete, for which choices, and the checksums of their files.
 
-use super::{Context, Stage, StageError, context::write_whole};
-use crate::{config::Input, dataset::Provenance};
+use super::{Context, Stage, StageError, checksum, context::write_whole};
+use crate::{config::Input, dataset::Provenance, parallel::Ranks};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};
 
 const FILE: &str = "stages.json";
+
+/// What is kept of a complete stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    /// Hash of the choices that the files depend on.
+    fingerprint: String,
+    /// Checksum of each file.
+    files: BTreeMap<String, String>,
+}
 
 /// Hash of everything that determines the files of a stage: its own choices and those of the stages it reads.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
@@ -14,19 +24,28 @@ pub fn fingerprint(stage: Stage, input: &Input) -> String {
     for need in stage.needs() {
         hasher.update(fingerprint(*need, input));
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    checksum::hexadecimal(&hasher.finalize())
 }
 
-fn read(folder: &Path) -> BTreeMap<String, String> {
+fn read(folder: &Path) -> BTreeMap<String, Entry> {
     std::fs::read_to_string(folder.join(FILE))
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default()
 }
 
+fn write(context: &Context, entries: &BTreeMap<String, Entry>) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(entries).map_err(|error| StageError::Io {
+        action: "describe",
+        path: context.path(FILE),
+        source: error.into(),
+    })?;
+    write_whole(&context.path(FILE), &text)
+}
+
 /// Whether a folder holds the complete files of a stage for this input.
 pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
-    read(folder).get(stage.name()) == Some(&fingerprint(stage, input))
+    read(folder).get(stage.name()).is_some_and(|entry| entry.fingerprint == fingerprint(stage, input))
         && stage.files(input).iter().all(|file| folder.join(file).exists())
 }
 
@@ -34,17 +53,45 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
 /// Rank 0 only.
 pub fn forget(context: &Context, stage: Stage) -> Result<(), StageError> {
     let mut entries = read(&context.folder);
-    match entries.remove(stage.name()) {
-        Some(_) => write_whole(&context.path(FILE), &serde_json::to_string_pretty(&entries).unwrap_or_default()),
-        None => Ok(()),
-    }
+    entries.remove(stage.name()).map_or(Ok(()), |_| write(context, &entries))
 }
 
-/// Notes that a stage is complete. Rank 0 only.
+/// Notes that a stage is complete, with the checksums of its files. Collective.
 pub fn note(context: &Context, stage: Stage) -> Result<(), StageError> {
-    let mut entries = read(&context.folder);
-    entries.insert(stage.name().into(), fingerprint(stage, context.input));
-    write_whole(&context.path(FILE), &serde_json::to_string_pretty(&entries).unwrap_or_default())
+    let mut files = BTreeMap::new();
+    for file in stage.files(context.input) {
+        let sum = checksum::of_file(&context.path(&file), context.world)?;
+        files.insert(file, sum);
+    }
+    if context.leads() {
+        let mut entries = read(&context.folder);
+        entries.insert(stage.name().into(), Entry { fingerprint: fingerprint(stage, context.input), files });
+        write(context, &entries)?;
+    }
+    context.world.barrier();
+    Ok(())
+}
+
+/// Compares the files that a stage will read with their checksums. Collective.
+///
+/// # Errors
+/// When one of them was altered.
+pub fn verify(context: &Context, stage: Stage) -> Result<(), StageError> {
+    let entries = read(&context.folder);
+    for need in stage.needs() {
+        let Some(entry) = entries.get(need.name()) else { continue };
+        for (file, expected) in &entry.files {
+            let path = context.path(file);
+            if checksum::of_file(&path, context.world)? != *expected {
+                // Every rank learns of it, one says it and ends the job.
+                if !context.leads() {
+                    context.world.barrier();
+                }
+                return Err(StageError::Altered { path, maker: need.name() });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the files of a stage over from another run directory that has them for the same choices, by hard link.
@@ -53,9 +100,13 @@ pub fn adopt(context: &Context, stage: Stage, other: &Path) -> bool {
     if other == context.folder || !complete(other, stage, context.input) || forget(context, stage).is_err() {
         return false;
     }
-    stage.files(context.input).iter().all(|file| {
+    let linked = stage.files(context.input).iter().all(|file| {
         let target = context.path(file);
         std::fs::remove_file(&target).ok();
         std::fs::hard_link(other.join(file), &target).is_ok()
-    }) && note(context, stage).is_ok()
+    });
+    let (mut entries, mut theirs) = (read(&context.folder), read(other));
+    let Some(entry) = theirs.remove(stage.name()).filter(|_| linked) else { return false };
+    entries.insert(stage.name().into(), entry);
+    write(context, &entries).is_ok()
 }

@@ -4,6 +4,7 @@
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
 
 mod checkpoint;
+mod checksum;
 mod closure;
 mod conditions;
 mod context;
@@ -188,6 +189,17 @@ pub enum StageError {
     /// A lattice and the ranks that are to share it.
     #[error(transparent)]
     Decomposition(#[from] DecompositionError),
+    /// A file is not as it was written.
+    #[error(
+        "{} is not as the stage {maker} wrote it: its checksum differs. Remove the file and run again, and that stage \
+         will make it anew", .path.display()
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The stage that made it.
+        maker: &'static str,
+    },
     /// A stage was asked for whose inputs are not there.
     #[error(
         "the stage {stage} needs {file}, which {folder} does not have; run the stage {maker} first, or `tessera run`"

@@ -84,6 +84,7 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             0 => {
                 let start = Instant::now();
                 context.worked.set(0.0);
+                ledger::verify(context, stage)?;
                 if context.leads() {
                     ledger::forget(context, stage)?;
                 }
@@ -91,9 +92,7 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
                 dispatch(context, stage)?;
                 let own = start.elapsed().as_secs_f64();
                 context.world.barrier();
-                if context.leads() {
-                    ledger::note(context, stage)?;
-                }
+                ledger::note(context, stage)?;
                 let wall = start.elapsed().as_secs_f64();
                 let shared = context.worked.get();
                 let worked = context.world.gather(if shared > 0.0 { shared } else { own });
