@@ -50,23 +50,19 @@ impl<L: DriftNoise> Dynamics<L> for Langevin {
         let noise = law.noise();
         let amplitude: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&noise));
         let (step, root) = (law.step(), law.step().sqrt());
+        let sites: Vec<usize> = window.sites_of(Region::BOX).collect();
         for _ in 0..steps {
             self.next.clear();
-            for (_, row) in window.rows(Region::BOX) {
-                for site in row {
-                    let (value, drift) = (window.values()[site], law.drift(window, site));
-                    let value: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&value));
-                    let drift: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&drift));
-                    let components = value.iter().zip(drift).zip(amplitude);
-                    self.next.extend(components.map(|((value, drift), amplitude)| {
-                        let normal: f64 = StandardNormal.sample(rng);
-                        value + drift * step + amplitude * root * normal
-                    }));
-                }
+            for &site in &sites {
+                let (value, drift) = (window.values()[site], law.drift(window, site));
+                let value: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&value));
+                let drift: &[f64] = bytemuck::cast_slice(std::slice::from_ref(&drift));
+                self.next.extend(value.iter().zip(drift).zip(amplitude).map(|((value, drift), amplitude)| {
+                    let normal: f64 = StandardNormal.sample(rng);
+                    value + drift * step + amplitude * root * normal
+                }));
             }
-            let box_of_window: Vec<std::ops::Range<usize>> = window.rows(Region::BOX).map(|(_, sites)| sites).collect();
-            let next: &[L::Site] = bytemuck::cast_slice(&self.next);
-            for (site, &value) in box_of_window.into_iter().flatten().zip(next) {
+            for (&site, &value) in sites.iter().zip(bytemuck::cast_slice::<f64, L::Site>(&self.next)) {
                 window.write(site, value);
             }
         }

@@ -135,8 +135,8 @@ fn against_side(magnets: &[Magnet]) -> [AgainstSide; 3] {
     for side in sides(magnets) {
         let mut own: Vec<&Magnet> = magnets.iter().filter(|magnet| magnet.side == side).collect();
         own.sort_by(|a, b| (a.temperature - CRITICAL).abs().total_cmp(&(b.temperature - CRITICAL).abs()));
-        for number in 0..2 {
-            found[number].push(side, own[0].values[number], own[0].errors[number]);
+        for (number, against) in found.iter_mut().enumerate().take(2) {
+            against.push(side, own[0].values[number], own[0].errors[number]);
         }
         let temperatures: Vec<f64> = own.iter().map(|magnet| magnet.temperature).collect();
         let binder: Vec<f64> = own.iter().map(|magnet| magnet.values[2]).collect();

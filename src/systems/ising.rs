@@ -123,7 +123,7 @@ impl System for Ising {
         if temperatures.is_empty() {
             return Err("system.ising.temperature is an empty list; it needs a temperature".into());
         }
-        spins::check("ising", &temperatures, self.field, starts)
+        spins::check("ising", temperatures, self.field, starts)
     }
 
     fn conditions(&self) -> &[f64] {
