@@ -84,7 +84,8 @@ fn discrepancies(
     Ok(())
 }
 
-/// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories.
+/// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories, and how many of them hold an
+/// |M| above 1 or no number at all.
 fn magnet(
     context: &Context,
     metrics: &mut Metrics,
@@ -113,7 +114,13 @@ fn magnet(
             metrics.insert(format!("{name}_truth"), metric);
         }
     }
-    let found: Vec<Vec<Metric>> = models.outer_iter().map(|model| scores(&sample(model))).collect();
+    let outside = |values: ndarray::ArrayView1<f64>| values.iter().any(|value| value.is_nan() || value.abs() > 1.0);
+    let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
+    let strayed = samples.iter().flat_map(|sample| sample.rows()).filter(|row| outside(*row)).count();
+    let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
+    let name = format!("outside_range{}", suffix(kind));
+    metrics.insert(name, Metric::exact(strayed as f64, trajectories, "trajectories"));
+    let found: Vec<Vec<Metric>> = samples.iter().map(scores).collect();
     for (number, name) in NAMES.into_iter().enumerate() {
         let each: Vec<Metric> = found.iter().map(|scores| scores[number].clone()).collect();
         let unit = each[0].unit.clone();

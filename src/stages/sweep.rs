@@ -66,6 +66,8 @@ const TABLES: &[(&str, &str, &str, &[&str])] = &[
             "reversal_rate",
             "reversal_rate_baseline",
             "reversal_rate_truth",
+            "outside_range",
+            "outside_range_baseline",
         ],
     ),
 ];
