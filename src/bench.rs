@@ -4,9 +4,11 @@
 
 mod kernels;
 mod learning;
+mod scaling;
 mod storage;
 
 pub use learning::train;
+pub use scaling::{Scaling, scaling};
 
 use serde::Serialize;
 use std::time::Instant;

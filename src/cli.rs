@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{
+    bench::{self, Scaling},
     config,
     learning::DeviceChoice,
     parallel::{Ranks, World},
@@ -45,8 +46,10 @@ enum Command {
     Predict(Run),
     /// Score the prediction against the truth
     Evaluate(Run),
-    /// Write the report page
+    /// Write the report page of an input, or of a file of measurements (.jsonl) that `tessera scaling` made
     Report(Run),
+    /// Measure sweeps of one large lattice on all ranks of this job; one line of JSON on standard output
+    Scaling(Scaling),
     /// Check an input and print what a run would do
     Check {
         /// The input
@@ -65,7 +68,7 @@ enum Command {
     Bench {
         /// Kernel to measure; all of them when absent
         #[arg(value_enum)]
-        kernel: Option<crate::bench::Kernel>,
+        kernel: Option<bench::Kernel>,
         /// One JSON object {name, value, unit} a line
         #[arg(long)]
         json: bool,
@@ -122,7 +125,7 @@ pub fn main() {
             println!("the input is valid");
         }),
         Command::Bench { kernel, json } => {
-            crate::bench::run(kernel, json);
+            bench::run(kernel, json);
             return;
         }
         Command::Run(run) => return parallel(&run, None),
@@ -134,6 +137,16 @@ pub fn main() {
         Command::Truth(run) => return parallel(&run, Some(Stage::Truth)),
         Command::Predict(run) => return parallel(&run, Some(Stage::Predict)),
         Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
+        Command::Scaling(choices) => return scaling(&choices),
+        Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
+            match stages::report_scaling(&run.input) {
+                Ok(page) => return println!("report: {}", page.display()),
+                Err(error) => {
+                    eprintln!("tessera: {error}");
+                    std::process::exit(2);
+                }
+            }
+        }
         Command::Report(run) => return parallel(&run, Some(Stage::Report)),
     };
     if let Err(error) = outcome {
@@ -152,6 +165,21 @@ fn refuse_lone_ranks(world: &World) {
                  tessera was built with (mpirun, or srun --mpi=pmix)"
             ));
         }
+    }
+}
+
+/// Measures sweeps on all ranks of the job.
+fn scaling(choices: &Scaling) {
+    let world = World::start().expect("MPI starts once, here");
+    world.abort_on_panic();
+    refuse_lone_ranks(&world);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(choices.threads).build_global();
+    pool.expect("the thread pool is built once, here");
+    match bench::scaling(choices, &world) {
+        Ok(point) if world.rank() == 0 => println!("{}", serde_json::json!(point)),
+        Ok(_) => {}
+        Err(error) if world.rank() == 0 => world.abort(&error.to_string()),
+        Err(_) => world.barrier(),
     }
 }
 

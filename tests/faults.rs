@@ -110,3 +110,19 @@ fn an_error_on_one_rank_ends_the_job_with_its_message() {
     assert!(error.contains("rank 3 of 4: cannot reserve"), "{error}");
     assert!(!out.join("small.h5").exists());
 }
+
+#[test]
+fn cuda_that_is_asked_for_and_absent_is_refused_before_any_work() {
+    use tessera::learning::{DeviceChoice, device};
+    if device(DeviceChoice::Cuda, 0).is_ok() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    let output = common::tessera(0, &["run", &input, "--out", out.to_str().unwrap(), "--device", "cuda"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("asks for device \"cuda\"") && error.contains("device = \"cpu\""), "{error}");
+    assert!(!out.join("small.h5").exists());
+}

@@ -16,6 +16,7 @@ pub mod distributions;
 pub mod fit;
 pub mod metric;
 pub mod mmd;
+pub mod scaling;
 pub mod trajectories;
 
 use ndarray::{ArrayBase, Axis, Data, Dimension, RemoveAxis};

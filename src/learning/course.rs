@@ -28,7 +28,8 @@ pub struct Run<'a> {
     pub threads: usize,
     /// Where the state of the training is kept; `None` for nowhere.
     pub checkpoint: Option<Checkpoint<'a>>,
-    /// Whether to stop before the next step, with a checkpoint; `None` for never. Rank 0 is asked and speaks for all.
+    /// Whether to stop before the next step, with a checkpoint; `None` for never. Rank 0 is asked, in every step on a
+    /// processor and in every 64th on an accelerator, and speaks for all.
     pub stop: Option<&'a dyn Fn() -> bool>,
 }
 

@@ -71,12 +71,14 @@ pub struct Descent<'a> {
     pub parameters: Parameters,
     /// The optimiser.
     pub optimiser: AdamW,
-    /// Asked on rank 0 before every step, on an accelerator before every look at the losses: whether to stop.
+    /// Asked on rank 0 at every look at the losses: whether to stop.
     pub stop: Option<&'a dyn Fn() -> bool>,
     ranks: &'a dyn Ranks,
     team: Team,
     rows: Rows,
     device: Device,
+    /// Batches between two looks at the losses.
+    pub look_every: usize,
 }
 
 impl<'a> Descent<'a> {
@@ -98,7 +100,8 @@ impl<'a> Descent<'a> {
             _ => 1,
         };
         let team = Team::new(objective, &parameters, data, threads);
-        Self { parameters, optimiser, stop: None, ranks, team, rows, device }
+        let look_every = if device == Device::Cpu { 1 } else { LOOK_EVERY };
+        Self { parameters, optimiser, stop: None, ranks, team, rows, device, look_every }
     }
 
     /// The rest, from `place` on, of one pass over the samples `order` in batches of `batch` over all ranks together; returns
@@ -121,7 +124,7 @@ impl<'a> Descent<'a> {
         for number in place.batch..bounds.len() - 1 {
             let samples = batch.min(order.len() - number * batch);
             let (loss, gradient) = self.sum(&mine, bounds[number]..bounds[number + 1], Work::Gradient)?;
-            let due = self.device == Device::Cpu || pending.len() + 1 == LOOK_EVERY || number + 2 == bounds.len();
+            let due = pending.len() + 1 == self.look_every || number + 2 == bounds.len();
             let (loss, gradient, stop) = self.over_ranks(loss, gradient, samples, due);
             pending.push((number, loss));
             let look = due || stop;
@@ -150,11 +153,12 @@ impl<'a> Descent<'a> {
     pub fn evaluate(&mut self, samples: &[usize]) -> Result<f64, LearningError> {
         const CHUNK: usize = 16_384;
         let (mine, bounds) = self.mine(samples, samples.len().max(1));
-        let mut total = [0.0];
+        let mut sum = Tensor::zeros([], (Kind::Double, self.device));
         for first in (0..bounds[bounds.len() - 1]).step_by(CHUNK) {
             let (loss, _) = self.sum(&mine, first..bounds[bounds.len() - 1].min(first + CHUNK), Work::Loss)?;
-            total[0] += loss.double_value(&[]);
+            sum += loss.to_kind(Kind::Double);
         }
+        let mut total = [sum.double_value(&[])];
         total_over(self.ranks, &mut total);
         Ok(total[0] / samples.len() as f64)
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum LearningError {
     /// The accelerator that the input asks for cannot be used.
     #[error(
-        "The input asks for device \"cuda\", but {reason}. Use device = \"cpu\" or \"auto\", or point LIBTORCH at a \
+        "The input asks for device \"cuda\", but {reason}. Use device = \"cpu\" or \"auto\" (`--device`), or point LIBTORCH at a \
          libtorch built for CUDA on a machine with a driver."
     )]
     NoCuda {

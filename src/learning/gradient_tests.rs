@@ -17,8 +17,10 @@ use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use tch::{Device, Kind, Tensor, no_grad};
 
-const COMPONENTS: usize = 3;
+/// Latent components of the models.
+pub(super) const COMPONENTS: usize = 3;
 
+/// Rows of random pairs.
 fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
     let mut rng = stream(1, Purpose::Bench, [0, 0]);
     let mut draw = |columns| Array2::from_shape_simple_fn((count, columns), || rng.random::<f32>() - 0.5);
@@ -27,11 +29,11 @@ fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
     let condition = conditioned.then(|| Array1::from_shape_fn(count, |row| 300.0 + row as f32));
     let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count), condition };
     let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
-    let rows = scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs);
-    Tensor::from_slice(&rows).to_kind(kind).view([count as i64, -1])
+    scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs, kind, Device::Cpu)
 }
 
-fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
+/// The objective of a model and its first weights.
+pub(super) fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
     let (networks, layout) = Sde::networks(input, COMPONENTS, conditioned);
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);

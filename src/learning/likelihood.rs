@@ -5,6 +5,7 @@
 //! |y|^2 + 2 sum_i log L_ii with L y = e - s m, where e is the whitened increment, m the drift and s = sqrt(dt / mean dt).
 //! L y = r is solved by forward substitution, column by column, for all samples at once.
 
+use std::cell::RefCell;
 use tch::{Kind, Tensor};
 
 /// Lower triangular matrices L, one per sample, in packed form.
@@ -57,8 +58,21 @@ impl Factor {
 pub fn triangle(diagonal: &Tensor, lower: &Tensor) -> Tensor {
     let (samples, size) = (diagonal.size()[0], diagonal.size()[1]);
     let zero = Tensor::zeros([samples, 1], (diagonal.kind(), diagonal.device()));
-    let index = Tensor::from_slice(&packed_positions(size)).to_device(diagonal.device());
-    Tensor::cat(&[diagonal, lower, &zero], 1).index_select(1, &index).view([samples, size, size])
+    let packed = Tensor::cat(&[diagonal, lower, &zero], 1);
+    POSITIONS.with_borrow_mut(|known| {
+        let device = diagonal.device();
+        let place = known.iter().position(|(found, index)| *found == size && index.device() == device);
+        let place = place.unwrap_or_else(|| {
+            known.push((size, Tensor::from_slice(&packed_positions(size)).to_device(device)));
+            known.len() - 1
+        });
+        packed.index_select(1, &known[place].1).view([samples, size, size])
+    })
+}
+
+thread_local! {
+    /// [`packed_positions`] on each device by d: to send them there in every step would make every step wait for the device.
+    static POSITIONS: RefCell<Vec<(i64, Tensor)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// For each element of a d x d matrix, row by row, its place in (diagonal, lower by columns, zero).

@@ -25,11 +25,14 @@ mod network;
 mod optimiser;
 mod parameters;
 mod product;
+mod split;
 mod store;
 mod team;
 
 #[cfg(test)]
 mod gradient_tests;
+#[cfg(test)]
+mod path_tests;
 #[cfg(test)]
 mod training_tests;
 

@@ -12,10 +12,14 @@ use super::{
     optimiser::AdamW,
     parameters::Parameters,
     sde::{Networks, Scales, Sde, SdeInput},
+    split::{place, split},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
+
+/// Number of this model in the random streams; the closure is model 1.
+const MODEL: u64 = 0;
 
 /// Number type of weights and data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,8 +174,8 @@ pub fn fit(
         return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
     }
     let (kind, device) = (train.precision.kind(), run.device);
-    let owned = pairs.place(run.ranks)?;
-    let (rows, held) = pairs.split(train.validation_fraction, run.seed, run.ranks)?;
+    let (owned, _) = place(pairs.dt.len(), run.ranks)?;
+    let (rows, held) = split(pairs.trajectory.view(), train.validation_fraction, (run.seed, MODEL), run.ranks)?;
     let own = |samples: &[usize]| -> Vec<usize> {
         samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
     };
@@ -180,19 +184,18 @@ pub fn fit(
         .with_condition(run.ranks, pairs.condition.as_ref());
     let held_dt = pairs.select(&own(&held)).2;
     let offsets = [scales.offset(run.ranks, dt.view()), scales.offset(run.ranks, held_dt.view())];
-    let packed = Tensor::from_slice(&scales.pack(pairs));
-    let packed = packed.to_kind(kind).view([pairs.dt.len() as i64, scales.columns() as i64]).to_device(device);
+    let packed = scales.pack(pairs, kind, device);
 
     let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
     let fused = Fused::new(&networks, &layout);
-    let parameters = Parameters::draw(layout, run.seed, 0, kind, device);
+    let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
     let objective = Likelihood { networks, components: pairs.components() as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let data = (&[packed][..], Rows { first: owned.start, owned });
     let threads = if train.threads > 0 { train.threads } else { run.threads };
     let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
-    let samples = Samples { model: 0, rows, held, offsets };
+    let samples = Samples { model: MODEL, rows, held, offsets };
     let records = optimise(&mut descent, &samples, train, run, observer)?;
     Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
 }

@@ -60,11 +60,11 @@ type Trained = Result<(Vec<f32>, Vec<EpochRecord>), LearningError>;
 
 /// Trains until the `end`-th step at most; returns weights and records, or the error, and what was said.
 fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
-    stoppable(path, identity, end, &|| false)
+    watched(path, identity, end, &|| false, 1)
 }
 
-/// As [`training`], until `stop` says so.
-fn stoppable(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool) -> (Trained, String) {
+/// As [`training`], until `stop` says so, with a look at the losses after every `look_every` steps.
+fn watched(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool, look_every: usize) -> (Trained, String) {
     let data: Vec<f32> = (0..SAMPLES).flat_map(|row| [row as f32 / 30.0 - 1.0, (row as f32).sin()]).collect();
     let data = [Tensor::from_slice(&data).view([SAMPLES as i64, 2])];
     let mut layout = Layout::default();
@@ -74,6 +74,7 @@ fn stoppable(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool) -
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
     let mut descent = Descent::new(objective, parameters, optimiser, rows, 1, &Alone);
+    descent.look_every = look_every;
     let samples = Samples { model: 0, rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
     let said = RefCell::new(String::new());
     let say = |text: &str| said.borrow_mut().push_str(text);
@@ -121,7 +122,7 @@ fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
         fs::remove_file(&path).unwrap();
         let left = Cell::new(steps);
         let stop = || left.replace(left.get().saturating_sub(1)) == 0;
-        let error = stoppable(&path, "whole", usize::MAX, &stop).0.unwrap_err();
+        let error = watched(&path, "whole", usize::MAX, &stop, 1).0.unwrap_err();
         let place = format!("epoch {}, before batch {}", steps / 5, steps % 5);
         assert!(error.to_string().contains(&place) && error.to_string().contains("goes on"), "{error}");
         let (result, said) = training(&path, "whole", usize::MAX);
@@ -141,6 +142,11 @@ fn a_loss_that_is_no_number_is_placed_and_the_last_good_state_is_kept() {
     assert!(message.contains("parameter norm") && message.contains("largest parameter"), "{message}");
     assert!(message.contains("last good checkpoint, at epoch 2, batch 2, is kept in"), "{message}");
     assert!(message.contains(path.to_str().unwrap()) && path.exists(), "{message}");
+    // An accelerator looks later, and names the same place; kept is what was known to be good then.
+    fs::remove_file(&path).unwrap();
+    let message = watched(&path, "bad", 13, &|| false, 64).0.unwrap_err().to_string();
+    assert!(message.contains("NaN in epoch 2, batch 3"), "{message}");
+    assert!(message.contains("last good checkpoint, at epoch 2, batch 0, is kept in"), "{message}");
     fs::remove_file(&path).unwrap();
     let message = training(&path, "bad", 0).0.unwrap_err().to_string();
     assert!(message.contains("epoch 0, batch 0") && !message.contains("checkpoint"), "{message}");

@@ -176,7 +176,11 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
             total.events += elapsed.events;
             total.time = elapsed.time;
             for copy in &own.copies {
-                self.local.paste(copy.at, copy.shape, &cut(values, plan.written, copy));
+                if copy.shape == plan.written {
+                    self.local.paste(copy.at, copy.shape, values);
+                } else {
+                    self.local.paste(copy.at, copy.shape, &cut(values, plan.written, copy));
+                }
             }
         }
         for ((_, parts), message) in receives.iter().zip(&incoming) {

@@ -15,7 +15,7 @@ use crate::{
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use serde_json::json;
 use tch::Device;
 
@@ -151,7 +151,9 @@ fn patches<S: System<Site: H5Type, Feature: Feature>>(
     let (input, share) = (context.input, context.world.share(context.input.pairs()));
     let pairs = Reader::open(&context.path("pairs.h5"))?;
     let observables = flattened(pairs.read_items::<f64>("patch_before", share.clone())?).mapv(|value| value as f32);
-    let mut patches = Patches::new(input.patch_shape().used(), S::CHANNELS, observables, device)?;
+    let trajectory: Array1<u32> = pairs.read_items("trajectory", share.clone())?.into_iter().collect();
+    let origin = (observables, trajectory);
+    let mut patches = Patches::new(input.patch_shape().used(), S::CHANNELS, origin, device)?;
     for first in share.clone().step_by(BLOCK) {
         let sites = flattened(pairs.read_items("before", first..(first + BLOCK).min(share.end))?);
         patches.put(first - share.start, features::<S>(sites.view()).view())?;

@@ -42,7 +42,12 @@ pub fn write(
     Ok(file.write("condition", first, shaped(&[values.len()], &values))?)
 }
 
-/// What names a condition in metrics and figures: `at 2.5`; nothing for a single system.
+/// The end of the name of a metric under a condition: `_at_2.5`; nothing for a single system.
+pub fn suffix(input: &Input, number: usize) -> String {
+    input.system.conditions().get(number).map_or_else(String::new, |condition| format!("_at_{condition}"))
+}
+
+/// What names a condition in figures: `at 2.5`; nothing for a single system.
 pub fn label(input: &Input, number: usize) -> String {
     input.system.conditions().get(number).map_or_else(String::new, |condition| format!("at {condition}"))
 }

@@ -103,10 +103,10 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
     })?;
     for trajectory in share {
         let items = trajectory..trajectory + 1;
-        let sites = truth.read_items::<S::Site>("snapshots", items.clone())?;
-        let observables = truth.read_items::<f64>("observables", items)?;
+        let observables = truth.read_items::<f64>("observables", items.clone())?;
         let observables = observables.into_dimensionality().expect("observables have three axes");
-        let states = latent_states::<S>(context, &closure, &scaling, sites, observables);
+        let sites = || Ok(truth.read_items("snapshots", items)?);
+        let states = latent_states::<S>(context, &closure, &scaling, observables, sites)?;
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }
@@ -149,8 +149,7 @@ fn equilibria(
 ) {
     let (choices, seed) = (context.input.evaluate, context.input.seed);
     let conditions = context.input.system.conditions().len().max(1);
-    let label = conditions::label(context.input, condition).replace(' ', "_");
-    let at = if label.is_empty() { label } else { format!("_{label}") };
+    let at = conditions::suffix(context.input, condition);
     for (component, observable) in observables.iter().enumerate() {
         let (name, unit) = (observable.name, observable.unit);
         let sample = |ensemble| {

@@ -137,26 +137,31 @@ pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
     Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
 }
 
-/// Scaled latent states of whole snapshots given as `[trajectory, record, site]` with their observables.
+/// Scaled latent states of whole snapshots, `[trajectory, record, component]`, from their observables
+/// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same order.
+///
+/// # Errors
+/// Those of `sites`.
 pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
     closure: &Closure,
     scaling: &Scaling,
-    sites: ArrayD<S::Site>,
     observables: Array3<f64>,
-) -> Array3<f32> {
+    sites: impl FnOnce() -> Result<ArrayD<S::Site>, StageError>,
+) -> Result<Array3<f32>, StageError> {
     let (trajectories, records, count) = observables.dim();
-    let shapes = (context.input.truth_shape(), context.input.patch_shape());
-    let sites = sites.into_shape_with_order((trajectories * records, shapes.0.sites())).expect("whole snapshots");
-    let mut blocks = Vec::new();
-    for block in sites.axis_chunks_iter(Axis(0), BLOCK) {
-        blocks.push(encode_snapshots::<S>(closure, block, shapes));
+    let mut encoded = Array2::zeros((trajectories * records, closure.variables()));
+    if closure.variables() > 0 {
+        let shapes = (context.input.truth_shape(), context.input.patch_shape());
+        let extents = (trajectories * records, shapes.0.sites());
+        let sites = sites()?.into_shape_with_order(extents).expect("whole snapshots");
+        let blocks = sites.axis_chunks_iter(Axis(0), BLOCK).zip(encoded.axis_chunks_iter_mut(Axis(0), BLOCK));
+        blocks.for_each(|(sites, mut encoded)| encoded.assign(&encode_snapshots::<S>(closure, sites, shapes)));
     }
-    let encoded = stacked(&blocks, closure.variables());
     let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
     let states = scaling.states(joined_state(observables.view(), encoded.view()));
     let components = states.ncols();
-    states.into_shape_with_order((trajectories, records, components)).expect("one state a record")
+    Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
 }
 
 /// All axes after the first as one.

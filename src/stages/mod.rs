@@ -20,6 +20,7 @@ mod progress;
 mod records;
 mod report;
 mod run;
+mod scaling;
 mod scores;
 mod sharing;
 mod simulate;
@@ -32,6 +33,7 @@ mod upsample;
 pub use context::{Context, Options};
 pub use plan::plan;
 pub use run::run;
+pub use scaling::report as report_scaling;
 
 use crate::{
     config::Input, dataset::DatasetError, dynamics::EvolveError, evaluation::EvaluationError, learning::LearningError,

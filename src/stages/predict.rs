@@ -157,12 +157,14 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         let lattice = start(input, system, trajectory);
         window.load(&lattice, [0; 3]);
         observables.push(intensive(system, &window));
-        sites.push(lattice.sites);
+        if closure.variables() > 0 {
+            sites.push(lattice.sites);
+        }
     }
-    let sites =
-        ArrayD::from_shape_vec(IxDyn(&[trajectories, 1, shape.sites()]), joined(&sites)).expect("whole lattices");
     let observables = Array3::from_shape_vec((trajectories, 1, S::OBSERVABLES.len()), joined(&observables))
         .expect("one row of observables a trajectory");
-    let states = latent_states::<S>(context, &closure, &scaling(context)?, sites, observables);
+    let sites =
+        || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
+    let states = latent_states::<S>(context, &closure, &scaling(context)?, observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
 }

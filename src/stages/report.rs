@@ -21,7 +21,7 @@ use crate::{
         SmallMultiples, Table, multiples::ensemble_panel, table::measured,
     },
     sampling::LocalRelax,
-    systems::System,
+    systems::{Observable, System},
 };
 use hdf5::H5Type;
 use ndarray::{Array2, ArrayD, concatenate};
@@ -67,7 +67,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         sections: vec![
             Section::new("Result").with(Block::Highlights(highlights(&metrics))),
             against_time::<S>(context, &ensembles),
-            distributions::<S>(context, &ensembles)?,
+            distributions::<S>(context, &ensembles, &metrics)?,
             snapshots(context, system)?,
             training(
                 context,
@@ -155,11 +155,18 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
     section
 }
 
-fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<Section, StageError> {
+fn distributions<S: System>(
+    context: &Context,
+    ensembles: &Ensembles,
+    metrics: &Metrics,
+) -> Result<Section, StageError> {
     let choices = context.input.evaluate;
     let mut section = Section::new("Equilibrium distributions");
     let conditions = context.input.system.conditions().len().max(1);
     for (component, observable) in S::OBSERVABLES.iter().enumerate() {
+        if conditions > 1 {
+            section = section.with(Block::Figure(against_condition(context, metrics, observable)));
+        }
         for condition in 0..conditions {
             let sample = |ensemble| {
                 let members = Ensembles::group(ensemble, condition, conditions);
@@ -193,6 +200,30 @@ fn distributions<S: System>(context: &Context, ensembles: &Ensembles) -> Result<
         }
     }
     Ok(section)
+}
+
+/// Equilibrium means of truth and of our models against the condition of a family of systems.
+fn against_condition(context: &Context, metrics: &Metrics, observable: &Observable) -> Figure {
+    let conditions = context.input.system.conditions();
+    let symbol = observable.symbol;
+    let mut figure = Figure::new(format!("Mean {symbol}"), Axis::linear("condition"), Axis::linear(symbol));
+    for (quantity, label, colour) in [("_truth", "truth", Colour::Truth), ("", "ours", Colour::Ours)] {
+        let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, &condition) in conditions.iter().enumerate() {
+            let suffix = conditions::suffix(context.input, number);
+            if let Some(metric) = metrics.get(&format!("equilibrium_{}{quantity}{suffix}", observable.name)) {
+                x.push(condition);
+                y.push(metric.value);
+                error.push(metric.std_error.unwrap_or(0.0));
+            }
+        }
+        let series = if colour == Colour::Truth { Series::points } else { Series::line };
+        figure = figure.with(series(label, colour, &x, &y).with_band(&error));
+    }
+    figure.described(
+        "Over the equilibrium part of all trajectories, with one standard error.",
+        "the line through the points.",
+    )
 }
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     config::Point,
+    learning::DeviceChoice,
     parallel::{Ranks, World},
     systems::with_system,
 };
@@ -66,6 +67,10 @@ fn prepare(context: &Context) -> Result<(), StageError> {
         context.stop.clear();
     }
     context.write_text("input.toml", &context.input.toml())?;
+    if context.options.device == DeviceChoice::Cuda {
+        // Said before hours of simulation, not after them.
+        context.device()?;
+    }
     context.world.barrier();
     Ok(())
 }

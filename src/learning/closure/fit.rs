@@ -8,12 +8,11 @@ use crate::{
         descent::{Descent, Rows, vector},
         optimiser::AdamW,
         parameters::Parameters,
+        split::{place, split},
     },
     parallel::Ranks,
-    rng::{Purpose, stream},
 };
 use ndarray::{Array2, ArrayView1};
-use rand::seq::SliceRandom;
 use std::sync::Arc;
 use tch::{Kind, Tensor, no_grad};
 
@@ -25,7 +24,7 @@ const RANGE_SAMPLES: usize = 100_000;
 const CHUNK: usize = 512;
 
 impl Closure {
-    /// Trains on the patches of all ranks, each of which passes its own; a tenth of them, drawn at random, is held out. The
+    /// Trains on the patches of all ranks, each of which passes its own; a tenth of the trajectories is held out. The
     /// losses in the records are those of [`Feature`], per feature. `observer` sees each epoch as it ends. With a checkpoint
     /// in `run` a training that was stopped goes on.
     ///
@@ -59,14 +58,10 @@ impl Closure {
                 ),
             });
         }
-        let counts: Vec<usize> =
-            run.ranks.gather(patches.observables.nrows() as f64).into_iter().map(|count| count as usize).collect();
-        let samples: usize = counts.iter().sum();
-        if samples < 2 {
-            return Err(LearningError::Shape(format!("{samples} patches are too few")));
-        }
-        let first: usize = counts[..run.ranks.rank()].iter().sum();
-        let owned = first..first + patches.observables.nrows();
+        let (owned, samples) = place(patches.observables.nrows(), run.ranks)?;
+        let first = owned.start;
+        let trajectory = patches.trajectory.view();
+        let (rows, held) = split(trajectory, train.validation_fraction, (run.seed, MODEL), run.ranks)?;
 
         let [feature_centre, feature_spread] = patches.moments(run.ranks);
         patches.normalise(&feature_centre, &feature_spread);
@@ -85,10 +80,6 @@ impl Closure {
         };
         let (network, layout) = Autoencoder::new(&input, F::SPINS, &shape.extents, shape.channels, shape.observables);
         let parameters = Parameters::draw(layout, run.seed, MODEL, Kind::Float, run.device);
-        let mut rows: Vec<usize> = (0..samples).collect();
-        rows.shuffle(&mut stream(run.seed, Purpose::Split, [MODEL, 0]));
-        let held = rows.split_off(samples - (samples / 10).max(1));
-
         let data = [patches.values, standardised(&patches.observables, &shape).to_device(run.device)];
         let optimiser = AdamW::new(parameters.flat(), train.weight_decay, None);
         let objective = Arc::new(network.clone());

@@ -8,7 +8,7 @@ use crate::{
     },
     parallel::Ranks,
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use std::marker::PhantomData;
 use tch::{Device, Kind, Tensor, kind::Element, no_grad};
 
@@ -47,6 +47,8 @@ pub struct Patches<F> {
     pub(super) values: Tensor,
     /// Observables of the patches, `[samples, m]`.
     pub(super) observables: Array2<f32>,
+    /// Trajectory that each patch comes from, `[samples]`: those of one trajectory stay on one side of the split.
+    pub(super) trajectory: Array1<u32>,
     /// Extents of a patch.
     pub(super) extents: Vec<usize>,
     /// Features a site.
@@ -55,14 +57,15 @@ pub struct Patches<F> {
 }
 
 impl<F: Feature> Patches<F> {
-    /// Room on `device` for as many patches as `observables` `[samples, m]` has rows; [`Patches::put`] fills it.
+    /// Room on `device` for patches with these observables, `[samples, m]`, from these trajectories, `[samples]`;
+    /// [`Patches::put`] fills it.
     ///
     /// # Errors
-    /// When patches have no sites or channels, or an observable is NaN or infinite.
+    /// When patches have no sites or channels, the lengths differ, or an observable is NaN or infinite.
     pub fn new(
         extents: Vec<usize>,
         channels: usize,
-        observables: Array2<f32>,
+        (observables, trajectory): (Array2<f32>, Array1<u32>),
         device: Device,
     ) -> Result<Self, LearningError> {
         let columns = channels * extents.iter().product::<usize>();
@@ -70,12 +73,16 @@ impl<F: Feature> Patches<F> {
             let reason = format!("patches of the extents {extents:?} with {channels} features a site are empty");
             return Err(LearningError::Shape(reason));
         }
+        if observables.nrows() != trajectory.len() {
+            let (rows, found) = (observables.nrows(), trajectory.len());
+            return Err(LearningError::Shape(format!("{rows} patches come from {found} trajectories")));
+        }
         finite("observables", observables.iter(), observables.ncols())?;
         let values = Tensor::zeros([observables.nrows() as i64, columns as i64], (F::KIND, device));
-        Ok(Self { values, observables, extents, channels, feature: PhantomData })
+        Ok(Self { values, observables, trajectory, extents, channels, feature: PhantomData })
     }
 
-    /// Patches that are at hand as a whole, `[samples, channels * sites]`.
+    /// Patches that are at hand as a whole, `[samples, channels * sites]`, each from a trajectory of its own.
     ///
     /// # Errors
     /// As [`Patches::new`] and [`Patches::put`].
@@ -86,7 +93,8 @@ impl<F: Feature> Patches<F> {
         device: Device,
     ) -> Result<Self, LearningError> {
         let channels = values.ncols() / extents.iter().product::<usize>().max(1);
-        let mut patches = Self::new(extents, channels, observables.to_owned(), device)?;
+        let trajectory = (0..values.nrows() as u32).collect();
+        let mut patches = Self::new(extents, channels, (observables.to_owned(), trajectory), device)?;
         patches.put(0, values)?;
         Ok(patches)
     }

@@ -6,6 +6,7 @@ use crate::{
 };
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// The units of a model, one number per latent component.
@@ -106,12 +107,23 @@ impl Scales {
     }
 
     /// One row per pair: standardised state (d), whitened increment (d), sqrt(dt / mean dt) (1), condition in [0, 1]
-    /// (if there is one).
-    pub fn pack(&self, pairs: &Pairs) -> Vec<f64> {
-        let mut rows = Vec::with_capacity(pairs.dt.len() * self.columns());
-        let both = pairs.z.outer_iter().zip(pairs.increment.outer_iter());
-        for (row, ((z, q), &dt)) in both.zip(&pairs.dt).enumerate() {
-            let dt = f64::from(dt);
+    /// (if there is one). A tensor on `device`, made block by block, so that the host holds no second copy.
+    pub fn pack(&self, pairs: &Pairs, kind: Kind, device: Device) -> Tensor {
+        const BLOCK: usize = 65_536;
+        let (count, columns) = (pairs.dt.len(), self.columns() as i64);
+        let packed = Tensor::zeros([count as i64, columns], (kind, device));
+        for first in (0..count).step_by(BLOCK) {
+            let rows = self.packed_rows(pairs, first..count.min(first + BLOCK));
+            let rows = Tensor::from_slice(&rows).to_kind(kind).view([-1, columns]);
+            packed.narrow(0, first as i64, rows.size()[0]).copy_(&rows);
+        }
+        packed
+    }
+
+    fn packed_rows(&self, pairs: &Pairs, block: Range<usize>) -> Vec<f64> {
+        let mut rows = Vec::with_capacity(block.len() * self.columns());
+        for row in block {
+            let (z, q, dt) = (pairs.z.row(row), pairs.increment.row(row), f64::from(pairs.dt[row]));
             let noise = (self.covariance_factor * dt).sqrt();
             let states = z.iter().zip(&self.centre).zip(&self.spread);
             rows.extend(states.map(|((&z, centre), spread)| (f64::from(z) - centre) / spread));
