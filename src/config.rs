@@ -103,11 +103,34 @@ pub struct SimulateInput {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpsampleInput {
-    /// Local dynamics of every overlapping patch at each level: `{ time = t }` or `{ events = n }`.
-    pub relax: Until,
+    /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }` or "none".
+    pub relax: Relax,
     /// Random initial states of the large system to add to the snapshots.
     #[serde(default)]
     pub shuffled: usize,
+}
+
+/// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relax {
+    /// Not at all: Upsample alone.
+    None,
+    /// For a span of time.
+    Time(f64),
+    /// For a number of events.
+    Events(u64),
+}
+
+impl Relax {
+    /// Where a patch stops; `None` without relaxation.
+    pub fn until(self) -> Option<Until> {
+        match self {
+            Self::None => None,
+            Self::Time(time) => Some(Until::Time(time)),
+            Self::Events(events) => Some(Until::Events(events)),
+        }
+    }
 }
 
 /// Partial evolution.
@@ -155,14 +178,17 @@ pub struct PredictInput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TruthInput {
-    /// What distinguishes the initial states (Ising: the magnetisation).
-    pub starts: Vec<f64>,
+    /// What distinguishes the initial states: for spins the magnetisation; see each system.
+    pub starts: Vec<toml::Value>,
     /// Trajectories from each.
     pub trajectories: usize,
     /// Time between records.
     pub interval: f64,
     /// Records a trajectory, the first at time 0.
     pub records: usize,
+    /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
     /// Side of the tiles that the lattice is cut into; it then advances by coloured sweeps, and ranks can share it.
     /// Absent, each trajectory evolves exactly, as one window of one rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,11 +206,13 @@ pub struct EvaluateInput {
     pub equilibrium: f64,
     /// Bootstrap resamples behind standard errors.
     pub resamples: usize,
+    /// Whether to compute the maximum mean discrepancy at every record too: it takes the square of the trajectories.
+    pub discrepancy: bool,
 }
 
 impl Default for EvaluateInput {
     fn default() -> Self {
-        Self { equilibrium: 0.5, resamples: 200 }
+        Self { equilibrium: 0.5, resamples: 200, discrepancy: false }
     }
 }
 
@@ -211,6 +239,11 @@ impl Input {
         self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))
     }
 
+    /// Shape of the patches of LocalRelax: the small system, or a patch where that is smaller.
+    pub fn relax_shape(&self) -> Shape {
+        self.system.shape(self.lattice.small.map_or(self.lattice.patch, |small| small.min(self.lattice.patch)))
+    }
+
     /// Shape of a patch.
     pub fn patch_shape(&self) -> Shape {
         self.system.shape(self.lattice.patch)
@@ -219,6 +252,11 @@ impl Input {
     /// Shape of the large system.
     pub fn large_shape(&self) -> Shape {
         self.system.shape(self.lattice.large)
+    }
+
+    /// Shape of the system of the direct simulation.
+    pub fn truth_shape(&self) -> Shape {
+        self.system.shape(self.truth.side.unwrap_or(self.lattice.large))
     }
 
     /// Shape of the tiles of the direct simulation.
@@ -264,10 +302,10 @@ impl Input {
         self.truth_groups() * self.truth.trajectories
     }
 
-    /// Condition (by number) and start of a trajectory of the direct simulation.
-    pub fn truth_start(&self, trajectory: usize) -> (usize, f64) {
+    /// Numbers of condition and start of a trajectory of the direct simulation.
+    pub fn truth_start(&self, trajectory: usize) -> (usize, usize) {
         let group = trajectory / self.truth.trajectories;
-        (group / self.truth.starts.len(), self.truth.starts[group % self.truth.starts.len()])
+        (group / self.truth.starts.len(), group % self.truth.starts.len())
     }
 
     /// Condition (by number) of a training trajectory, small or shuffled: they take the conditions in turn.

@@ -5,7 +5,7 @@ mod common;
 use common::threads::on_ranks;
 use tessera::{
     dynamics::{Elapsed, Events, Kmc, Law, LinearScan, RateClasses, Until},
-    lattice::{Cover, Lattice, Region, Shape, Stencil, Window},
+    lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window},
     parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers},
     rng::{Purpose, stream},
     sampling::LocalRelax,
@@ -150,7 +150,7 @@ fn local_relaxation_is_the_same_on_a_divided_lattice() {
         let all = on_ranks(ranks, |ranks| {
             let decomposition = Decomposition::new(shape, patch, ranks.size()).unwrap();
             let mut domain = Domain::new(decomposition, ranks.rank(), 4 + 1, &start);
-            let plan = domain.plan(&Cover::overlapping(shape, patch), 0);
+            let plan = domain.plan(&Cover::overlapping(shape, patch, Boundary::Periodic), 0);
             let workers = Workers::<Ising, Kmc<RateClasses>>::new(patch);
             let mut total = Elapsed::default();
             for group in 0..plan.groups() {

@@ -14,7 +14,7 @@ fn every_shipped_input_is_valid() {
         assert!(text.contains("the input is valid") && text.contains("patches K"), "{text}");
         checked += 1;
     }
-    assert!(checked >= 2);
+    assert!(checked >= 8);
 }
 
 #[test]
@@ -35,7 +35,10 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("temperature = 2.5", "temperature = \"hot\"", &["line 4", "a number or a list of numbers"]),
     ("large = 16", "large = 20", &["lattice.large is 20"]),
     ("large = 16", "large = 40", &["lattice.large is 40", "twos and threes"]),
-    ("patch = 8", "patch = 7", &["lattice.patch is 7", "even"]),
+    ("patch = 8\nlarge = 16", "patch = 5\nlarge = 10", &["side (5) must be even"]),
+    ("patch = 8\nlarge = 16", "patch = 7\nlarge = 16", &["multiple of lattice.patch = 7"]),
+    ("records = 6", "records = 6\nside = 12", &["truth.side is 12"]),
+    ("records = 6", "records = 6\nside = 32\ntile = 32", &["truth.tile is 32"]),
     ("trajectories = 12", "trajectories = 0", &["simulate.trajectories"]),
     ("relax = { time = 0.5 }", "relax = { time = 0.0 }", &["upsample.relax.time is 0"]),
     ("step = 0.5", "step = 0.3", &["truth.interval = 1", "predict.step = 0.3"]),
@@ -47,7 +50,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
-    ("large = 16", "large = 16\nsmall = 2", &["lattice.small = 2"]),
+    ("large = 16", "large = 16\nsmall = 3", &["side (3)"]),
     ("seed = 3", "seed = ", &["line 2"]),
 ];
 
@@ -75,12 +78,23 @@ fn bad_overrides_are_refused() {
         ("lattice.path=4", "did you mean `patch`?"),
         ("nonsense", "key=value"),
         ("sweep.seed=[1, 1]", "two points named seed=1"),
+        ("sweep.\"seed, lattice.patch\"=[[1, 8], [2]]", "no list of 2 values"),
     ] {
         let output = tessera(0, &["check", &input, "--set", set]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{set}: {error}");
         assert!(error.contains(expected), "{set}: {error}");
     }
+}
+
+#[test]
+fn keys_of_a_sweep_change_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let sweep = "sweep.\"lattice.patch, upsample.relax\"=[[8, \"none\"], [4, { time = 1.0 }]]";
+    let text = succeeds(0, &["check", &input, "--set", sweep]);
+    assert!(text.contains("point patch=8,relax=none") && text.contains("point patch=4,relax=time=1.0"), "{text}");
+    assert!(text.contains("no relaxation") && text.contains("relaxes for time 1"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tessera::{
     dynamics::{
         ClassedEvents, Dynamics, Elapsed, Events, EvolveError, Kmc, Law, LinearScan, RateClasses, Selector, Until,
     },
-    lattice::{Cover, Lattice, Region, Shape, Tiling, Window},
+    lattice::{Boundary, Cover, Lattice, Region, Shape, Tiling, Window},
     parallel::{Alone, Sweeps},
     rng::{Purpose, Rng, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings, upsampling_factors},
@@ -343,7 +343,7 @@ fn overlapping_patches_cover_every_site_four_times_and_colours_stay_apart() {
     for (lattice, patch) in [((16, 24), (8, 8)), ((32, 32), (8, 8)), ((20, 12), (4, 4))] {
         let (lattice, patch) = (Shape::plane(lattice.0, lattice.1), Shape::plane(patch.0, patch.1));
         let mut covered = Lattice::filled(lattice, 0);
-        for colour in Cover::overlapping(lattice, patch).groups {
+        for colour in Cover::overlapping(lattice, patch, Boundary::Periodic).groups {
             let mut painted = Lattice::filled(lattice, 0);
             for placed in colour {
                 let mut window = Window::<i32>::open(patch, 1);

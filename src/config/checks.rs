@@ -1,8 +1,9 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
-use super::{ConfigError, Input};
+use super::{ConfigError, Input, Relax};
 use crate::{
     dynamics::Until,
+    lattice::Boundary,
     sampling::{Surroundings, upsampling_factors},
 };
 
@@ -33,30 +34,40 @@ impl Input {
                 return Err(format!("lattice.{name} is {side}; it must be from 2 to {LONGEST}"));
             }
         }
-        if !patch.is_multiple_of(2) {
-            return Err(format!("lattice.patch is {patch}; it must be even, because patches overlap by half"));
-        }
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
+        }
+        if let Some(side) = self.truth.side.filter(|side| *side > LONGEST || !side.is_multiple_of(patch)) {
+            return Err(format!(
+                "truth.side is {side}; it must be a multiple of lattice.patch = {patch}, at most {LONGEST}"
+            ));
         }
         let Some(factors) = upsampling_factors(self.small_shape(), self.large_shape()) else {
             return Err(format!(
                 "lattice.large is {large}; it must be the small system's side ({small}) times a product of twos and threes"
             ));
         };
-        let mut side = small;
-        for factor in factors {
-            side *= factor;
-            if side < patch || !side.is_multiple_of(patch / 2) {
+        if self.upsample.relax != Relax::None && !factors.is_empty() {
+            let relax = small.min(patch);
+            if !relax.is_multiple_of(2) {
                 return Err(format!(
-                    "upsampling passes through a lattice of side {side}, which patches of side {patch} with a stride of \
-                     {} do not cover; change lattice.small = {small}",
-                    patch / 2
+                    "LocalRelax works in patches that overlap by half, so their side ({relax}) must be even; change it or set \
+                     upsample.relax = \"none\""
+                ));
+            }
+            if !small.is_multiple_of(relax / 2) {
+                return Err(format!(
+                    "patches of side {relax} with a stride of {} do not cover the levels above a small system of side \
+                     {small}; change lattice.small or set upsample.relax = \"none\"",
+                    relax / 2
                 ));
             }
         }
         match self.evolve.surroundings {
             Surroundings::Buffer(0) => Err("evolve.surroundings has a buffer of 0; use \"ghost\" instead".into()),
+            Surroundings::Buffer(_) if self.system.boundary() != Boundary::Periodic => {
+                Err("evolve.surroundings has a buffer, but this system ends in mirrors; use \"ghost\"".into())
+            }
             Surroundings::Buffer(width) if patch < large && width > (large - patch) / 2 => Err(format!(
                 "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; \
                  make the buffer at most {}",
@@ -118,10 +129,17 @@ impl Input {
         ] {
             positive(name, span)?;
         }
-        for (name, until) in [("upsample.relax", self.upsample.relax), ("evolve.until", self.evolve.until)] {
+        let spans = [
+            ("simulate.interval", Some(Until::Time(self.simulate.interval))),
+            ("truth.interval", Some(Until::Time(self.truth.interval))),
+            ("upsample.relax", self.upsample.relax.until()),
+            ("evolve.until", Some(self.evolve.until)),
+        ];
+        for (name, until) in spans.into_iter().filter_map(|(name, until)| Some((name, until?))) {
             if let Until::Time(time) = until {
                 positive(&format!("{name}.time"), time)?;
             }
+            self.system.check_span(until).map_err(|error| format!("{name}: {error}"))?;
         }
         if self.evolve.until == Until::Events(0) {
             return Err("evolve.until.events is 0; a pair needs at least one event".into());
@@ -142,7 +160,7 @@ impl Input {
     }
 
     fn check_tiles(&self) -> Result<(), String> {
-        let (Some(tile), large) = (self.truth.tile, self.lattice.large) else {
+        let (Some(tile), large) = (self.truth.tile, self.truth.side.unwrap_or(self.lattice.large)) else {
             return match self.truth.quantum {
                 Some(_) => Err("truth.quantum is set without truth.tile; give the side of the tiles too".into()),
                 None => Ok(()),
@@ -150,8 +168,13 @@ impl Input {
         };
         if tile == 0 || !large.is_multiple_of(tile) || tile == large {
             return Err(format!(
-                "truth.tile is {tile}; lattice.large = {large} must be a multiple of it, at least twice as long"
+                "truth.tile is {tile}; the side of the simulated system, {large}, must be a multiple of it, at least twice as long"
             ));
+        }
+        if !self.system.is_local() {
+            return Err(
+                "truth.tile is set, but this system cannot be cut: it has a mean field or ends in mirrors".into()
+            );
         }
         let Some(quantum) = self.truth.quantum else { return Ok(()) };
         positive("truth.quantum", quantum)?;

@@ -24,7 +24,8 @@ impl Point {
 }
 
 /// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
-/// lists, the first key of the sweep slowest; without `[sweep]` there is one point.
+/// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys parted by commas change together:
+/// `"lattice.small, upsample.relax" = [[64, "none"], [16, { time = 8.0 }]]`.
 ///
 /// # Errors
 /// The first thing that is wrong, with the line or the override it stands in.
@@ -39,7 +40,8 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
     let sweep = sweep_lists(swept)?;
     if let Some((key, entry)) = sweep
         .iter()
-        .find_map(|(key, _)| Some((key, overrides.iter().find(|entry| entry.split('=').next() == Some(key))?)))
+        .flat_map(|(key, _)| names(key))
+        .find_map(|key| Some((key, overrides.iter().find(|entry| entry.split('=').next() == Some(key))?)))
     {
         let message = format!("the input sweeps {key}; set the sweep instead, for instance 'sweep.\"{key}\"=[...]'");
         return Err(ConfigError::Parse { place: format!("--set {entry}"), message });
@@ -52,8 +54,10 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
                 values.iter().map(move |value| (set.clone(), table.clone(), value.clone())).collect::<Vec<_>>()
             })
             .map(|(mut done, mut table, value)| {
-                insert(&mut table, &key, value.clone())?;
-                done.push((key.clone(), value));
+                for (name, value) in together(&key, value)? {
+                    insert(&mut table, name, value.clone())?;
+                    done.push((name.to_owned(), value));
+                }
                 Ok((done, table))
             })
             .collect::<Result<_, ConfigError>>()?;
@@ -109,6 +113,24 @@ fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError>
     }
     place.insert(last.to_owned(), value);
     Ok(())
+}
+
+/// The keys that a key of the sweep names, parted by commas.
+fn names(key: &str) -> impl Iterator<Item = &str> {
+    key.split(',').map(str::trim)
+}
+
+/// A key of the sweep with its value; several keys with a value each when they change together.
+fn together(key: &str, value: Value) -> Result<Vec<(&str, Value)>, ConfigError> {
+    let keys: Vec<&str> = names(key).collect();
+    match value {
+        value if keys.len() == 1 => Ok(vec![(key, value)]),
+        Value::Array(values) if values.len() == keys.len() => Ok(keys.into_iter().zip(values).collect()),
+        value => Err(ConfigError::Parse {
+            place: format!("sweep.\"{key}\""),
+            message: format!("{value} is no list of {} values, one for each key that changes", keys.len()),
+        }),
+    }
 }
 
 fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, ConfigError> {

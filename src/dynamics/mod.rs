@@ -1,16 +1,19 @@
 //! How a window evolves in time, whatever the system: `evolve(law, window, until, rng)`.
 //!
 //! A [`Law`] says what a site is and how far it sees. [`Events`] adds rates and outcomes; [`Kmc`] turns them into
-//! rejection-free kinetic Monte Carlo with a [`Selector`] of the law's choice. Laws read, the engine writes.
+//! rejection-free kinetic Monte Carlo with a [`Selector`] of the law's choice. [`DriftNoise`] adds drift and noise;
+//! [`Langevin`] integrates them. Laws read, the engine writes.
 
 mod kmc;
+mod langevin;
 mod selectors;
 
 pub use kmc::Kmc;
+pub use langevin::{DriftNoise, Langevin};
 pub use selectors::{LinearScan, RateClasses, Selector};
 
 use crate::{
-    lattice::{Stencil, Window},
+    lattice::{Boundary, Lattice, Shape, Stencil, Window},
     rng::Rng,
 };
 use serde::{Deserialize, Serialize};
@@ -23,10 +26,31 @@ pub trait Law: Sync {
     const REACH: usize;
     /// How far from its own site an event writes: beyond this, sites never change by it.
     const SPREAD: usize = 0;
+    /// Whether a part of a system evolves from its halo alone wherever it lies: no mean field, no mirrors at the edges.
+    /// Only then several ranks can share one lattice.
+    const LOCAL: bool = true;
+    /// What lies beyond the edges of the system.
+    const BOUNDARY: Boundary = Boundary::Periodic;
     /// The sites that the rate or drift of a site depends on.
     fn stencil(&self) -> Stencil;
     /// The time step that all sites take at once from the same old state; `None` when events happen one at a time.
     fn synchronous_step(&self) -> Option<f64> {
+        None
+    }
+    /// A window that is a whole system.
+    fn closed_window(shape: Shape) -> Window<Self::Site> {
+        Window::closed(shape, Self::REACH).bounded(Self::BOUNDARY)
+    }
+    /// A window on a part of a system, with `halo` sites around it.
+    fn open_window(shape: Shape, halo: usize) -> Window<Self::Site> {
+        Window::open(shape, halo).bounded(Self::BOUNDARY)
+    }
+    /// The law in `window`, which holds a part of `lattice`, when surroundings beyond the halo matter (a mean field);
+    /// they are then held fixed like the halo. `None` when the law is the same everywhere.
+    fn among(&self, _lattice: &Lattice<Self::Site>, _window: &Window<Self::Site>) -> Option<Self>
+    where
+        Self: Sized,
+    {
         None
     }
 }
@@ -97,6 +121,22 @@ pub enum EvolveError {
         /// Total rate.
         total: f64,
     },
+    /// A stochastic differential equation was to stop after a number of events.
+    #[error("an equation of motion has no events to count; write {{ time = ... }}, a multiple of its step {step}")]
+    NoEvents {
+        /// The integrator's step.
+        step: f64,
+    },
+    /// A span of time that the integrator cannot hit.
+    #[error("a time of {time} is not a whole number of the system's steps of {step}; the nearest one is {nearest}")]
+    NotWhole {
+        /// Time asked for.
+        time: f64,
+        /// The integrator's step.
+        step: f64,
+        /// The nearest time that it can reach, at least one step.
+        nearest: f64,
+    },
 }
 
 /// The one primitive: something that advances a window.
@@ -112,4 +152,12 @@ pub trait Dynamics<L: Law> {
         until: Until,
         rng: &mut Rng,
     ) -> Result<Elapsed, EvolveError>;
+
+    /// Whether the dynamics can stop there at all; inputs are checked with it before anything is allocated.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn check(_law: &L, _until: Until) -> Result<(), EvolveError> {
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
 //! Windows that cover a lattice, in groups that may evolve at the same time with fixed surroundings.
 
-use super::{Shape, Tiling};
+use super::{Boundary, Shape, Tiling};
 
 /// A window of a cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +44,25 @@ impl Cover {
 
     /// Overlapping patches with stride half a patch (LocalRelax of Algorithm 1), numbered in the order of the groups.
     ///
-    /// Along each axis the patches are coloured in turn; the number of colours is the smallest divisor, at least 3, of
-    /// the number of patches, so that patches of one colour are at least half a patch apart.
+    /// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the patches
+    /// are coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of patches (3 between
+    /// mirrors), so that patches of one colour are at least half a patch apart.
     ///
     /// # Panics
     /// When half a patch does not divide the lattice.
-    pub fn overlapping(lattice: Shape, patch: Shape) -> Self {
+    pub fn overlapping(lattice: Shape, patch: Shape, boundary: Boundary) -> Self {
         let stride = Self::stride(patch);
         let counts: [usize; 3] = std::array::from_fn(|axis| {
             assert!(lattice.0[axis].is_multiple_of(stride[axis]), "half a patch of {patch:?} must divide {lattice:?}");
-            lattice.0[axis] / stride[axis]
+            match boundary {
+                Boundary::Periodic => lattice.0[axis] / stride[axis],
+                Boundary::Mirrored => (lattice.0[axis] - patch.0[axis]) / stride[axis] + 1,
+            }
         });
-        let colours = counts.map(|count| (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count));
+        let colours = counts.map(|count| match boundary {
+            Boundary::Periodic => (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count),
+            Boundary::Mirrored => count.min(3),
+        });
         let colour_of = |coordinate: [usize; 3]| std::array::from_fn(|axis| coordinate[axis] % colours[axis]);
         let mut numbers = 0..;
         let mut placed = |number| {

@@ -1,6 +1,6 @@
 //! A whole periodic lattice in compact row-major storage, one value a site.
 
-use super::Shape;
+use super::{Boundary, Shape};
 
 /// The microscopic state of a periodic system.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +56,18 @@ impl<S: Copy> Lattice<S> {
         }
     }
 
-    /// Copies the row that starts at `coordinate` (periodic) and runs along the fastest axis into `row`.
-    pub(super) fn copy_row(&self, coordinate: [isize; 3], row: &mut [S]) {
+    /// Copies the row that starts at `coordinate` and runs along the fastest axis into `row`.
+    pub(super) fn copy_row(&self, coordinate: [isize; 3], boundary: Boundary, row: &mut [S]) {
+        let [z, y, x] = coordinate;
+        match boundary {
+            Boundary::Periodic => self.copy_wrapped_row(coordinate, row),
+            Boundary::Mirrored => {
+                row.iter_mut().zip(x..).for_each(|(to, x)| *to = self.sites[self.shape.mirrored_index([z, y, x])]);
+            }
+        }
+    }
+
+    fn copy_wrapped_row(&self, coordinate: [isize; 3], row: &mut [S]) {
         let columns = self.shape.0[2];
         let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
         let line = &self.sites[start..start + columns];

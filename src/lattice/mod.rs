@@ -12,6 +12,6 @@ mod window;
 
 pub use cover::{Cover, Placed};
 pub use field::Lattice;
-pub use shape::{Shape, Stencil};
+pub use shape::{Boundary, Shape, Stencil};
 pub use tiling::Tiling;
 pub use window::{Region, Window};

@@ -44,10 +44,37 @@ impl Shape {
         (z * rows + y) * columns + x
     }
 
+    /// Row-major index of a coordinate at most one lattice away from the box: every edge is a mirror between two sites.
+    pub fn mirrored_index(self, coordinate: [isize; 3]) -> usize {
+        let inside = |axis: usize| mirrored(coordinate[axis], 0, self.0[axis] as isize);
+        self.wrapped_index(std::array::from_fn(inside))
+    }
+
     /// Coordinate of a row-major index.
     pub fn coordinate(self, index: usize) -> [usize; 3] {
         let [_, rows, columns] = self.0;
         [index / (rows * columns), index / columns % rows, index % columns]
+    }
+}
+
+/// What lies beyond the edges of a lattice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boundary {
+    /// The opposite side.
+    #[default]
+    Periodic,
+    /// The lattice again, seen in a mirror between two sites: no gradient across the edge (Neumann).
+    Mirrored,
+}
+
+/// A position seen in the mirrors at the lower and upper edge of `low..high`.
+pub(super) fn mirrored(position: isize, low: isize, high: isize) -> isize {
+    if position < low {
+        2 * low - 1 - position
+    } else if position >= high {
+        2 * high - 1 - position
+    } else {
+        position
     }
 }
 
@@ -56,6 +83,11 @@ impl Shape {
 pub struct Stencil(pub Vec<[isize; 3]>);
 
 impl Stencil {
+    /// The two nearest neighbours in a chain.
+    pub fn chain() -> Self {
+        Self(vec![[0, 0, -1], [0, 0, 1]])
+    }
+
     /// The four nearest neighbours on the square lattice.
     pub fn square() -> Self {
         Self(vec![[0, -1, 0], [0, 0, -1], [0, 0, 1], [0, 1, 0]])

@@ -3,8 +3,9 @@
 //! Sites are numbered in the padded box (box plus halo), row-major, so that a neighbour is a fixed offset away.
 //! An *open* window keeps its halo as it was loaded: those sites are surroundings and never change. A *closed*
 //! window is wrapped on itself: its halo repeats the opposite side, and every write keeps the copies up to date.
+//! Where a lattice ends in a mirror, the halo beyond its edge holds copies of the sites before it, in either kind.
 
-use super::{Lattice, Shape, Stencil};
+use super::{Boundary, Lattice, Shape, Stencil, shape::mirrored};
 use std::sync::Arc;
 
 /// What a padded site is.
@@ -12,9 +13,9 @@ use std::sync::Arc;
 enum Kind {
     /// A site of the box.
     Inside,
-    /// A halo site of a closed window: a copy of a site of the box.
+    /// A halo site that repeats a site of the box.
     Copy,
-    /// A halo site of an open window.
+    /// A halo site that is filled from outside.
     Surroundings,
 }
 
@@ -25,16 +26,30 @@ pub struct Window<S> {
     sites: Vec<S>,
 }
 
+/// What the halo beyond one side of the box holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    /// Surroundings.
+    Open,
+    /// The opposite side of the box.
+    Wrapped,
+    /// Surroundings up to the edge of the lattice, this many sites from the box; then their mirror image.
+    Mirror(usize),
+}
+
 #[derive(Debug)]
 struct Geometry {
     shape: Shape,
     halo: [usize; 3],
     padded: Shape,
+    boundary: Boundary,
     closed: bool,
+    /// Lower and upper side along each axis.
+    sides: [[Side; 2]; 3],
     kind: Vec<Kind>,
-    /// Closed windows: for each padded site the site of the box that it stands for.
+    /// For each padded site the site of the box that it stands for, or itself; empty for a window without copies.
     original: Vec<u32>,
-    /// Closed windows: the halo copies of padded site i are `copies[first_copy[i]..first_copy[i + 1]]`.
+    /// The halo copies of padded site i are `copies[first_copy[i]..first_copy[i + 1]]`.
     first_copy: Vec<u32>,
     copies: Vec<u32>,
 }
@@ -54,7 +69,7 @@ impl Region {
 impl<S: Copy + Default> Window<S> {
     /// A window whose halo of `halo` sites on each used axis is filled from outside.
     pub fn open(shape: Shape, halo: usize) -> Self {
-        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(halo), false))
+        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(halo), [[Side::Open; 2]; 3]))
     }
 
     /// A window closed on itself, with `reach` halo sites on each used axis.
@@ -64,7 +79,17 @@ impl<S: Copy + Default> Window<S> {
     pub fn closed(shape: Shape, reach: usize) -> Self {
         let short = shape.0.iter().any(|&extent| extent > 1 && extent < reach);
         assert!(!short, "a window closed on itself needs extents of at least {reach}, not {shape:?}");
-        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(reach), true))
+        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(reach), [[Side::Wrapped; 2]; 3]))
+    }
+
+    /// The same window for lattices with this boundary.
+    pub fn bounded(self, boundary: Boundary) -> Self {
+        let Geometry { shape, halo, closed, sides, .. } = *self.geometry;
+        let sides = match (boundary, closed) {
+            (Boundary::Mirrored, true) => [[Side::Mirror(0); 2]; 3],
+            _ => sides,
+        };
+        Self::with_geometry(Geometry { boundary, closed, ..Geometry::new(shape, halo, sides) })
     }
 
     fn with_geometry(geometry: Geometry) -> Self {
@@ -111,8 +136,8 @@ impl<S: Copy + Default> Window<S> {
     /// Writes a value into a site of the box and into its copies in a closed halo.
     pub fn write(&mut self, site: usize, value: S) {
         self.sites[site] = value;
-        if self.geometry.closed {
-            let geometry = &self.geometry;
+        let geometry = &self.geometry;
+        if !geometry.copies.is_empty() {
             let copies = geometry.first_copy[site] as usize..geometry.first_copy[site + 1] as usize;
             for &copy in &geometry.copies[copies] {
                 self.sites[copy as usize] = value;
@@ -123,11 +148,16 @@ impl<S: Copy + Default> Window<S> {
     /// Fills the box from `lattice`, the first site of the box at `origin`, and an open halo with what lies around it.
     /// The halo of a closed window repeats the box.
     pub fn load(&mut self, lattice: &Lattice<S>, origin: [isize; 3]) {
+        if self.geometry.boundary == Boundary::Mirrored && !self.geometry.closed {
+            self.face_mirrors(lattice.shape, origin);
+        }
+        let boundary = self.geometry.boundary;
         let columns = self.geometry.padded.0[2];
         let halo = self.geometry.halo.map(|width| width as isize);
         for (number, row) in self.sites.chunks_exact_mut(columns).enumerate() {
             let [z, y, _] = self.geometry.padded.coordinate(number * columns).map(|value| value as isize);
-            lattice.copy_row([origin[0] + z - halo[0], origin[1] + y - halo[1], origin[2] - halo[2]], row);
+            let start = [origin[0] + z - halo[0], origin[1] + y - halo[1], origin[2] - halo[2]];
+            lattice.copy_row(start, boundary, row);
         }
         if self.geometry.closed && lattice.shape != self.geometry.shape {
             self.close();
@@ -172,6 +202,27 @@ impl<S: Copy + Default> Window<S> {
         self.geometry.shape.0.map(|extent| if extent > 1 { region.margin } else { 0 })
     }
 
+    /// The sites of `region` in row-major order, copies left out.
+    pub fn own_sites_of(&self, region: Region) -> impl Iterator<Item = usize> {
+        self.sites_of(region).filter(|&site| self.geometry.kind[site] != Kind::Copy)
+    }
+
+    /// Finds the mirrors within the halo of an open window at `origin`.
+    fn face_mirrors(&mut self, lattice: Shape, origin: [isize; 3]) {
+        let Geometry { shape, halo, boundary, closed, .. } = *self.geometry;
+        let sides = std::array::from_fn(|axis| {
+            let above = lattice.0[axis] as isize - origin[axis] - shape.0[axis] as isize;
+            [origin[axis], above].map(|distance| match usize::try_from(distance) {
+                Ok(distance) if distance < halo[axis] => Side::Mirror(distance),
+                Ok(_) => Side::Open,
+                Err(_) => panic!("a window of {shape:?} at {origin:?} reaches over the mirror of {lattice:?}"),
+            })
+        });
+        if sides != self.geometry.sides {
+            self.geometry = Arc::new(Geometry { boundary, closed, ..Geometry::new(shape, halo, sides) });
+        }
+    }
+
     fn close(&mut self) {
         for site in 0..self.sites.len() {
             self.sites[site] = self.sites[self.geometry.original[site] as usize];
@@ -180,31 +231,49 @@ impl<S: Copy + Default> Window<S> {
 }
 
 impl Geometry {
-    fn new(shape: Shape, halo: [usize; 3], closed: bool) -> Self {
+    fn new(shape: Shape, halo: [usize; 3], sides: [[Side; 2]; 3]) -> Self {
         let padded = Shape(std::array::from_fn(|axis| shape.0[axis] + 2 * halo[axis]));
-        let inner = |site| -> [isize; 3] {
+        let closed = sides == [[Side::Wrapped; 2]; 3];
+        let none = u32::MAX;
+        let original_of = |site: usize| {
             let coordinate = padded.coordinate(site);
-            std::array::from_fn(|axis| coordinate[axis] as isize - halo[axis] as isize)
-        };
-        let kind = (0..padded.sites())
-            .map(|site| {
-                let inside =
-                    inner(site).iter().zip(shape.0).all(|(&value, extent)| (0..extent as isize).contains(&value));
-                match (inside, closed) {
-                    (true, _) => Kind::Inside,
-                    (false, true) => Kind::Copy,
-                    (false, false) => Kind::Surroundings,
+            let mut original = [0; 3];
+            for axis in 0..3 {
+                let extent = shape.0[axis] as isize;
+                let image = image(coordinate[axis] as isize - halo[axis] as isize, extent, sides[axis]);
+                if !(0..extent).contains(&image) {
+                    return none;
                 }
-            })
-            .collect();
-        let original = |site| {
-            let inner = inner(site);
-            let wrapped = |axis: usize| inner[axis].rem_euclid(shape.0[axis] as isize) + halo[axis] as isize;
-            padded.wrapped_index(std::array::from_fn(wrapped)) as u32
+                original[axis] = image + halo[axis] as isize;
+            }
+            padded.wrapped_index(original) as u32
         };
-        let original: Vec<u32> = if closed { (0..padded.sites()).map(original).collect() } else { Vec::new() };
+        let mut original: Vec<u32> = (0..padded.sites()).map(original_of).collect();
+        let kind_of = |(site, &original): (usize, &u32)| match original {
+            _ if original == none => Kind::Surroundings,
+            _ if original as usize == site => Kind::Inside,
+            _ => Kind::Copy,
+        };
+        let kind: Vec<Kind> = original.iter().enumerate().map(kind_of).collect();
+        if !kind.contains(&Kind::Copy) {
+            original = Vec::new();
+        }
+        original.iter_mut().zip(0..).filter(|(original, _)| **original == none).for_each(|(own, site)| *own = site);
         let (first_copy, copies) = copies_of(&original);
-        Self { shape, halo, padded, closed, kind, original, first_copy, copies }
+        Self { shape, halo, padded, boundary: Boundary::Periodic, closed, sides, kind, original, first_copy, copies }
+    }
+}
+
+/// The position in the box, along one axis, that a padded position stands for; outside the box for surroundings.
+fn image(position: isize, extent: isize, [low, high]: [Side; 2]) -> isize {
+    let edge = |side: Side| match side {
+        Side::Mirror(distance) => distance as isize,
+        // No halo is as wide, so that nothing lies beyond.
+        _ => isize::MAX / 4,
+    };
+    match low {
+        Side::Wrapped => position.rem_euclid(extent),
+        _ => mirrored(position, -edge(low), extent + edge(high)),
     }
 }
 

@@ -94,6 +94,18 @@ pub fn drift(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
     Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
 }
 
+/// Learned noise of the first component in the states of pairs, sqrt(Sigma_00), `[pairs]`, in raw units.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn noise(model: &Sde, pairs: &Pairs) -> Result<Vec<f32>, LearningError> {
+    let mut values = Vec::with_capacity(pairs.dt.len());
+    in_chunks(model, pairs, &mut |_, _, factor| {
+        values.extend(vector::<f32>(&factor.diagonal.narrow(1, 0, 1).to_kind(Kind::Float)));
+    })?;
+    Ok(values)
+}
+
 /// Drift and factor of the pairs, block of rows by block of rows.
 fn in_chunks(
     model: &Sde,

@@ -47,6 +47,8 @@ pub struct PartialEvolution<'a, S: System> {
     window: Window<S::Site>,
     dynamics: S::Dynamics,
     until: Until,
+    /// Whether the window is a part of the snapshot, not a system of its own.
+    within: bool,
     /// The patch within the window.
     patch: Region,
     /// Where observables change and are counted for the increment.
@@ -63,13 +65,13 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         let reach = S::REACH as isize;
         let whole = Region::BOX;
         let (window, patch_region, counted, inset) = match surroundings {
-            Surroundings::Periodic => (Window::closed(patch, S::REACH), whole, whole, 0),
-            _ if patch == lattice => (Window::closed(patch, S::REACH), whole, whole, 0),
-            Surroundings::Ghost => (Window::open(patch, 2 * S::REACH), whole, Region { margin: reach }, 0),
+            Surroundings::Periodic => (S::closed_window(patch), whole, whole, 0),
+            _ if patch == lattice => (S::closed_window(patch), whole, whole, 0),
+            Surroundings::Ghost => (S::open_window(patch, 2 * S::REACH), whole, Region { margin: reach }, 0),
             Surroundings::Buffer(width) => {
                 let grown = Shape(patch.0.map(|extent| if extent > 1 { extent + 2 * width } else { 1 }));
                 let inner = Region { margin: -(width as isize) };
-                (Window::open(grown, S::REACH), inner, inner, width as isize)
+                (S::open_window(grown, S::REACH), inner, inner, width as isize)
             }
         };
         Self {
@@ -77,6 +79,7 @@ impl<'a, S: System> PartialEvolution<'a, S> {
             window,
             dynamics: S::Dynamics::default(),
             until,
+            within: surroundings != Surroundings::Periodic,
             patch: patch_region,
             counted,
             inset,
@@ -99,7 +102,9 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         let before = self.window.values_of(self.patch).collect();
         let observables_before = self.per_site(self.patch);
         let counted_before = self.per_site(self.counted);
-        let elapsed = self.dynamics.evolve(self.system, &mut self.window, self.until, rng)?;
+        let among = self.within.then(|| self.system.among(snapshot, &self.window)).flatten();
+        let law = among.as_ref().unwrap_or(self.system);
+        let elapsed = self.dynamics.evolve(law, &mut self.window, self.until, rng)?;
         let counted_after = self.per_site(self.counted);
         Ok(Pair {
             before,

@@ -15,13 +15,14 @@ pub struct LocalRelax<'a, S: System> {
     system: &'a S,
     window: Window<S::Site>,
     dynamics: S::Dynamics,
-    until: Until,
+    until: Option<Until>,
 }
 
 impl<'a, S: System> LocalRelax<'a, S> {
-    /// Relaxation of each patch of shape `patch` for `until`.
-    pub fn new(system: &'a S, patch: Shape, until: Until) -> Self {
-        Self { system, window: Window::open(patch, S::REACH), dynamics: S::Dynamics::default(), until }
+    /// Relaxation of each patch of shape `patch` for `until`; nothing at all when that is `None`.
+    pub fn new(system: &'a S, patch: Shape, until: impl Into<Option<Until>>) -> Self {
+        let window = S::open_window(patch, S::REACH);
+        Self { system, window, dynamics: S::Dynamics::default(), until: until.into() }
     }
 
     /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of patch number p.
@@ -34,10 +35,13 @@ impl<'a, S: System> LocalRelax<'a, S> {
         stream: impl Fn(u64) -> Rng,
     ) -> Result<Elapsed, EvolveError> {
         let mut total = Elapsed::default();
-        let patches = Cover::overlapping(lattice.shape, self.window.shape());
+        let Some(until) = self.until else { return Ok(total) };
+        let patches = Cover::overlapping(lattice.shape, self.window.shape(), S::BOUNDARY);
         for patch in patches.groups.into_iter().flatten() {
             self.window.load(lattice, patch.origin);
-            total += self.dynamics.evolve(self.system, &mut self.window, self.until, &mut stream(patch.number))?;
+            let among = self.system.among(lattice, &self.window);
+            let law = among.as_ref().unwrap_or(self.system);
+            total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.number))?;
             self.window.store(lattice, patch.origin, Region::BOX);
         }
         Ok(total)

@@ -3,6 +3,7 @@
 use super::{
     Context, Stage, StageError, conditions,
     latent::{Scaling, latent_states, scaling},
+    scores,
     train::{Training, kinds, trainings},
 };
 use crate::{
@@ -125,6 +126,7 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
         for condition in 0..input.system.conditions().len().max(1) {
             equilibria(context, &mut metrics, &ensembles, models, observables, (condition, &suffix));
         }
+        scores::insert(context, &mut metrics, &ensembles, (kind, models), observables)?;
     }
     for Training { kind, seed, calibration, .. } in trainings(context)? {
         for (component, variance) in calibration.into_iter().enumerate() {
@@ -217,7 +219,7 @@ fn test_errors(
 }
 
 /// Mean over training seeds with the error between them; with one seed its own error.
-fn over_models(found: &[Metric], unit: &str) -> Metric {
+pub fn over_models(found: &[Metric], unit: &str) -> Metric {
     match found {
         [one] => one.clone(),
         many => Metric::mean_of(&many.iter().map(|metric| metric.value).collect::<Vec<_>>(), unit),

@@ -34,7 +34,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     declare::<S>(&mut file, input.pairs(), patch)?;
     conditions::declare(&mut file, input, "pair", input.pairs())?;
     let evolving = Evolving { input, family: system.family(), tiling, states, sources };
-    if context.options.ranks_per_snapshot == 1 {
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
         evolving.one_by_one(context, &large, &mut file)?;
     } else {
         evolving.in_teams(context, &large, &mut file)?;

@@ -152,7 +152,7 @@ pub fn latent_states<S: System<Feature: Feature>>(
     let (trajectories, records, count) = observables.dim();
     let mut encoded = Array2::zeros((trajectories * records, closure.variables()));
     if closure.variables() > 0 {
-        let shapes = (context.input.large_shape(), context.input.patch_shape());
+        let shapes = (context.input.truth_shape(), context.input.patch_shape());
         let extents = (trajectories * records, shapes.0.sites());
         let sites = sites()?.into_shape_with_order(extents).expect("whole snapshots");
         let blocks = sites.axis_chunks_iter(Axis(0), BLOCK).zip(encoded.axis_chunks_iter_mut(Axis(0), BLOCK));

@@ -11,6 +11,7 @@ mod context;
 mod diagnosis;
 mod evaluate;
 mod evolve;
+mod finite_size;
 mod latent;
 mod ledger;
 mod plan;
@@ -20,6 +21,7 @@ mod records;
 mod report;
 mod run;
 mod scaling;
+mod scores;
 mod sharing;
 mod simulate;
 mod stop;
@@ -143,7 +145,11 @@ impl Stage {
                 train["fit"].as_object_mut().map(|fit| fit.remove("checkpoint_seconds"));
                 json!([input.covariance_factor(), train])
             }
-            Self::Truth => json!([system, input.lattice.large, input.truth]),
+            Self::Truth => {
+                let mut truth = json!(input.truth);
+                truth["side"] = json!(input.truth_shape().0);
+                json!([system, truth])
+            }
             Self::Predict => json!([system, input.truth, input.predict]),
             Self::Evaluate => json!(input.evaluate),
             Self::Report => json!([]),

@@ -36,10 +36,13 @@ pub fn plan(input: &Input) -> String {
     line(
         "upsample",
         format!(
-            "{} snapshots, of which {} shuffled; each overlapping patch relaxes for {}",
+            "{} snapshots, of which {} shuffled; {}",
             input.large_snapshots(),
             input.upsample.shuffled,
-            span(input.upsample.relax)
+            match input.upsample.relax.until() {
+                Some(until) => format!("each overlapping patch relaxes for {}", span(until)),
+                None => "no relaxation".into(),
+            }
         ),
     );
     line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));
@@ -58,7 +61,7 @@ pub fn plan(input: &Input) -> String {
         format!(
             "{trajectories} trajectories x {} records, {:.3e} site-times",
             input.truth.records,
-            (trajectories * (input.truth.records - 1) * large.sites()) as f64 * input.truth.interval,
+            (trajectories * (input.truth.records - 1) * input.truth_shape().sites()) as f64 * input.truth.interval,
         ),
     );
     line(
@@ -81,26 +84,26 @@ pub fn plan(input: &Input) -> String {
     text
 }
 
-/// Bytes of the stage's data file, one byte a site.
+/// Bytes of the stage's data file.
 fn bytes(stage: Stage, input: &Input) -> Option<f64> {
-    let [small, patch, large] =
-        [input.small_shape(), input.patch_shape(), input.large_shape()].map(|shape| shape.sites());
+    let shapes = [input.small_shape(), input.patch_shape(), input.large_shape(), input.truth_shape()];
+    let [small, patch, large, truth] = shapes.map(|shape| shape.sites() * input.system.site_bytes());
     let trajectories = input.truth_trajectories();
     let bytes = match stage {
         Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (2 * patch + 92),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
-        Stage::Truth => trajectories * input.truth.records * (large + 16),
+        Stage::Truth => trajectories * input.truth.records * (truth + 16),
         _ => return None,
     };
     Some(bytes as f64)
 }
 
-/// Peak memory of a single rank, which holds all training patches, one byte a site; blocks of snapshots are bounded.
+/// Peak memory of a single rank, which holds all training patches; blocks of snapshots are bounded.
 fn memory(input: &Input) -> f64 {
-    let patch = input.patch_shape().sites();
+    let patch = input.patch_shape().sites() * input.system.site_bytes();
     let training = input.pairs() * (patch + 48 * (2 + input.closure.components()));
-    let record = input.truth.records * input.large_shape().sites();
+    let record = input.truth.records * input.truth_shape().sites() * input.system.site_bytes();
     (training + (6 * record).max(400 << 20)) as f64 + 3e8
 }

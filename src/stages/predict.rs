@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     dataset::Field,
-    lattice::Window,
     learning::{Closure, Feature, Rollout, Sde, rollout::GROUP},
     parallel::Ranks,
     systems::System,
@@ -148,9 +147,9 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     system: &S,
 ) -> Result<Array2<f32>, StageError> {
-    let (input, shape) = (context.input, context.input.large_shape());
+    let (input, shape) = (context.input, context.input.truth_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
-    let mut window = Window::closed(shape, S::REACH);
+    let mut window = S::closed_window(shape);
     let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {

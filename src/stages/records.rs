@@ -48,7 +48,7 @@ impl Records {
         rng: &mut Rng,
         dynamics: &mut S::Dynamics,
     ) -> Result<Trajectory<S::Site>, StageError> {
-        let mut window = Window::closed(start.shape, S::REACH);
+        let mut window = S::closed_window(start.shape);
         window.load(start, [0; 3]);
         let sites = Vec::with_capacity(self.records * start.shape.sites());
         let mut trajectory = Trajectory { sites, observables: Vec::new() };
@@ -129,7 +129,7 @@ pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
 /// which patch.
 pub fn mean_over_patches<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: Shape) -> Vec<f64> {
     let tiling = Tiling::new(lattice.shape, patch).expect("the input was checked: patches tile the lattice");
-    let mut window = Window::open(patch, S::REACH);
+    let mut window = S::open_window(patch, S::REACH);
     let mut total = vec![0.0; S::OBSERVABLES.len()];
     for number in 0..tiling.len() {
         window.load(lattice, tiling.origin(number));

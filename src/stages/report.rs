@@ -137,6 +137,7 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
             .enumerate()
             .map(|(group, all)| {
                 let (condition, start) = input.truth_start(group * input.truth.trajectories);
+                let start = &input.truth.starts[start];
                 let title = format!("start {start} {}", conditions::label(input, condition));
                 let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
                 let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
@@ -233,7 +234,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
     let shape = input.small_shape();
-    let mut relax = LocalRelax::new(system, input.patch_shape(), input.upsample.relax);
+    let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
     let mut section = Section::new("From small to large");
     let last = input.simulate.snapshots - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {

@@ -1,9 +1,9 @@
 //! The joint result of a sweep: `metrics.json` with all points, and one report.
 
-use super::{StageError, context::write_whole};
+use super::{StageError, context::write_whole, finite_size::scaling};
 use crate::{
     config::Point,
-    evaluation::Metric,
+    evaluation::{Metric, Metrics},
     report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table, series::Mark},
 };
 use serde_json::{Map, Value, json};
@@ -23,43 +23,102 @@ pub fn join(points: &[Point], folders: &[PathBuf], base: &Path, name: &str) -> R
         let set: Map<String, Value> = point.set.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         all.push(json!({"set": set, "metrics": metrics}));
     }
-    let joint = json!({"points": all, "fits": {}});
+    let (fits, section) = scaling(points, &all).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
+    let joint = json!({"points": all, "fits": fits});
     write_whole(&base.join("metrics.json"), &serde_json::to_string_pretty(&joint).unwrap_or_default())?;
-    write_whole(&base.join("report.html"), &page(points, &all, name).html()?)
+    write_whole(&base.join("report.html"), &page(points, &all, (fits, section), name).html()?)
 }
+
+/// Tables of a sweep: title, caption, what to look for, metrics. Those that no point has are left out.
+const TABLES: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "Test error at each point",
+        "Relative error of the mean trajectory, averaged over the initial states; the error is between training seeds where there are several, else from the bootstrap.",
+        "errors well above the noise floor, which is what two ensembles of one law would give.",
+        &[
+            "test_error",
+            "test_error_baseline",
+            "test_error_observables",
+            "test_error_noise_floor",
+            "diverged",
+            "diverged_baseline",
+        ],
+    ),
+    (
+        "Discrepancy at each point",
+        "Maximum mean discrepancy of the scaled observables, averaged over times and initial states.",
+        "values near that of two halves of the truth.",
+        &["mmd", "mmd_baseline", "mmd_halves_of_truth"],
+    ),
+    (
+        "Equations of one component",
+        "dz = (a z + b) dt + c dB: slope a and value b at zero of the line through the learned drift, and mean noise c.",
+        "the values of the theory.",
+        &["drift_slope", "drift_at_zero", "noise"],
+    ),
+    (
+        "Equilibrium of the magnetisation",
+        "Distance of the distributions and rate of reversals of the sign.",
+        "equal rates, small distances.",
+        &[
+            "wasserstein_1_magnetisation",
+            "wasserstein_1_magnetisation_baseline",
+            "reversal_rate",
+            "reversal_rate_baseline",
+            "reversal_rate_truth",
+            "outside_range",
+            "outside_range_baseline",
+        ],
+    ),
+];
+
+/// Figures of a sweep over one number: title, metric, that of the baseline, label of the axis.
+const FIGURES: &[(&str, &str, &str, &str)] = &[
+    ("Test error", "test_error", "test_error_baseline", "relative error"),
+    ("Discrepancy", "mmd", "mmd_baseline", "mmd"),
+];
 
 fn metric(point: &Value, name: &str) -> Option<Metric> {
     serde_json::from_value(point["metrics"][name].clone()).ok()
 }
 
-fn page(points: &[Point], all: &[Value], name: &str) -> Report {
+fn page(points: &[Point], all: &[Value], (fits, scaling): (Metrics, Option<Section>), name: &str) -> Report {
     let labels: Vec<String> = points.iter().map(Point::label).collect();
-    let names: Vec<&str> = ["test_error", "test_error_baseline", "test_error_observables", "test_error_noise_floor"]
-        .into_iter()
-        .filter(|name| metric(&all[0], name).is_some())
-        .collect();
-    let mut table = Table::new("Test error at each point", &[&["point"][..], &names].concat()).described(
-        "Relative error of the mean trajectory, averaged over the initial states; the error is between training seeds where there are several, else from the bootstrap.",
-        "errors well above the noise floor, which is what two ensembles of one law would give.",
-    );
-    for (label, point) in labels.iter().zip(all) {
-        let cells = names.iter().map(|name| metric(point, name).map_or(Cell::Empty, Cell::Metric));
-        table = table.row(std::iter::once(Cell::Text(label.clone())).chain(cells).collect());
+    let mut tables = Vec::new();
+    for (title, caption, look_for, names) in TABLES {
+        let found = |name: &&str| all.iter().any(|point| metric(point, name).is_some());
+        let names: Vec<&str> = names.iter().copied().filter(found).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let mut table = Table::new(*title, &[&["point"][..], &names].concat()).described(*caption, *look_for);
+        for (label, point) in labels.iter().zip(all) {
+            let cells = names.iter().map(|name| metric(point, name).map_or(Cell::Empty, Cell::Metric));
+            table = table.row(std::iter::once(Cell::Text(label.clone())).chain(cells).collect());
+        }
+        tables.push(table);
     }
-    let mut section = Section::new("Sweep").with(Block::Table(table));
-    if let Some(figure) = figure(points, all) {
-        section = section.with(Block::Figure(figure));
-    }
+    let section = tables.into_iter().map(Block::Table).fold(Section::new("Sweep"), Section::with);
+    let section =
+        FIGURES.iter().filter_map(|shown| figure(points, all, shown)).map(Block::Figure).fold(section, Section::with);
+    let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
     let links = labels.iter().map(|label| format!("{label}/report.html")).collect::<Vec<_>>().join("\n\n");
     Report {
         title: format!("{name}: {} points", points.len()),
         subtitle: format!("tessera {}, revision {}", env!("CARGO_PKG_VERSION"), env!("TESSERA_REVISION")),
-        sections: vec![section, Section::new("Reports of the points").with(Block::Text(links))],
+        sections: std::iter::once(section)
+            .chain(scaling)
+            .chain([Section::new("Reports of the points").with(Block::Text(links))])
+            .collect(),
     }
 }
 
-/// Errors against the swept key, when it is one number.
-fn figure(points: &[Point], all: &[Value]) -> Option<Figure> {
+/// A metric against the swept key, when it is one number.
+fn figure(
+    points: &[Point],
+    all: &[Value],
+    (title, ours, baseline, label): &(&str, &str, &str, &str),
+) -> Option<Figure> {
     let [(key, _)] = &points[0].set[..] else { return None };
     let number = |point: &Point| match &point.set[0].1 {
         toml::Value::Integer(value) => Some(*value as f64),
@@ -67,11 +126,9 @@ fn figure(points: &[Point], all: &[Value]) -> Option<Figure> {
         _ => None,
     };
     let x: Vec<f64> = points.iter().map(number).collect::<Option<_>>()?;
-    let mut figure = Figure::new("Test error", Axis::linear(key.as_str()), Axis::logarithmic("relative error"))
+    let mut figure = Figure::new(*title, Axis::linear(key.as_str()), Axis::logarithmic(*label))
         .described("Error bars: one standard error.", "");
-    for (name, label, colour) in
-        [("test_error", "ours", Colour::Ours), ("test_error_baseline", "baseline", Colour::Baseline)]
-    {
+    for (name, label, colour) in [(ours, "ours", Colour::Ours), (baseline, "baseline", Colour::Baseline)] {
         let found: Vec<Metric> = all.iter().filter_map(|point| metric(point, name)).collect();
         if found.len() == x.len() {
             let values: Vec<f64> = found.iter().map(|metric| metric.value).collect();
@@ -81,5 +138,5 @@ fn figure(points: &[Point], all: &[Value]) -> Option<Figure> {
             figure = figure.with(series);
         }
     }
-    Some(figure)
+    (!figure.series.is_empty()).then_some(figure)
 }

@@ -17,7 +17,7 @@ use crate::{
     lattice::{Lattice, Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
     rng::{Purpose, stream},
-    systems::System,
+    systems::{System, starts_of},
 };
 use hdf5::H5Type;
 use std::time::Instant;
@@ -26,7 +26,8 @@ use std::time::Instant;
 pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
     let (condition, start) = input.truth_start(trajectory);
-    system.under(condition).draw(input.large_shape(), Some(start), &mut rng)
+    let starts = starts_of(system, &input.truth.starts).expect("the input was checked");
+    system.under(condition).draw(input.truth_shape(), Some(starts[start]), &mut rng)
 }
 
 /// Runs the stage. Trajectory number `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]`
@@ -35,7 +36,7 @@ pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (shape, choices) = (context.input.large_shape(), &context.input.truth);
+    let (shape, choices) = (context.input.truth_shape(), &context.input.truth);
     let trajectories = context.input.truth_trajectories();
     let records = Records { trajectories, records: choices.records, interval: choices.interval, shape };
     let mut file = context.create(Stage::Truth, "truth.h5")?;

@@ -51,7 +51,7 @@ pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     let mut file = context.create(Stage::Upsample, "large.h5")?;
     declare::<S>(&mut file, input.large_snapshots(), input.large_shape())?;
     conditions::declare(&mut file, input, "snapshot", input.large_snapshots())?;
-    if context.options.ranks_per_snapshot == 1 {
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
         one_by_one(context, system, &small, &mut file)?;
     } else {
         in_teams(context, system, &small, &mut file)?;
@@ -80,7 +80,7 @@ fn one_by_one<S: System<Site: H5Type>>(
         file,
         |items| Ok((items.start, small_snapshots::<S>(input, small, items)?)),
         || {
-            let relax = |member| LocalRelax::new(member, input.patch_shape(), input.upsample.relax);
+            let relax = |member| LocalRelax::new(member, input.relax_shape(), input.upsample.relax.until());
             family.iter().map(relax).collect::<Vec<_>>()
         },
         |relax, (first, small), item| {
@@ -93,7 +93,7 @@ fn one_by_one<S: System<Site: H5Type>>(
                 }
                 None => shuffled(input, system, item),
             };
-            let observables = mean_over_patches(system, &lattice, input.patch_shape());
+            let observables = mean_over_patches(system, &lattice, input.relax_shape());
             Ok((lattice.sites, observables))
         },
         |file, items, block| {
@@ -118,7 +118,7 @@ fn in_teams<S: System<Site: H5Type>>(
     file: &mut Writer,
 ) -> Result<(), StageError> {
     let (input, count) = (context.input, S::OBSERVABLES.len());
-    let (small_shape, patch) = (input.small_shape(), input.patch_shape());
+    let (small_shape, patch) = (input.small_shape(), input.relax_shape());
     let workers = Workers::new(patch);
     Teamwork { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() }.share_out(
         context,
@@ -158,7 +158,7 @@ fn raise_together<S: System>(
     snapshot: u64,
     small: Lattice<S::Site>,
 ) -> Result<Domain<S::Site>, StageError> {
-    let (patch, until) = (input.patch_shape(), input.upsample.relax);
+    let (patch, until) = (input.relax_shape(), input.upsample.relax.until());
     let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
     let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
         let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
@@ -171,9 +171,11 @@ fn raise_together<S: System>(
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {
             Ok(mut domain) => {
-                let plan = domain.plan(&Cover::overlapping(lattice.shape, patch), 0);
-                for group in 0..plan.groups() {
-                    domain.evolve(team, system, (&plan, group), workers, until, patch_stream)?;
+                if let Some(until) = until {
+                    let plan = domain.plan(&Cover::overlapping(lattice.shape, patch, S::BOUNDARY), 0);
+                    for group in 0..plan.groups() {
+                        domain.evolve(team, system, (&plan, group), workers, until, patch_stream)?;
+                    }
                 }
                 if last {
                     return Ok(domain);

@@ -4,13 +4,12 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Condition, Observable, System};
+use super::{Condition, Observable, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
 };
-use rand::{Rng as _, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the model.
@@ -77,6 +76,7 @@ impl ClassedEvents for Ising {
 
 impl System for Ising {
     type Dynamics = Kmc<RateClasses>;
+    type Start = f64;
 
     const OBSERVABLES: &'static [Observable] = &[
         Observable { name: "magnetisation", symbol: "M", unit: "1", scaled: false },
@@ -94,12 +94,7 @@ impl System for Ising {
 
     /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
-        let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));
-        let up = ((1.0 + magnetisation) / 2.0 * shape.sites() as f64).round() as usize;
-        let mut lattice = Lattice::filled(shape, -1);
-        lattice.sites[..up.min(shape.sites())].fill(1);
-        lattice.sites.shuffle(rng);
-        lattice
+        spins::shuffled(shape, start, rng)
     }
 
     fn observe(&self, window: &Window<i8>, region: Region) -> Vec<f64> {
@@ -124,21 +119,13 @@ impl System for Ising {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        if let Some(start) = starts.iter().find(|start| !(-1.0..=1.0).contains(*start)) {
-            return Err(format!("truth.starts holds {start}; a start is a magnetisation, from -1 to 1"));
-        }
         let temperatures = self.temperature.all();
         if temperatures.is_empty() {
             return Err("system.ising.temperature is an empty list; it needs a temperature".into());
         }
-        if let Some(bad) = temperatures.iter().find(|&&temperature| !(temperature > 0.0 && temperature.is_finite())) {
-            return Err(format!("system.ising.temperature is {bad}; it must be above 0"));
-        }
-        if !self.field.is_finite() {
-            return Err(format!("system.ising.field is {}; it must be a finite number", self.field));
-        }
-        Ok(())
+        spins::check("ising", temperatures, self.field, starts)
     }
+
     fn conditions(&self) -> &[f64] {
         self.temperature.family()
     }

@@ -3,17 +3,25 @@
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
 mod condition;
+mod curie_weiss;
+mod fields;
 mod ising;
+mod linear_chain;
+mod predator_prey;
+mod spins;
 
 pub use condition::Condition;
+pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
+pub use linear_chain::LinearChain;
+pub use predator_prey::PredatorPrey;
 
 use crate::{
-    dynamics::{Dynamics, Law},
-    lattice::{Lattice, Region, Shape, Window},
+    dynamics::{Dynamics, EvolveError, Law, Until},
+    lattice::{Boundary, Lattice, Region, Shape, Window},
     rng::Rng,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// A macroscopic observable of a system, intensive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +41,9 @@ pub trait System: Law + Clone + Send {
     /// The kernel that evolves it.
     type Dynamics: Dynamics<Self> + Default + Send;
 
+    /// What fixes an initial state up to noise, as an input's `truth.starts` lists it: a number, or several.
+    type Start: Copy + DeserializeOwned;
+
     /// The macroscopic observables z*, in the order of `observe`.
     const OBSERVABLES: &'static [Observable];
 
@@ -49,7 +60,7 @@ pub trait System: Law + Clone + Send {
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
 
     /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<Self::Site>;
+    fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site>;
 
     /// Sums over the sites of `region` of each observable's density, pairs counted half from each end with the real
     /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
@@ -62,7 +73,7 @@ pub trait System: Law + Clone + Send {
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    fn check(&self, starts: &[f64]) -> Result<(), String>;
+    fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
 
     /// The conditions of a family of systems that share one data set, such as their temperatures; none for one system.
     fn conditions(&self) -> &[f64] {
@@ -86,13 +97,20 @@ pub trait System: Law + Clone + Send {
 pub enum SystemInput {
     /// Two-dimensional Ising model, continuous-time Glauber dynamics.
     Ising(Ising),
+    /// Mean-field magnet, continuous-time Glauber dynamics.
+    CurieWeiss(CurieWeiss),
+    /// Stochastic reaction-diffusion equation of two fields on a line.
+    PredatorPrey(PredatorPrey),
+    /// Overdamped particles in a row, pushed at one end.
+    LinearChain(LinearChain),
 }
 
 impl SystemInput {
     /// Shape of a system with `side` sites along each side.
     pub fn shape(&self, side: usize) -> Shape {
         match self {
-            Self::Ising(_) => Shape::plane(side, side),
+            Self::Ising(_) | Self::CurieWeiss(_) => Shape::plane(side, side),
+            Self::PredatorPrey(_) | Self::LinearChain(_) => Shape::chain(side),
         }
     }
 
@@ -100,14 +118,60 @@ impl SystemInput {
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    pub fn check(&self, starts: &[f64]) -> Result<(), String> {
-        with_system!(self, system => system.check(starts))
+    pub fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
+        with_system!(self, system => starts_of(system, starts).and_then(|starts| system.check(&starts)))
+    }
+
+    /// Whether the system's dynamics can stop there.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot.
+    pub fn check_span(&self, until: Until) -> Result<(), EvolveError> {
+        fn check<S: System>(system: &S, until: Until) -> Result<(), EvolveError> {
+            S::Dynamics::check(system, until)
+        }
+        with_system!(self, system => check(system, until))
     }
 
     /// The conditions of a family of systems; none for one system.
     pub fn conditions(&self) -> &[f64] {
         with_system!(self, system => system.conditions())
     }
+
+    /// Bytes of a site in files and in memory.
+    pub fn site_bytes(&self) -> usize {
+        fn bytes<S: System>(_system: &S) -> usize {
+            size_of::<S::Site>()
+        }
+        with_system!(self, system => bytes(system))
+    }
+
+    /// Whether several ranks can share one lattice.
+    pub fn is_local(&self) -> bool {
+        fn local<S: System>(_system: &S) -> bool {
+            S::LOCAL
+        }
+        with_system!(self, system => local(system))
+    }
+
+    /// What lies beyond the edges of the system.
+    pub fn boundary(&self) -> Boundary {
+        fn boundary<S: System>(_system: &S) -> Boundary {
+            S::BOUNDARY
+        }
+        with_system!(self, system => boundary(system))
+    }
+}
+
+/// The starts of the direct simulation, as an input lists them, in the form that a system takes.
+///
+/// # Errors
+/// When one of them has another form.
+pub fn starts_of<S: System>(_system: &S, starts: &[toml::Value]) -> Result<Vec<S::Start>, String> {
+    let start = |value: &toml::Value| {
+        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is no start: {error}"))
+    };
+    starts.iter().map(start).collect()
 }
 
 /// Evaluates an expression with the system of an input under a name: static dispatch, one `match` a run.
@@ -115,6 +179,9 @@ macro_rules! with_system {
     ($input:expr, $system:ident => $body:expr) => {
         match $input {
             $crate::systems::SystemInput::Ising($system) => $body,
+            $crate::systems::SystemInput::CurieWeiss($system) => $body,
+            $crate::systems::SystemInput::PredatorPrey($system) => $body,
+            $crate::systems::SystemInput::LinearChain($system) => $body,
         }
     };
 }

@@ -1,0 +1,171 @@
+//! Finite-size scaling over the points of a sweep of magnets: at T_c <|M|> ~ L^(-beta/nu), chi ~ L^(gamma/nu) and
+//! dU/dT ~ L^(1/nu), and all sizes fall on one curve when drawn against t L^(1/nu), t = (T - T_c) / T_c.
+//! The collapse is drawn with the exact exponents of the two-dimensional Ising model.
+
+use super::scores::temperature;
+use crate::{
+    config::Point,
+    evaluation::{
+        Metric, Metrics,
+        criticality::{ScaledCurve, collapse_quality},
+        fit::{PowerLaw, polynomial_fit, power_law_fit},
+    },
+    report::{Axis, Block, Colour, Figure, Section, Series},
+};
+use serde_json::Value;
+
+/// 2 / ln(1 + sqrt 2)
+const CRITICAL: f64 = 2.269_185_314_213_022;
+/// beta / nu, gamma / nu and nu of the two-dimensional Ising model.
+const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
+/// Highest degree of the polynomials in T that the slope of the Binder cumulant is taken from.
+const DEGREE: usize = 2;
+
+/// <|M|>, chi and U of one size at one temperature.
+struct Magnet {
+    side: f64,
+    temperature: f64,
+    values: [f64; 3],
+    errors: [f64; 3],
+}
+
+/// One quantity against the side.
+#[derive(Default)]
+struct AgainstSide {
+    sides: Vec<f64>,
+    values: Vec<f64>,
+    errors: Vec<f64>,
+}
+
+impl AgainstSide {
+    fn push(&mut self, side: f64, value: f64, error: f64) {
+        self.sides.push(side);
+        self.values.push(value);
+        self.errors.push(error);
+    }
+
+    fn fit(&self) -> Option<PowerLaw> {
+        let known = self.errors.iter().all(|error| *error > 0.0);
+        power_law_fit(&self.sides, &self.values, known.then_some(&self.errors[..])).ok()
+    }
+}
+
+/// The exponents of the models and of the direct simulation, and the section that shows them; nothing for a sweep over
+/// fewer than two sizes or of something else.
+pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)> {
+    let mut exponents = Metrics::new();
+    let names = ["<|M|>", "chi", "|dU/dT|"];
+    let mut figures = names.map(|name| {
+        Figure::new(format!("{name} at T_c"), Axis::logarithmic("side L"), Axis::logarithmic(name))
+            .described("Lines: power laws by weighted least squares.", "parallel lines.")
+    });
+    let mut collapses = [("|M| L^(beta/nu)", EXACT[0]), ("chi L^(-gamma/nu)", -EXACT[1])].map(|(name, _)| {
+        Figure::new(name, Axis::linear("t L^(1/nu)"), Axis::linear(name))
+            .described("One line a size, exact exponents.", "one curve.")
+    });
+    for (suffix, label, colour) in [("_truth", "direct simulation", Colour::Truth), ("", "learned", Colour::Ours)] {
+        let magnets = magnets(points, metrics, suffix)?;
+        for (number, against) in against_side(&magnets).into_iter().enumerate() {
+            let mut series = Series::points(label, colour, &against.sides, &against.values);
+            if against.errors.iter().all(|error| error.is_finite()) {
+                series = series.with_band(&against.errors);
+            }
+            figures[number] = figures[number].clone().with(series);
+            let Some(fit) = against.fit() else { continue };
+            let ends = against.sides.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &side| (a.min(side), b.max(side)));
+            figures[number] = figures[number].clone().with(Series::power_law("", colour, &fit, ends.0, ends.1));
+            let (slope, error) = fit.slope;
+            let (name, value, error) = match number {
+                0 => ("beta_over_nu", -slope, error),
+                1 => ("gamma_over_nu", slope, error),
+                _ => ("nu", slope.recip(), error / (slope * slope)),
+            };
+            exponents.insert(format!("{name}{suffix}"), Metric::new(value, Some(error), against.sides.len(), "1"));
+        }
+        for (number, power) in [EXACT[0], -EXACT[1]].into_iter().enumerate() {
+            let curves = curves(&magnets, number, power);
+            for curve in &curves {
+                let [x, y]: [Vec<f64>; 2] = [curve.iter().map(|p| p.0).collect(), curve.iter().map(|p| p.1).collect()];
+                collapses[number] = collapses[number].clone().with(Series::line("", colour, &x, &y));
+            }
+            let quality = collapse_quality(&curves);
+            if quality.is_finite() {
+                let name = ["magnetisation", "susceptibility"][number];
+                exponents.insert(format!("collapse_{name}{suffix}"), Metric::exact(quality, magnets.len(), "1"));
+            }
+        }
+    }
+    let figures = figures.into_iter().chain(collapses).filter(|figure| !figure.series.is_empty());
+    let section = figures.map(Block::Figure).fold(Section::new("Finite-size scaling"), Section::with);
+    Some((exponents, section))
+}
+
+/// The points of the sweep that are magnets; `None` for fewer than two sizes.
+fn magnets(points: &[Point], metrics: &[Value], suffix: &str) -> Option<Vec<Magnet>> {
+    let magnets: Vec<Magnet> = points
+        .iter()
+        .zip(metrics)
+        .map(|(point, metrics)| {
+            let found = ["absolute_magnetisation", "susceptibility", "binder"].map(|name| -> Option<Metric> {
+                serde_json::from_value(metrics["metrics"][format!("{name}{suffix}")].clone()).ok()
+            });
+            let [Some(m), Some(chi), Some(u)] = found else { return None };
+            let all = [m, chi, u];
+            Some(Magnet {
+                side: point.input.truth_shape().0[2] as f64,
+                temperature: temperature(&point.input.system)?,
+                values: all.each_ref().map(|metric| metric.value),
+                errors: all.each_ref().map(|metric| metric.std_error.unwrap_or(f64::NAN)),
+            })
+        })
+        .collect::<Option<_>>()?;
+    (sides(&magnets).len() > 1).then_some(magnets)
+}
+
+fn sides(magnets: &[Magnet]) -> Vec<f64> {
+    let mut sides: Vec<f64> = magnets.iter().map(|magnet| magnet.side).collect();
+    sides.sort_by(f64::total_cmp);
+    sides.dedup();
+    sides
+}
+
+/// <|M|> and chi at the temperature next to T_c, and |dU/dT| at T_c from a polynomial in T.
+fn against_side(magnets: &[Magnet]) -> [AgainstSide; 3] {
+    let mut found: [AgainstSide; 3] = Default::default();
+    for side in sides(magnets) {
+        let mut own: Vec<&Magnet> = magnets.iter().filter(|magnet| magnet.side == side).collect();
+        own.sort_by(|a, b| (a.temperature - CRITICAL).abs().total_cmp(&(b.temperature - CRITICAL).abs()));
+        for (number, against) in found.iter_mut().enumerate().take(2) {
+            against.push(side, own[0].values[number], own[0].errors[number]);
+        }
+        let temperatures: Vec<f64> = own.iter().map(|magnet| magnet.temperature).collect();
+        let binder: Vec<f64> = own.iter().map(|magnet| magnet.values[2]).collect();
+        let errors: Vec<f64> = own.iter().map(|magnet| magnet.errors[2]).collect();
+        let errors = errors.iter().all(|error| *error > 0.0).then_some(&errors[..]);
+        if own.len() > 1
+            && let Ok(fit) = polynomial_fit(&temperatures, &binder, errors, DEGREE.min(own.len() - 1))
+        {
+            let (slope, error) = fit.slope_at(CRITICAL);
+            found[2].push(side, slope.abs(), error);
+        }
+    }
+    found
+}
+
+/// Collapse of one quantity: t L against value L^power, one curve a size.
+fn curves(magnets: &[Magnet], number: usize, power: f64) -> Vec<ScaledCurve> {
+    let curve = |side: f64| {
+        let mut curve: ScaledCurve = magnets
+            .iter()
+            .filter(|magnet| magnet.side == side)
+            .map(|magnet| {
+                let scale = side.powf(power);
+                let x = (magnet.temperature / CRITICAL - 1.0) * side.powf(EXACT[2].recip());
+                (x, magnet.values[number] * scale, magnet.errors[number] * scale)
+            })
+            .collect();
+        curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+        curve
+    };
+    sides(magnets).into_iter().map(curve).collect()
+}

@@ -1,0 +1,165 @@
+//! Scores that only some systems have: discrepancy of ensembles, magnets near their critical point, linear equations.
+
+use super::{
+    Context, StageError,
+    evaluate::{Ensembles, over_models},
+    train::{model_file, pairs_of},
+};
+use crate::{
+    evaluation::{
+        Metric, Metrics,
+        criticality::criticality,
+        distributions::reversal_rate,
+        fit::polynomial_fit,
+        mmd::{average, mmd_against_time},
+    },
+    learning::{Sde, calibration},
+    systems::{Observable, SystemInput},
+};
+use ndarray::{Array2, Array4, ArrayView3, Axis};
+
+/// Most pairs that the line through a learned drift is fitted to.
+const PAIRS: usize = 100_000;
+/// Blocks that an equilibrium trajectory is cut into; their scatter gives the errors.
+const BLOCKS: usize = 4;
+
+/// Adds the scores that apply to the models of one kind, and those of the truth beside ours.
+///
+/// # Errors
+/// When a file cannot be read or the ensembles do not fit each other.
+pub fn insert(
+    context: &Context,
+    metrics: &mut Metrics,
+    ensembles: &Ensembles,
+    (kind, models): (&str, &Array4<f64>),
+    observables: &[Observable],
+) -> Result<(), StageError> {
+    if context.input.evaluate.discrepancy {
+        discrepancies(context, metrics, ensembles, (kind, models), observables.len())?;
+    }
+    if let Some(component) = observables.iter().position(|observable| observable.name == "magnetisation") {
+        magnet(context, metrics, ensembles, (kind, models), component);
+    }
+    if ensembles.truth.len_of(Axis(2)) == 1 && context.input.system.conditions().is_empty() {
+        line(context, metrics, kind)?;
+    }
+    Ok(())
+}
+
+fn suffix(kind: &str) -> String {
+    if kind == "ours" { String::new() } else { format!("_{kind}") }
+}
+
+/// Mean discrepancy of the observables, scaled as for training, over times and starts, and that between halves of the truth.
+fn discrepancies(
+    context: &Context,
+    metrics: &mut Metrics,
+    ensembles: &Ensembles,
+    (kind, models): (&str, &Array4<f64>),
+    observables: usize,
+) -> Result<(), StageError> {
+    let groups = context.input.truth_groups();
+    let components: Vec<usize> = (0..observables).collect();
+    let between = |left: ArrayView3<f64>, right: ArrayView3<f64>| -> Result<Metric, StageError> {
+        Ok(mmd_against_time(left, right, &components)?.mean_root)
+    };
+    let truth = |group| Ensembles::group(ensembles.truth.view(), group, groups);
+    let mut found = Vec::new();
+    for model in models.outer_iter() {
+        let each = (0..groups)
+            .map(|group| between(truth(group), Ensembles::group(model, group, groups)))
+            .collect::<Result<Vec<_>, StageError>>()?;
+        found.push(average(&each));
+    }
+    metrics.insert(format!("mmd{}", suffix(kind)), over_models(&found, "1"));
+    if kind == "ours" {
+        let halves = (0..groups)
+            .map(|group| {
+                let (left, right) = truth(group).split_at(Axis(0), truth(group).len_of(Axis(0)) / 2);
+                between(left, right)
+            })
+            .collect::<Result<Vec<_>, StageError>>()?;
+        metrics.insert("mmd_halves_of_truth", average(&halves));
+    }
+    Ok(())
+}
+
+/// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories, and how many of them hold an
+/// |M| above 1 or no number at all.
+fn magnet(
+    context: &Context,
+    metrics: &mut Metrics,
+    ensembles: &Ensembles,
+    (kind, models): (&str, &Array4<f64>),
+    component: usize,
+) {
+    let (input, choices) = (context.input, context.input.evaluate);
+    let Some(temperature) = temperature(&input.system) else { return };
+    let sample = |ensemble| ensembles.equilibrium(ensemble, component, choices.equilibrium);
+    let truth = sample(ensembles.truth.view());
+    let threshold = 0.5 * truth.iter().map(|value| value.abs()).sum::<f64>() / truth.len() as f64;
+    let sites = input.truth_shape().sites();
+    let scores = |sample: &Array2<f64>| -> Vec<Metric> {
+        let block = (sample.ncols() / BLOCKS).max(1);
+        let none = || Metric::new(f64::NAN, None, 0, "1");
+        let at = criticality(sample.view(), sites, temperature, block, choices.resamples, input.seed);
+        let rate = reversal_rate(sample.view(), input.truth.interval, threshold, "time", choices.resamples, input.seed);
+        // Both fail only when every trajectory has diverged.
+        let at = at.map_or_else(|_| [none(), none(), none()], |at| [at.magnetisation, at.susceptibility, at.binder]);
+        at.into_iter().chain([rate.unwrap_or_else(|_| none())]).collect()
+    };
+    const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
+    if kind == "ours" {
+        for (name, metric) in NAMES.into_iter().zip(scores(&truth)) {
+            metrics.insert(format!("{name}_truth"), metric);
+        }
+    }
+    let outside = |values: ndarray::ArrayView1<f64>| values.iter().any(|value| value.is_nan() || value.abs() > 1.0);
+    let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
+    let strayed = samples.iter().flat_map(|sample| sample.rows()).filter(|row| outside(*row)).count();
+    let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
+    let name = format!("outside_range{}", suffix(kind));
+    metrics.insert(name, Metric::exact(strayed as f64, trajectories, "trajectories"));
+    let found: Vec<Vec<Metric>> = samples.iter().map(scores).collect();
+    for (number, name) in NAMES.into_iter().enumerate() {
+        let each: Vec<Metric> = found.iter().map(|scores| scores[number].clone()).collect();
+        let unit = each[0].unit.clone();
+        metrics.insert(format!("{name}{}", suffix(kind)), over_models(&each, &unit));
+    }
+}
+
+/// The temperature of a magnet; `None` of a family of several and of other systems.
+pub fn temperature(system: &SystemInput) -> Option<f64> {
+    match system {
+        SystemInput::Ising(ising) if system.conditions().is_empty() => ising.temperature.all().first().copied(),
+        SystemInput::CurieWeiss(magnet) => Some(magnet.temperature),
+        _ => None,
+    }
+}
+
+/// Of an equation of one component: the line a z + b through the learned drift at the states of the pairs, by least
+/// squares, and the mean noise c, in physical units.
+fn line(context: &Context, metrics: &mut Metrics, kind: &str) -> Result<(), StageError> {
+    let input = context.input;
+    let pairs = pairs_of(context, "increment", 0..input.pairs().min(PAIRS))?;
+    let scaling = super::latent::scaling(context)?;
+    let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
+    let mut found = [Vec::new(), Vec::new(), Vec::new()];
+    for &seed in &input.train.seeds {
+        let model = Sde::load(&context.path(&model_file(kind, seed)), context.device()?)?;
+        let drift = calibration::drift(&model, &pairs)?;
+        let noise = calibration::noise(&model, &pairs)?;
+        let z: Vec<f64> = pairs.z.iter().map(|&z| offset + scale * f64::from(z)).collect();
+        let drift: Vec<f64> = drift.iter().map(|&drift| scale * f64::from(drift)).collect();
+        let fit = polynomial_fit(&z, &drift, None, 1)?;
+        let mean = noise.iter().map(|&noise| scale * f64::from(noise)).sum::<f64>() / noise.len() as f64;
+        let count = input.pairs();
+        found[0].push(Metric::exact(fit.coefficients[1], count, "1 / time"));
+        found[1].push(Metric::exact(fit.value_at(0.0).0, count, "1 / time"));
+        found[2].push(Metric::exact(mean, count, "1 / sqrt(time)"));
+    }
+    for (name, each) in ["drift_slope", "drift_at_zero", "noise"].into_iter().zip(found) {
+        metrics.insert(format!("{name}{}", suffix(kind)), over_models(&each, &each[0].unit.clone()));
+    }
+    Ok(())
+}

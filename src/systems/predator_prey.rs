@@ -1,0 +1,137 @@
+//! Prey u and predators v on a line: a stochastic reaction-diffusion equation (arXiv 2511.12842, Eqs. 20-22).
+//!
+//! du = [u (1 - u - v) + c Lap u] dt + sigma_u dB, dv = [a v (u - b) + Lap v] dt + sigma_v dB, no flux at the ends,
+//! with Lap x_i = (x_{i+1} - 2 x_i + x_{i-1}) / spacing^2 and one independent noise for each site and field.
+//! Starts: u = m + k cos(10 pi x), v = 1 - m - k cos(10 pi x), x_i = (i - 1/2) / n.
+//! The authors' runs have unit spacing, and draw m from (0.45, 0.55) and k from (0.05, 0.15); the paper prints them swapped.
+//! Observables: means of u and v over the sites.
+
+use super::{Observable, System, fields};
+use crate::{
+    dynamics::{DriftNoise, Langevin, Law},
+    lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
+    rng::Rng,
+};
+use rand::Rng as _;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// Parameters of the equation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PredatorPrey {
+    /// a, growth rate of the predators.
+    pub growth: f64,
+    /// b, density of the prey at which the predators neither grow nor shrink.
+    pub threshold: f64,
+    /// c, diffusion of the prey; that of the predators is 1.
+    pub prey_diffusion: f64,
+    /// sigma_u and sigma_v, noise of a site.
+    pub noise: [f64; 2],
+    /// Distance between sites.
+    pub spacing: f64,
+    /// Time step of the integrator.
+    pub step: f64,
+}
+
+impl Default for PredatorPrey {
+    fn default() -> Self {
+        Self { growth: 3.0, threshold: 0.4, prey_diffusion: 0.0, noise: [0.02; 2], spacing: 1.0, step: 0.01 }
+    }
+}
+
+impl PredatorPrey {
+    /// The longest step at which the explicit scheme damps the shortest wave, spacing^2 / (2 D).
+    pub fn largest_step(&self) -> f64 {
+        0.5 * self.spacing * self.spacing / self.prey_diffusion.max(1.0)
+    }
+}
+
+impl Law for PredatorPrey {
+    type Site = [f64; 2];
+    const REACH: usize = 1;
+    const LOCAL: bool = false;
+    const BOUNDARY: Boundary = Boundary::Mirrored;
+
+    fn stencil(&self) -> Stencil {
+        Stencil::chain()
+    }
+
+    fn synchronous_step(&self) -> Option<f64> {
+        Some(self.step)
+    }
+}
+
+impl DriftNoise for PredatorPrey {
+    fn step(&self) -> f64 {
+        self.step
+    }
+
+    fn drift(&self, window: &Window<[f64; 2]>, site: usize) -> [f64; 2] {
+        let sites = window.values();
+        let [[u, v], left, right] = [sites[site], sites[site - 1], sites[site + 1]];
+        let curvature =
+            |field: usize| (right[field] - 2.0 * sites[site][field] + left[field]) / (self.spacing * self.spacing);
+        [u * (1.0 - u - v) + self.prey_diffusion * curvature(0), self.growth * v * (u - self.threshold) + curvature(1)]
+    }
+
+    fn noise(&self) -> [f64; 2] {
+        self.noise
+    }
+}
+
+impl System for PredatorPrey {
+    type Dynamics = Langevin;
+    /// m and k.
+    type Start = [f64; 2];
+
+    const OBSERVABLES: &'static [Observable] = &[
+        Observable { name: "prey", symbol: "u", unit: "1", scaled: true },
+        Observable { name: "predators", symbol: "v", unit: "1", scaled: true },
+    ];
+
+    const TIME_UNIT: &'static str = "1 / growth rate of the prey";
+
+    type Feature = f32;
+    const CHANNELS: usize = 2;
+
+    fn features(sites: &[[f64; 2]]) -> Vec<f32> {
+        fields::channels(sites)
+    }
+
+    /// A cosine of mean m and amplitude k, which are `start`, or else drawn from the published ranges.
+    fn draw(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Lattice<[f64; 2]> {
+        let [mean, amplitude] = start.unwrap_or_else(|| [rng.random_range(0.45..=0.55), rng.random_range(0.05..=0.15)]);
+        let at = |site: usize| {
+            let position = (site as f64 + 0.5) / shape.sites() as f64;
+            let prey = mean + amplitude * (10.0 * PI * position).cos();
+            [prey, 1.0 - prey]
+        };
+        Lattice::from_sites(shape, (0..shape.sites()).map(at).collect())
+    }
+
+    fn observe(&self, window: &Window<[f64; 2]>, region: Region) -> Vec<f64> {
+        let mut sums = [0.0; 2];
+        for site in window.own_sites_of(region) {
+            sums.iter_mut().zip(window.values()[site]).for_each(|(sum, value)| *sum += value);
+        }
+        sums.to_vec()
+    }
+
+    fn upsample(&self, lattice: &Lattice<[f64; 2]>, factor: usize, _rng: &mut Rng) -> Lattice<[f64; 2]> {
+        fields::interpolated(lattice, factor)
+    }
+
+    fn check(&self, starts: &[[f64; 2]]) -> Result<(), String> {
+        let table = "system.predator_prey";
+        fields::at_least_zero(table, "growth", self.growth)?;
+        fields::at_least_zero(table, "prey_diffusion", self.prey_diffusion)?;
+        fields::at_least_zero(table, "noise", self.noise[0].min(self.noise[1]))?;
+        fields::above_zero(table, "spacing", self.spacing)?;
+        fields::stable_step(table, self.step, self.largest_step())?;
+        match starts.iter().flatten().find(|value| !value.is_finite()) {
+            Some(value) => Err(format!("truth.starts holds {value}; a start is [mean, amplitude] of the prey")),
+            None => Ok(()),
+        }
+    }
+}
