@@ -6,8 +6,8 @@
 mod kmc;
 mod selectors;
 
-pub use kmc::Kmc;
-pub use selectors::{LinearScan, RateClasses, Selector};
+pub use kmc::{Kmc, Pending, advance};
+pub use selectors::{LinearScan, RateClasses, Selector, SumTree};
 
 use crate::{
     lattice::{Stencil, Window},
