@@ -2,9 +2,12 @@
 //!
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
+pub mod alloy;
+
 mod condition;
 mod ising;
 
+pub use alloy::Alloy;
 pub use condition::Condition;
 pub use ising::Ising;
 
