@@ -13,6 +13,7 @@ pub mod memory;
 pub mod network;
 pub mod orbits;
 pub mod order;
+pub mod samples;
 pub mod weights;
 
 mod pickle;

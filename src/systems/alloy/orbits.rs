@@ -204,3 +204,32 @@ impl Barriers for OrbitModel {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rng::{Purpose, stream},
+        systems::alloy::environment::Environment,
+    };
+    use rand::Rng as _;
+
+    #[test]
+    fn there_are_thirty_orbits_of_sites_and_nine_of_bonds() {
+        assert_eq!((ORBITS.len(), ORBITS.iter().map(Vec::len).sum::<usize>()), (30, SITES - 1));
+        assert_eq!((BONDS.len(), BONDS.iter().map(Vec::len).sum::<usize>()), (9, 36));
+    }
+
+    #[test]
+    fn operations_that_keep_the_jump_keep_the_features() {
+        let mut rng = stream(1, Purpose::Bench, [41, 0]);
+        let turned = Environment(std::array::from_fn(|_| rng.random_range(0..4))).turned();
+        let expected = features(&turned);
+        for operation in OPERATIONS.iter() {
+            let moved = features(&std::array::from_fn(|site| turned[operation[site]]));
+            for (moved, expected) in moved.iter().flatten().zip(expected.iter().flatten()) {
+                assert!((moved - expected).abs() < 1e-4, "{moved} {expected}");
+            }
+        }
+    }
+}
