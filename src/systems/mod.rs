@@ -13,7 +13,7 @@ pub use ising::Ising;
 
 use crate::{
     dynamics::{Dynamics, Law},
-    lattice::{Lattice, Region, Shape, Window},
+    lattice::{Lattice, Region, Shape, Window, bcc},
     rng::Rng,
 };
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,8 @@ pub trait System: Law + Clone + Send {
 pub enum SystemInput {
     /// Two-dimensional Ising model, continuous-time Glauber dynamics.
     Ising(Ising),
+    /// NbMoTa alloy, kinetic Monte Carlo of vacancies.
+    Alloy(Alloy),
 }
 
 impl SystemInput {
@@ -96,6 +98,7 @@ impl SystemInput {
     pub fn shape(&self, side: usize) -> Shape {
         match self {
             Self::Ising(_) => Shape::plane(side, side),
+            Self::Alloy(_) => bcc::shape(side),
         }
     }
 
@@ -118,10 +121,14 @@ macro_rules! with_system {
     ($input:expr, $system:ident => $body:expr) => {
         match $input {
             $crate::systems::SystemInput::Ising($system) => $body,
+            $crate::systems::SystemInput::Alloy($system) => $body,
         }
     };
 }
 pub(crate) use with_system;
 
 /// A commented input for each system, for `tessera new`.
-pub const TEMPLATES: &[(&str, &str)] = &[("ising", include_str!("../../inputs/quickstart.toml"))];
+pub const TEMPLATES: &[(&str, &str)] = &[
+    ("ising", include_str!("../../inputs/quickstart.toml")),
+    ("alloy", include_str!("../../inputs/nbmota_small.toml")),
+];

@@ -20,7 +20,7 @@ mod pickle;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Observable, System};
+use super::{Condition, Observable, System};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -45,8 +45,8 @@ pub const ATTEMPT_RATE: f64 = 1e13;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// Temperature in K; above 0.
-    pub temperature: f64,
+    /// Temperature in K, above 0; a list for a family of systems.
+    pub temperature: Condition,
     /// Model of the barriers: `builtin`, or a file (`.npy` or `.npz` of the published network, `.safetensors` of
     /// `tessera barriers fit`).
     #[serde(default = "builtin")]
@@ -82,7 +82,7 @@ impl Default for Parameters {
     /// Equimolar, one vacancy in 1024 sites, 2000 K, the built-in barriers.
     fn default() -> Self {
         Self {
-            temperature: 2000.0,
+            temperature: 2000.0.into(),
             barriers: builtin(),
             composition: equimolar(),
             sites_per_vacancy: sites_per_vacancy(),
@@ -97,6 +97,8 @@ impl Default for Parameters {
 pub struct Alloy {
     parameters: Parameters,
     barriers: Arc<dyn Barriers>,
+    /// k_B T in eV.
+    thermal_energy: f64,
 }
 
 impl PartialEq for Alloy {
@@ -110,7 +112,7 @@ impl TryFrom<Parameters> for Alloy {
 
     fn try_from(parameters: Parameters) -> Result<Self, BarrierError> {
         let barriers = barriers::load(&parameters.barriers)?;
-        Ok(Self { parameters, barriers })
+        Ok(Self::with_barriers(parameters, barriers))
     }
 }
 
@@ -123,12 +125,8 @@ impl From<Alloy> for Parameters {
 impl Alloy {
     /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
     pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
-        Self { parameters, barriers }
-    }
-
-    /// The same alloy at another temperature in K.
-    pub fn at(&self, temperature: f64) -> Self {
-        Self { parameters: Parameters { temperature, ..self.parameters.clone() }, barriers: self.barriers.clone() }
+        let thermal_energy = BOLTZMANN * parameters.temperature.value();
+        Self { parameters, barriers, thermal_energy }
     }
 
     /// The parameters.
@@ -143,12 +141,12 @@ impl Alloy {
 
     /// The unit of time in s.
     pub fn time_unit(&self) -> f64 {
-        (self.parameters.reference_barrier / (BOLTZMANN * self.parameters.temperature)).exp() / ATTEMPT_RATE
+        (self.parameters.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE
     }
 
     /// Rate of a jump over a barrier in eV, per unit of time.
     pub fn rate(&self, barrier: f32) -> f64 {
-        ((self.parameters.reference_barrier - f64::from(barrier)) / (BOLTZMANN * self.parameters.temperature)).exp()
+        ((self.parameters.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
     }
 
     /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike, the
@@ -267,8 +265,10 @@ impl System for Alloy {
         if let Some(start) = starts.iter().find(|start| !(0.0..=1.0).contains(*start)) {
             return Err(format!("truth.starts holds {start}; a start is a degree of B2 order, from 0 to 1"));
         }
-        if !(*temperature > 0.0 && temperature.is_finite()) {
-            return Err(format!("system.alloy.temperature is {temperature}; it must be above 0 K"));
+        let bad = temperature.all().iter().find(|value| !(**value > 0.0 && value.is_finite()));
+        if temperature.all().is_empty() || bad.is_some() {
+            let found = bad.map_or("an empty list".into(), f64::to_string);
+            return Err(format!("system.alloy.temperature is {found}; it must be above 0 K"));
         }
         let whole = (composition.iter().sum::<f64>() - 1.0).abs() < 1e-6;
         if !whole || composition.iter().any(|share| !(*share > 0.0)) {
@@ -283,5 +283,14 @@ impl System for Alloy {
             return Err(format!("system.alloy.reference_barrier is {reference_barrier}; it must be a finite number"));
         }
         Ok(())
+    }
+
+    fn conditions(&self) -> &[f64] {
+        self.parameters.temperature.family()
+    }
+
+    fn under(&self, condition: usize) -> Self {
+        let temperature = self.parameters.temperature.member(condition);
+        Self::with_barriers(Parameters { temperature, ..self.parameters.clone() }, self.barriers.clone())
     }
 }

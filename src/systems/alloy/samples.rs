@@ -96,7 +96,7 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
         _ => rng.random(),
     };
     let temperature = 1.0 / rng.random_range(1.0 / 3000.0..1.0 / 500.0);
-    let parameters = Parameters { temperature, composition, ..Parameters::default() };
+    let parameters = Parameters { temperature: temperature.into(), composition, ..Parameters::default() };
     let alloy = Alloy::with_barriers(parameters, model.clone());
     let lattice = relabelled(alloy.configuration(bcc::shape(CELLS), order, rng), rng);
     let mut window = Window::closed(lattice.shape, super::environment::REACH);
