@@ -1,7 +1,6 @@
 //! What the tests of the built program share.
 #![allow(dead_code)]
 
-pub mod alloy;
 pub mod threads;
 
 use std::{

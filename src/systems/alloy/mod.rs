@@ -176,7 +176,9 @@ impl Alloy {
         let atoms =
             [(2, mo), (1, nb), (3, ta)].into_iter().flat_map(|(species, count)| std::iter::repeat_n(species, count));
         let layer = shape.0[1] * shape.0[2];
-        let (even, odd): (Vec<usize>, Vec<usize>) = (0..shape.sites()).partition(|site| site / layer % 2 == 0);
+        let (mut even, mut odd): (Vec<usize>, Vec<usize>) = (0..shape.sites()).partition(|site| site / layer % 2 == 0);
+        even.shuffle(rng);
+        odd.shuffle(rng);
         let mut sites = [even, odd].concat();
         let empty: Vec<usize> = rand::seq::index::sample(rng, sites.len(), vacancies).into_vec();
         let mut lattice = Lattice::filled(shape, VACANCY);

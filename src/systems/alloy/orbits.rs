@@ -73,22 +73,26 @@ static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     orbits.into_values().collect()
 });
 
-/// The features of the eight jumps, `[feature][jump]`.
+/// The sites that take part in bonds.
+static ENDS: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
+    ends.into_iter().collect()
+});
+
+/// The features of the eight jumps, `[feature][jump]`. Sites are counted in integers, a byte for each jump.
 pub fn features(turned: &Turned) -> [Lanes; FEATURES] {
-    let mut points = [[[0.0; JUMPS]; 2]; SITES];
-    for (point, species) in points.iter_mut().zip(turned) {
-        *point = triangle(species);
-    }
     let mut features = [[0.0; JUMPS]; FEATURES];
     let (sites, bonds) = features.split_at_mut(2 * 30);
-    for (sums, orbit) in sites.as_chunks_mut::<2>().0.iter_mut().zip(ORBITS.iter()) {
+    for (features, orbit) in sites.as_chunks_mut::<2>().0.iter_mut().zip(ORBITS.iter()) {
+        let mut counts = [0; 3];
         for &site in orbit {
-            let [x, y] = &points[site % SITES];
-            for jump in 0..JUMPS {
-                sums[0][jump] += x[jump];
-                sums[1][jump] += y[jump];
-            }
+            counts.iter_mut().zip(indicators(&turned[site % SITES])).for_each(|(count, one)| *count += one);
         }
+        *features = triangle(counts);
+    }
+    let mut points = [[[0.0; JUMPS]; 2]; SITES];
+    for &site in ENDS.iter() {
+        points[site % SITES] = triangle(indicators(&turned[site % SITES]));
     }
     for (sums, orbit) in bonds.as_chunks_mut::<3>().0.iter_mut().zip(BONDS.iter()) {
         for &[first, second] in orbit {
@@ -103,10 +107,19 @@ pub fn features(turned: &Turned) -> [Lanes; FEATURES] {
     features
 }
 
-/// The points of the triangle that stand for eight species.
+/// Of eight species, a byte each, which are Nb, Mo and Ta: a 1 in the byte of each.
 #[inline]
-fn triangle(species: &[u8; JUMPS]) -> [Lanes; 2] {
-    let [nb, mo, ta] = [1, 2, 3].map(|wanted| species.map(|species| f32::from(u8::from(species == wanted))));
+fn indicators(species: &[u8; JUMPS]) -> [u64; 3] {
+    const ONES: u64 = u64::from_le_bytes([1; JUMPS]);
+    let low = u64::from_le_bytes(*species);
+    let high = low >> 1;
+    [low & !high & ONES, high & !low & ONES, low & high & ONES]
+}
+
+/// Sums of the points of the triangle for numbers of Nb, Mo and Ta, a byte for each jump.
+#[inline]
+fn triangle(counts: [u64; 3]) -> [Lanes; 2] {
+    let [nb, mo, ta] = counts.map(|count| count.to_le_bytes().map(f32::from));
     let half_root = 0.75_f32.sqrt();
     [
         std::array::from_fn(|jump| half_root * (mo[jump] - nb[jump])),
@@ -175,23 +188,37 @@ impl OrbitModel {
 
 impl Perceptron {
     fn height(&self, features: &[Lanes; FEATURES], jump: usize) -> f32 {
-        let values = affine(&self.first, &self.first_bias, features.iter().map(|lanes| lanes[jump]));
-        let values = affine(&self.second, &self.second_bias, values.iter().map(|value| value.max(0.0)));
-        self.head.iter().zip(values).fold(self.head_bias, |sum, (weight, value)| weight.mul_add(value.max(0.0), sum))
+        let inputs: [f32; FEATURES] = std::array::from_fn(|feature| features[feature][jump]);
+        let hidden = hidden_layer(&self.first, &self.first_bias, &inputs);
+        let hidden = hidden_layer(&self.second, &self.second_bias, &hidden);
+        let products: [f32; WIDTH] = std::array::from_fn(|unit| self.head[unit] * hidden[unit]);
+        products.as_chunks::<8>().0.iter().fold([0.0; 8], add).iter().sum::<f32>() + self.head_bias
     }
 }
 
-/// Two running sums hide the latency of the multiply-adds.
 #[inline]
-fn affine(rows: &[[f32; WIDTH]], bias: &[f32; WIDTH], inputs: impl Iterator<Item = f32>) -> [f32; WIDTH] {
-    let mut sums = [*bias, [0.0; WIDTH]];
-    for (number, (row, input)) in rows.iter().zip(inputs).enumerate() {
-        for (sum, weight) in sums[number % 2].iter_mut().zip(row) {
-            *sum = weight.mul_add(input, *sum);
+fn add(sums: [f32; 8], values: &[f32; 8]) -> [f32; 8] {
+    std::array::from_fn(|lane| sums[lane] + values[lane])
+}
+
+/// ReLU of the affine map; two running sums hide the latency of the multiply-adds.
+#[inline]
+fn hidden_layer(rows: &[[f32; WIDTH]], bias: &[f32; WIDTH], inputs: &[f32]) -> [f32; WIDTH] {
+    let (pairs, last) = rows.as_chunks::<2>();
+    let (input_pairs, last_input) = inputs.as_chunks::<2>();
+    let (mut even, mut odd) = (*bias, [0.0; WIDTH]);
+    for ([first, second], [x, y]) in pairs.iter().zip(input_pairs) {
+        for unit in 0..WIDTH {
+            even[unit] = first[unit].mul_add(*x, even[unit]);
+            odd[unit] = second[unit].mul_add(*y, odd[unit]);
         }
     }
-    let [even, odd] = sums;
-    std::array::from_fn(|output| even[output] + odd[output])
+    for (row, x) in last.iter().zip(last_input) {
+        for unit in 0..WIDTH {
+            even[unit] = row[unit].mul_add(*x, even[unit]);
+        }
+    }
+    std::array::from_fn(|unit| (even[unit] + odd[unit]).max(0.0))
 }
 
 impl Barriers for OrbitModel {
