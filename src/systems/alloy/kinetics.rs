@@ -29,6 +29,8 @@ pub struct VacancyKmc {
     /// Number of the vacancy at a site.
     numbers: HashMap<usize, usize>,
     tree: SumTree,
+    /// Other vacancies within whose reach the last jump fell.
+    reached: Vec<usize>,
     memory: Option<Memory>,
     changes: PairCounts,
 }
@@ -54,6 +56,7 @@ impl VacancyKmc {
             vacancies: Vec::new(),
             numbers: HashMap::new(),
             tree: SumTree::default(),
+            reached: Vec::new(),
             memory: None,
             changes: PairCounts::default(),
         }
@@ -135,16 +138,19 @@ impl VacancyKmc {
         let (left, reached) =
             (Environment::gather(window, &self.seen, from), Environment::gather(window, &self.seen, to));
         self.refresh(law, window, number, &reached);
+        self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
                 let other = window.home(self.seen.along(site, position));
-                if let Some(&other) = other.and_then(|site| self.numbers.get(&site))
-                    && other != number
-                {
-                    let environment = Environment::gather(window, &self.seen, self.vacancies[other].site);
-                    self.refresh(law, window, other, &environment);
-                }
+                self.reached.extend(other.and_then(|site| self.numbers.get(&site)).filter(|&&other| other != number));
             }
+        }
+        self.reached.sort_unstable();
+        self.reached.dedup();
+        for place in 0..self.reached.len() {
+            let other = self.reached[place];
+            let environment = Environment::gather(window, &self.seen, self.vacancies[other].site);
+            self.refresh(law, window, other, &environment);
         }
     }
 }
