@@ -8,8 +8,8 @@ use super::{
 use std::sync::Arc;
 
 /// Slots for each vacancy, and the most in all: 64 bytes each.
-const SLOTS: usize = 1 << 12;
-const MOST: usize = 1 << 18;
+const SLOTS: usize = 1 << 9;
+const MOST: usize = 1 << 15;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
