@@ -518,7 +518,7 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     }
     let tiling = Tiling::new(large.shape, small.shape).unwrap();
     let mut window = Window::open(small.shape, 4);
-    let mut sums = vec![0.0; 6];
+    let mut sums = [0.0; 6];
     for number in 0..tiling.len() {
         window.load(&large, tiling.origin(number));
         sums.iter_mut().zip(alloy.observe(&window, Region::BOX)).for_each(|(sum, part)| *sum += part);

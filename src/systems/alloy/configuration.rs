@@ -224,8 +224,8 @@ fn lattice_of(atoms: &Atoms) -> Outcome<Lattice<u8>> {
     for (number, (place, &species)) in (1..).zip(atoms.places.iter().zip(&atoms.species)) {
         let halves: [f64; 3] = std::array::from_fn(|axis| 2.0 * (place[axis] - atoms.origin[axis]) / constant);
         let point = halves.map(f64::round);
-        let off = halves.iter().zip(point).any(|(half, point)| !((half - point).abs() <= TOLERANCE));
-        let site = bcc::coordinate(point.map(|value| value as isize)).filter(|_| !off);
+        let near = halves.iter().zip(point).all(|(half, point)| (half - point).abs() <= TOLERANCE);
+        let site = bcc::coordinate(point.map(|value| value as isize)).filter(|_| near);
         let site = site.ok_or_else(|| ConfigurationError::NotCubic(format!("atom {number} lies off every site")))?;
         let index = shape.wrapped_index(site);
         if lattice.sites[index] != VACANCY {

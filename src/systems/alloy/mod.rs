@@ -176,7 +176,8 @@ impl Alloy {
         let atoms =
             [(2, mo), (1, nb), (3, ta)].into_iter().flat_map(|(species, count)| std::iter::repeat_n(species, count));
         let layer = shape.0[1] * shape.0[2];
-        let (mut even, mut odd): (Vec<usize>, Vec<usize>) = (0..shape.sites()).partition(|site| site / layer % 2 == 0);
+        let (mut even, mut odd): (Vec<usize>, Vec<usize>) =
+            (0..shape.sites()).partition(|site| (site / layer).is_multiple_of(2));
         even.shuffle(rng);
         odd.shuffle(rng);
         let mut sites = [even, odd].concat();
@@ -273,7 +274,7 @@ impl System for Alloy {
             return Err(format!("system.alloy.temperature is {found}; it must be above 0 K"));
         }
         let whole = (composition.iter().sum::<f64>() - 1.0).abs() < 1e-6;
-        if !whole || composition.iter().any(|share| !(*share > 0.0)) {
+        if !whole || !composition.iter().all(|share| *share > 0.0) {
             return Err(format!(
                 "system.alloy.composition is {composition:?}; give three shares above 0 that add up to 1"
             ));
