@@ -2,6 +2,7 @@
 //!
 //! One core unless the name says otherwise. Each figure is the best of a few repeats: the machine at its least disturbed.
 
+mod alloy;
 mod kernels;
 mod learning;
 mod scaling;
@@ -10,6 +11,7 @@ mod storage;
 pub use learning::train;
 pub use scaling::{Scaling, scaling};
 
+use crate::systems::alloy::barriers::BarrierError;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ pub enum Kernel {
     Train,
     /// Writing and reading snapshots in HDF5
     Hdf5,
+    /// Vacancy jumps of the alloy
+    Alloy,
 }
 
 /// One figure.
@@ -49,15 +53,20 @@ impl std::fmt::Display for Measurement {
     }
 }
 
-/// Measures one kernel or all and prints a table, or one JSON object a line.
-pub fn run(kernel: Option<Kernel>, json: bool) {
-    let all = [Kernel::Glauber, Kernel::Relax, Kernel::Train, Kernel::Hdf5];
+/// Measures one kernel or all and prints a table, or one JSON object a line. `weights` names the published network of the
+/// alloy's barriers; without it only the built-in ones are measured.
+///
+/// # Errors
+/// When the weights cannot be read.
+pub fn run(kernel: Option<Kernel>, weights: Option<&str>, json: bool) -> Result<(), BarrierError> {
+    let all = [Kernel::Glauber, Kernel::Relax, Kernel::Train, Kernel::Hdf5, Kernel::Alloy];
     for kernel in all.into_iter().filter(|each| kernel.is_none_or(|wanted| wanted == *each)) {
         let measurements = match kernel {
             Kernel::Glauber => kernels::glauber(),
             Kernel::Relax => kernels::relax(),
             Kernel::Train => train(0),
             Kernel::Hdf5 => storage::hdf5(),
+            Kernel::Alloy => alloy::alloy(weights)?,
         };
         for measurement in measurements {
             if json {
@@ -67,6 +76,7 @@ pub fn run(kernel: Option<Kernel>, json: bool) {
             }
         }
     }
+    Ok(())
 }
 
 /// Seconds of the fastest of `repeats` runs of `work`.

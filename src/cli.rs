@@ -5,7 +5,10 @@ use crate::{
     config,
     learning::DeviceChoice,
     parallel::{Ranks, World},
-    stages::{self, Options, Stage, StageError},
+    stages::{
+        self, Options, Stage, StageError,
+        barriers::{BarriersError, Recipe},
+    },
     systems,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -72,6 +75,54 @@ enum Command {
         /// One JSON object {name, value, unit} a line
         #[arg(long)]
         json: bool,
+        /// Published network of the alloy's barriers (.npy, .npz); by default what TESSERA_NNK names
+        #[arg(long)]
+        weights: Option<String>,
+    },
+    /// Fit, evaluate and compare models of the alloy's jump barriers
+    #[command(subcommand)]
+    Barriers(BarrierCommand),
+}
+
+/// A model is "builtin", a network (.npy, .npz) or a fitted model (.safetensors).
+#[derive(Debug, Subcommand)]
+enum BarrierCommand {
+    /// Fit the built-in model to another one and print its test errors
+    Fit {
+        /// The model to fit to
+        reference: String,
+        /// The fitted model, .safetensors
+        #[arg(long)]
+        out: PathBuf,
+        /// Environments of each kind
+        #[arg(long, default_value_t = 20_000)]
+        environments: usize,
+        /// Passes over the environments
+        #[arg(long, default_value_t = 60)]
+        epochs: usize,
+        /// Seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Print the barriers of every vacancy of a configuration as JSON
+    Eval {
+        /// The model
+        model: String,
+        /// LAMMPS dump, or extended XYZ (.xyz, .extxyz)
+        configuration: PathBuf,
+    },
+    /// Print the errors of one model against another
+    Compare {
+        /// The model
+        model: String,
+        /// What it is compared with
+        reference: String,
+        /// Environments of each kind
+        #[arg(long, default_value_t = 2000)]
+        environments: usize,
+        /// Seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
 }
 
@@ -124,10 +175,11 @@ pub fn main() {
             }
             println!("the input is valid");
         }),
-        Command::Bench { kernel, json } => {
-            bench::run(kernel, json);
-            return;
+        Command::Bench { kernel, json, weights } => {
+            let weights = weights.or_else(|| std::env::var("TESSERA_NNK").ok());
+            return report(bench::run(kernel, weights.as_deref(), json));
         }
+        Command::Barriers(command) => return report(barriers(&command).map(|text| print!("{text}"))),
         Command::Run(run) => return parallel(&run, None),
         Command::Simulate(run) => return parallel(&run, Some(Stage::Simulate)),
         Command::Upsample(run) => return parallel(&run, Some(Stage::Upsample)),
@@ -149,9 +201,27 @@ pub fn main() {
         }
         Command::Report(run) => return parallel(&run, Some(Stage::Report)),
     };
+    report(outcome);
+}
+
+/// Ends the program with the message of an error.
+fn report<E: std::fmt::Display>(outcome: Result<(), E>) {
     if let Err(error) = outcome {
         eprintln!("tessera: {error}");
         std::process::exit(2);
+    }
+}
+
+fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
+    match command {
+        BarrierCommand::Fit { reference, out, environments, epochs, seed } => {
+            let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed };
+            stages::barriers::fit(reference, out, recipe)
+        }
+        BarrierCommand::Eval { model, configuration } => stages::barriers::evaluate(model, configuration),
+        BarrierCommand::Compare { model, reference, environments, seed } => {
+            stages::barriers::compare_models(model, reference, *environments, *seed)
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Purpose {
     Bench = 16,
     /// Choice of the patches of a snapshot; item = [snapshot, 0].
     PatchChoice = 17,
+    /// Environments of a vacancy to fit or compare barriers on; item = [configuration, 0].
+    Environments = 18,
 }
 
 /// The stream of one unit of work.

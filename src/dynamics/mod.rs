@@ -8,9 +8,9 @@ mod kmc;
 mod langevin;
 mod selectors;
 
-pub use kmc::Kmc;
+pub use kmc::{Kmc, Pending, advance};
 pub use langevin::{DriftNoise, Langevin};
-pub use selectors::{LinearScan, RateClasses, Selector};
+pub use selectors::{LinearScan, RateClasses, Selector, SumTree};
 
 use crate::{
     lattice::{Boundary, Lattice, Shape, Stencil, Window},

@@ -4,6 +4,8 @@
 //! halo that holds its surroundings; all dynamics happens in windows. Lattices of one or two dimensions leave
 //! the slower axes at extent 1.
 
+pub mod bcc;
+
 mod cover;
 mod field;
 mod shape;

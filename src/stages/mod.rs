@@ -3,6 +3,8 @@
 //! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped when its files
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
 
+pub mod barriers;
+
 mod checkpoint;
 mod checksum;
 mod closure;

@@ -22,7 +22,7 @@ pub fn report(path: &Path) -> Result<PathBuf, StageError> {
     let parsed = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
     let mut points: Vec<ScalingPoint> =
         parsed.collect::<Result<_, _>>().map_err(|error| failed(std::io::Error::from(error)))?;
-    points.sort_by(|a, b| (a.side, a.tile, a.ranks * a.threads).cmp(&(b.side, b.tile, b.ranks * b.threads)));
+    points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
     let target = path.with_extension("html");
     write_whole(&target, &page(&points).html()?)?;
     Ok(target)

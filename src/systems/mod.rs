@@ -2,6 +2,8 @@
 //!
 //! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
 
+pub mod alloy;
+
 mod condition;
 mod curie_weiss;
 mod fields;
@@ -10,6 +12,7 @@ mod linear_chain;
 mod predator_prey;
 mod spins;
 
+pub use alloy::Alloy;
 pub use condition::Condition;
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
@@ -18,7 +21,7 @@ pub use predator_prey::PredatorPrey;
 
 use crate::{
     dynamics::{Dynamics, EvolveError, Law, Until},
-    lattice::{Boundary, Lattice, Region, Shape, Window},
+    lattice::{Boundary, Lattice, Region, Shape, Window, bcc},
     rng::Rng,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -103,6 +106,8 @@ pub enum SystemInput {
     PredatorPrey(PredatorPrey),
     /// Overdamped particles in a row, pushed at one end.
     LinearChain(LinearChain),
+    /// NbMoTa alloy, kinetic Monte Carlo of vacancies.
+    Alloy(Alloy),
 }
 
 impl SystemInput {
@@ -111,6 +116,7 @@ impl SystemInput {
         match self {
             Self::Ising(_) | Self::CurieWeiss(_) => Shape::plane(side, side),
             Self::PredatorPrey(_) | Self::LinearChain(_) => Shape::chain(side),
+            Self::Alloy(_) => bcc::shape(side),
         }
     }
 
@@ -182,10 +188,14 @@ macro_rules! with_system {
             $crate::systems::SystemInput::CurieWeiss($system) => $body,
             $crate::systems::SystemInput::PredatorPrey($system) => $body,
             $crate::systems::SystemInput::LinearChain($system) => $body,
+            $crate::systems::SystemInput::Alloy($system) => $body,
         }
     };
 }
 pub(crate) use with_system;
 
 /// A commented input for each system, for `tessera new`.
-pub const TEMPLATES: &[(&str, &str)] = &[("ising", include_str!("../../inputs/quickstart.toml"))];
+pub const TEMPLATES: &[(&str, &str)] = &[
+    ("ising", include_str!("../../inputs/quickstart.toml")),
+    ("alloy", include_str!("../../inputs/nbmota_small.toml")),
+];

@@ -2,9 +2,11 @@
 
 mod linear_scan;
 mod rate_classes;
+mod sum_tree;
 
 pub use linear_scan::LinearScan;
 pub use rate_classes::RateClasses;
+pub use sum_tree::SumTree;
 
 use super::Events;
 use crate::{lattice::Window, rng::Rng};

@@ -1,0 +1,141 @@
+//! Least-squares fit of a perceptron with ReLU: arrays in, affine maps out.
+//!
+//! Inputs and targets are standardised for the fit; the maps that come out take them as they are. AdamW with a learning
+//! rate that falls as half a cosine. Repeatable: start and order of the samples come from the seed.
+
+use super::{
+    LearningError,
+    network::{Activation, Mlp},
+    optimiser::AdamW,
+    parameters::{Layout, Parameters},
+};
+use crate::rng::{Purpose, stream};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use rand::seq::SliceRandom;
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// How to fit.
+#[derive(Clone, Debug)]
+pub struct Regression {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<i64>,
+    /// Passes over the samples.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Learning rate of the first step.
+    pub learning_rate: f64,
+    /// Decay of the weights a step, times the learning rate.
+    pub weight_decay: f64,
+    /// Seed of the start and of the order of the samples.
+    pub seed: u64,
+    /// Number of the model, which sets its streams apart.
+    pub model: u64,
+}
+
+/// An affine map: y = x weight + bias.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// `[inputs, outputs]`
+    pub weight: Array2<f32>,
+    /// `[outputs]`
+    pub bias: Array1<f32>,
+}
+
+impl Regression {
+    /// Fits `targets` `[samples]` to `inputs` `[samples, features]`; ReLU stands between the maps.
+    ///
+    /// # Errors
+    /// When there are fewer samples than one batch, or torch fails.
+    pub fn fit(&self, inputs: ArrayView2<f32>, targets: ArrayView1<f32>) -> Result<Vec<Affine>, LearningError> {
+        let samples = inputs.nrows();
+        if samples < self.batch || samples != targets.len() {
+            return Err(LearningError::Shape(format!(
+                "{samples} inputs and {} targets for batches of {}",
+                targets.len(),
+                self.batch
+            )));
+        }
+        let mean = inputs.mean_axis(Axis(0)).expect("there are samples");
+        let spread = inputs.std_axis(Axis(0), 0.0).mapv(|spread| spread.max(1e-6));
+        let (centre, scale) = (targets.mean().expect("there are samples"), targets.std(0.0).max(1e-6));
+        let standard = (&inputs - &mean) / &spread;
+        let features = tensor(standard.iter().copied().collect::<Vec<f32>>(), &[samples as i64, inputs.ncols() as i64]);
+        let wanted = tensor(targets.iter().map(|target| (target - centre) / scale).collect(), &[samples as i64, 1]);
+
+        let mut layout = Layout::default();
+        let widths = [&[inputs.ncols() as i64][..], &self.hidden, &[1]].concat();
+        let network = Mlp::new(&mut layout, "regression", &widths, Activation::Relu, 1.0);
+        let mut parameters = Parameters::draw(layout, self.seed, self.model, Kind::Float, Device::Cpu);
+        let mut optimiser = AdamW::new(parameters.flat(), self.weight_decay, None);
+        let steps = self.epochs * (samples / self.batch);
+        let mut order: Vec<i64> = (0..samples as i64).collect();
+        for step in 0..steps {
+            let batch = step % (samples / self.batch);
+            if batch == 0 {
+                let epoch = (step / (samples / self.batch)) as u64;
+                order.shuffle(&mut stream(self.seed, Purpose::Batches, [self.model, epoch]));
+            }
+            let chosen = Tensor::from_slice(&order[batch * self.batch..][..self.batch]);
+            let guess = network.forward(parameters.leaves(), &features.index_select(0, &chosen));
+            let loss = (guess - wanted.index_select(0, &chosen)).square().mean(Kind::Float);
+            let gradient = parameters.gradient(&loss)?;
+            let phase = std::f64::consts::PI * step as f64 / steps as f64;
+            optimiser.step(parameters.flat_mut(), &gradient, self.learning_rate * (1.0 + phase.cos()) / 2.0);
+        }
+        let mut maps = affine_maps(&network, &parameters, &widths);
+        let first = &mut maps[0];
+        first.weight /= &spread.insert_axis(Axis(1));
+        first.bias = &first.bias - &mean.dot(&first.weight);
+        let last = maps.last_mut().expect("there is a last map");
+        last.weight *= scale;
+        last.bias = &last.bias * scale + centre;
+        Ok(maps)
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: &[i64]) -> Tensor {
+    Tensor::from_slice(&values).view(shape)
+}
+
+/// The weights out of torch; there they stand as `[outputs, inputs]`.
+fn affine_maps(network: &Mlp, parameters: &Parameters, widths: &[i64]) -> Vec<Affine> {
+    let values = |leaf: usize| -> Vec<f32> {
+        let flat = no_grad(|| parameters.leaves()[leaf].detach().contiguous().view(-1));
+        Vec::try_from(flat).expect("weights are single-precision numbers")
+    };
+    let map = |(&layer, pair): (&usize, &[i64])| {
+        let [inputs, outputs] = [pair[0] as usize, pair[1] as usize];
+        let stored = Array2::from_shape_vec((outputs, inputs), values(layer)).expect("the layout gives the shape");
+        Affine { weight: stored.t().to_owned(), bias: Array1::from(values(layer + 1)) }
+    };
+    network.layers().iter().zip(widths.windows(2)).map(map).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng as _;
+
+    #[test]
+    fn a_piecewise_linear_law_is_found() {
+        let mut rng = stream(1, Purpose::Bench, [40, 0]);
+        let inputs = Array2::from_shape_fn((4000, 3), |_| 5.0 + rng.random::<f32>());
+        let law = |row: ArrayView1<f32>| 2.0 * (row[0] - 5.5).abs() + row[1] - 0.5 * row[2];
+        let targets: Array1<f32> = inputs.rows().into_iter().map(law).collect();
+        let recipe = Regression {
+            hidden: vec![16],
+            epochs: 60,
+            batch: 100,
+            learning_rate: 1e-2,
+            weight_decay: 0.0,
+            seed: 1,
+            model: 0,
+        };
+        let maps = recipe.fit(inputs.view(), targets.view()).unwrap();
+        let hidden = (inputs.dot(&maps[0].weight) + &maps[0].bias).mapv(|value| value.max(0.0));
+        let guess = (hidden.dot(&maps[1].weight) + &maps[1].bias).remove_axis(Axis(1));
+        let error = (&guess - &targets).mapv(|error| error * error).mean().unwrap().sqrt();
+        assert!(error < 0.02, "root mean square error {error} of a spread of {}", targets.std(0.0));
+    }
+}

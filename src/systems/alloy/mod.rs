@@ -1,0 +1,300 @@
+//! The NbMoTa alloy: vacancies that jump on a body-centred cubic lattice (arXiv 2511.12842, section D.5).
+//!
+//! A vacancy exchanges places with one of its eight nearest neighbours, never with another vacancy, at the rate
+//! k0 exp(-E / k_B T), k0 = 1e13 / s; the barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of
+//! time is exp(E_ref / k_B T) / k0, so that a few units are a jump at every temperature; E_ref = 0 gives units of 0.1 ps.
+//! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
+
+pub mod barriers;
+pub mod configuration;
+pub mod environment;
+pub mod kinetics;
+pub mod memory;
+pub mod network;
+pub mod orbits;
+pub mod order;
+pub mod samples;
+pub mod weights;
+
+mod pickle;
+
+pub use kinetics::VacancyKmc;
+
+use super::{Condition, Observable, System};
+use crate::{
+    dynamics::Law,
+    lattice::{
+        Lattice, Region, Shape, Stencil, Window,
+        bcc::{self, NEIGHBOURS, Steps},
+    },
+    rng::Rng,
+};
+use barriers::{BarrierError, Barriers};
+use environment::{OFFSETS, VACANCY};
+use order::{PAIRS, PairCounts};
+use rand::{Rng as _, seq::SliceRandom};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Boltzmann's constant in eV / K.
+pub const BOLTZMANN: f64 = 8.617_333e-5;
+/// Attempt rate of a jump in 1 / s.
+pub const ATTEMPT_RATE: f64 = 1e13;
+
+/// Parameters of the alloy, the `[system.alloy]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Temperature in K, above 0; a list for a family of systems.
+    pub temperature: Condition,
+    /// Model of the barriers: `builtin`, or a file (`.npy` or `.npz` of the published network, `.safetensors` of
+    /// `tessera barriers fit`).
+    #[serde(default = "builtin")]
+    pub barriers: String,
+    /// Shares of Nb, Mo and Ta among the atoms; they add up to 1.
+    #[serde(default = "equimolar")]
+    pub composition: [f64; 3],
+    /// Sites for each vacancy.
+    #[serde(default = "sites_per_vacancy")]
+    pub sites_per_vacancy: usize,
+    /// E_ref of the unit of time in eV.
+    #[serde(default = "reference_barrier")]
+    pub reference_barrier: f64,
+}
+
+fn builtin() -> String {
+    "builtin".into()
+}
+
+fn equimolar() -> [f64; 3] {
+    [1.0 / 3.0; 3]
+}
+
+fn sites_per_vacancy() -> usize {
+    1024
+}
+
+fn reference_barrier() -> f64 {
+    1.2
+}
+
+impl Default for Parameters {
+    /// Equimolar, one vacancy in 1024 sites, 2000 K, the built-in barriers.
+    fn default() -> Self {
+        Self {
+            temperature: 2000.0.into(),
+            barriers: builtin(),
+            composition: equimolar(),
+            sites_per_vacancy: sites_per_vacancy(),
+            reference_barrier: reference_barrier(),
+        }
+    }
+}
+
+/// The alloy: its parameters and its model of barriers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Parameters", into = "Parameters")]
+pub struct Alloy {
+    parameters: Parameters,
+    barriers: Arc<dyn Barriers>,
+    /// k_B T in eV.
+    thermal_energy: f64,
+}
+
+impl PartialEq for Alloy {
+    fn eq(&self, other: &Self) -> bool {
+        self.parameters == other.parameters
+    }
+}
+
+impl TryFrom<Parameters> for Alloy {
+    type Error = BarrierError;
+
+    fn try_from(parameters: Parameters) -> Result<Self, BarrierError> {
+        let barriers = barriers::load(&parameters.barriers)?;
+        Ok(Self::with_barriers(parameters, barriers))
+    }
+}
+
+impl From<Alloy> for Parameters {
+    fn from(alloy: Alloy) -> Self {
+        alloy.parameters
+    }
+}
+
+impl Alloy {
+    /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
+    pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
+        let thermal_energy = BOLTZMANN * parameters.temperature.value();
+        Self { parameters, barriers, thermal_energy }
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The model of the barriers.
+    pub fn barriers(&self) -> &Arc<dyn Barriers> {
+        &self.barriers
+    }
+
+    /// The unit of time in s.
+    pub fn time_unit(&self) -> f64 {
+        (self.parameters.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE
+    }
+
+    /// Rate of a jump over a barrier in eV, per unit of time.
+    pub fn rate(&self, barrier: f32) -> f64 {
+        ((self.parameters.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
+    }
+
+    /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike, the
+    /// largest remainders are rounded up.
+    pub fn counts(&self, sites: usize) -> [usize; 4] {
+        let vacancies = (sites as f64 / self.parameters.sites_per_vacancy as f64).round().max(1.0) as usize;
+        let wanted = self.parameters.composition.map(|share| share * (sites - vacancies) as f64);
+        let mut atoms = wanted.map(|count| (count + 1e-6) as usize);
+        while atoms.iter().sum::<usize>() + vacancies < sites {
+            let lacking = |species: &usize| wanted[*species] - atoms[*species] as f64;
+            let most = (0..3).max_by(|a, b| lacking(a).total_cmp(&lacking(b))).unwrap_or(0);
+            atoms[most] += 1;
+        }
+        [vacancies, atoms[0], atoms[1], atoms[2]]
+    }
+
+    /// Atoms of each species for each site.
+    fn densities(&self) -> [f64; 3] {
+        let occupied = 1.0 - 1.0 / self.parameters.sites_per_vacancy as f64;
+        self.parameters.composition.map(|share| share * occupied)
+    }
+
+    /// A configuration with the parameters' composition. At `order` 1 Mo fills the even layers' sublattice first and Ta the
+    /// odd one's (B2); of its atoms a share 1 - `order`, drawn at random, is then shuffled.
+    pub fn configuration(&self, shape: Shape, order: f64, rng: &mut Rng) -> Lattice<u8> {
+        let [vacancies, nb, mo, ta] = self.counts(shape.sites());
+        let atoms =
+            [(2, mo), (1, nb), (3, ta)].into_iter().flat_map(|(species, count)| std::iter::repeat_n(species, count));
+        let layer = shape.0[1] * shape.0[2];
+        let (mut even, mut odd): (Vec<usize>, Vec<usize>) =
+            (0..shape.sites()).partition(|site| (site / layer).is_multiple_of(2));
+        even.shuffle(rng);
+        odd.shuffle(rng);
+        let mut sites = [even, odd].concat();
+        let empty: Vec<usize> = rand::seq::index::sample(rng, sites.len(), vacancies).into_vec();
+        let mut lattice = Lattice::filled(shape, VACANCY);
+        let empty: std::collections::HashSet<usize> = empty.into_iter().collect();
+        sites.retain(|site| !empty.contains(site));
+        for (&site, species) in sites.iter().zip(atoms) {
+            lattice.sites[site] = species;
+        }
+        let loose: Vec<usize> = sites.into_iter().filter(|_| rng.random::<f64>() >= order).collect();
+        let mut species: Vec<u8> = loose.iter().map(|&site| lattice.sites[site]).collect();
+        species.shuffle(rng);
+        for (site, species) in loose.into_iter().zip(species) {
+            lattice.sites[site] = species;
+        }
+        lattice
+    }
+}
+
+impl Law for Alloy {
+    type Site = u8;
+    const REACH: usize = environment::REACH;
+
+    fn stencil(&self) -> Stencil {
+        bcc::stencil(&OFFSETS)
+    }
+}
+
+impl System for Alloy {
+    type Dynamics = VacancyKmc;
+    type Start = f64;
+
+    const OBSERVABLES: &'static [Observable] = &[
+        Observable { name: "order_nb_nb", symbol: "δ(Nb-Nb)", unit: "1", scaled: true },
+        Observable { name: "order_nb_mo", symbol: "δ(Nb-Mo)", unit: "1", scaled: true },
+        Observable { name: "order_nb_ta", symbol: "δ(Nb-Ta)", unit: "1", scaled: true },
+        Observable { name: "order_mo_mo", symbol: "δ(Mo-Mo)", unit: "1", scaled: true },
+        Observable { name: "order_mo_ta", symbol: "δ(Mo-Ta)", unit: "1", scaled: true },
+        Observable { name: "order_ta_ta", symbol: "δ(Ta-Ta)", unit: "1", scaled: true },
+    ];
+
+    const TIME_UNIT: &'static str = "exp(reference_barrier / k_B T) / k0";
+
+    type Feature = f32;
+    const CHANNELS: usize = 3;
+
+    /// For each species 1 where it sits, else 0.
+    fn features(sites: &[u8]) -> Vec<f32> {
+        (1..=3).flat_map(|species| sites.iter().map(move |&site| f32::from(u8::from(site == species)))).collect()
+    }
+
+    /// Species shuffled; `start` is the degree of B2 order, 0 when absent (see [`Alloy::configuration`]).
+    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<u8> {
+        self.configuration(shape, start.unwrap_or(0.0), rng)
+    }
+
+    fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
+        let ends = PairCounts::ends(window, &Steps::new(window, &NEIGHBOURS), region);
+        let sites = window.sites_of(region).count() as f64;
+        let densities = self.densities();
+        let share = |(&pair, ends): (&[usize; 2], i64)| {
+            let weight = if pair[0] == pair[1] { 1.0 } else { 0.5 };
+            weight * ends as f64 / densities[pair[0]] - sites * order::RANDOM
+        };
+        PAIRS.iter().zip(ends.0).map(share).collect()
+    }
+
+    /// Copies of the state, each shifted at random, side by side; the composition stays.
+    fn upsample(&self, lattice: &Lattice<u8>, factor: usize, rng: &mut Rng) -> Lattice<u8> {
+        let small = lattice.shape;
+        let mut large = Lattice::filled(small.scaled(factor), VACANCY);
+        for copy in 0..factor.pow(3) {
+            let place = Shape([factor; 3]).coordinate(copy);
+            let origin: [isize; 3] = std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize);
+            let shift: [isize; 3] = std::array::from_fn(|axis| rng.random_range(0..small.0[axis]) as isize);
+            let shift = [shift[0] & !1, shift[1], shift[2]];
+            let shifted = (0..small.sites()).map(|site| {
+                let coordinate = small.coordinate(site);
+                lattice.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
+            });
+            large.paste(origin, small, &shifted.collect::<Vec<_>>());
+        }
+        large
+    }
+
+    fn check(&self, starts: &[f64]) -> Result<(), String> {
+        let Parameters { temperature, composition, sites_per_vacancy, reference_barrier, .. } = &self.parameters;
+        if let Some(start) = starts.iter().find(|start| !(0.0..=1.0).contains(*start)) {
+            return Err(format!("truth.starts holds {start}; a start is a degree of B2 order, from 0 to 1"));
+        }
+        let bad = temperature.all().iter().find(|value| !(**value > 0.0 && value.is_finite()));
+        if temperature.all().is_empty() || bad.is_some() {
+            let found = bad.map_or("an empty list".into(), f64::to_string);
+            return Err(format!("system.alloy.temperature is {found}; it must be above 0 K"));
+        }
+        let whole = (composition.iter().sum::<f64>() - 1.0).abs() < 1e-6;
+        if !whole || !composition.iter().all(|share| *share > 0.0) {
+            return Err(format!(
+                "system.alloy.composition is {composition:?}; give three shares above 0 that add up to 1"
+            ));
+        }
+        if *sites_per_vacancy < 2 {
+            return Err(format!("system.alloy.sites_per_vacancy is {sites_per_vacancy}; it must be at least 2"));
+        }
+        if !reference_barrier.is_finite() {
+            return Err(format!("system.alloy.reference_barrier is {reference_barrier}; it must be a finite number"));
+        }
+        Ok(())
+    }
+
+    fn conditions(&self) -> &[f64] {
+        self.parameters.temperature.family()
+    }
+
+    fn under(&self, condition: usize) -> Self {
+        let temperature = self.parameters.temperature.member(condition);
+        Self::with_barriers(Parameters { temperature, ..self.parameters.clone() }, self.barriers.clone())
+    }
+}

@@ -1,0 +1,189 @@
+//! Environments of many kinds, to fit and compare models of barriers on.
+//!
+//! Random equimolar alloys; random alloys of any composition; B2-ordered ones of any degree, composition and pair of species;
+//! and what vacancies of a given model make of these within a few jumps a site, at 500 to 3000 K. One site in 1024 is a vacancy,
+//! so that about one environment in ten holds another one; the first three kinds are seen from sites drawn at random.
+
+use super::{
+    Alloy, Parameters, VacancyKmc,
+    barriers::Barriers,
+    environment::{Environment, OFFSETS, SPECIES, VACANCY},
+    orbits::OPERATIONS,
+};
+use crate::{
+    dynamics::{Dynamics, EvolveError, Until},
+    lattice::{
+        Lattice, Region, Window,
+        bcc::{self, Steps},
+    },
+    rng::{Purpose, Rng, stream},
+};
+use rand::{Rng as _, seq::SliceRandom};
+use std::sync::Arc;
+
+/// What an environment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Equimolar, random.
+    Random,
+    /// Any composition, random.
+    OffComposition,
+    /// Any composition, B2 order of any degree.
+    Ordered,
+    /// Seen by a vacancy that jumps.
+    Annealed,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Random, Self::OffComposition, Self::Ordered, Self::Annealed];
+
+    /// Name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::OffComposition => "off-composition",
+            Self::Ordered => "B2-ordered",
+            Self::Annealed => "annealed",
+        }
+    }
+}
+
+/// Cells along the side of a configuration.
+const CELLS: usize = 8;
+/// Jumps between two environments of an annealed configuration, and environments of each.
+const PAUSE: u64 = 150;
+const VISITS: usize = 40;
+/// Environments of each configuration that is not annealed.
+const VIEWS: usize = 8;
+
+/// At least `count` environments of each kind. Configurations are numbered from `first` on; other numbers give independent ones.
+///
+/// # Errors
+/// When `model` gives rates with which the annealed configurations cannot evolve.
+pub fn environments(
+    model: &Arc<dyn Barriers>,
+    count: usize,
+    seed: u64,
+    first: u64,
+) -> Result<Vec<(Kind, Environment)>, EvolveError> {
+    let mut all = Vec::new();
+    for (kind, number) in Kind::ALL.into_iter().zip(0..) {
+        let mut found = Vec::new();
+        let mut configuration = first;
+        while found.len() < count {
+            let mut rng = stream(seed, Purpose::Environments, [configuration, number]);
+            found.extend(environments_of(model, kind, &mut rng)?);
+            configuration += 1;
+        }
+        all.extend(found.into_iter().take(count).map(|environment| (kind, environment)));
+    }
+    Ok(all)
+}
+
+fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Result<Vec<Environment>, EvolveError> {
+    let composition = match kind {
+        Kind::Random => [1.0 / 3.0; 3],
+        Kind::Annealed if rng.random() => [1.0 / 3.0; 3],
+        _ => {
+            let parts: [f64; 3] = std::array::from_fn(|_| -f64::ln(rng.random_range(1e-3..0.95)));
+            parts.map(|part| part / parts.iter().sum::<f64>())
+        }
+    };
+    let order = match kind {
+        Kind::Random | Kind::OffComposition => 0.0,
+        Kind::Annealed if rng.random() => 0.0,
+        _ => rng.random(),
+    };
+    let temperature = 1.0 / rng.random_range(1.0 / 3000.0..1.0 / 500.0);
+    let parameters = Parameters { temperature: temperature.into(), composition, ..Parameters::default() };
+    let alloy = Alloy::with_barriers(parameters, model.clone());
+    let lattice = relabelled(alloy.configuration(bcc::shape(CELLS), order, rng), rng);
+    let mut window = Window::closed(lattice.shape, super::environment::REACH);
+    window.load(&lattice, [0; 3]);
+    let steps = Steps::new(&window, &OFFSETS);
+    if kind != Kind::Annealed {
+        let sites: Vec<usize> = window.sites_of(Region::BOX).collect();
+        let drawn = rand::seq::index::sample(rng, sites.len(), VIEWS);
+        return Ok(drawn.into_iter().map(|number| Environment::gather(&window, &steps, sites[number])).collect());
+    }
+    let mut kernel = VacancyKmc::default();
+    let mut all = Vec::new();
+    for _ in 0..VISITS {
+        kernel.evolve(&alloy, &mut window, Until::Events(PAUSE), rng)?;
+        all.extend(kernel.rates().map(|(site, _)| Environment::gather(&window, &steps, site)));
+    }
+    Ok(all)
+}
+
+/// The species in another order: B2 order may be of any two.
+fn relabelled(mut lattice: Lattice<u8>, rng: &mut Rng) -> Lattice<u8> {
+    let mut names = [1, 2, 3];
+    names.shuffle(rng);
+    for species in lattice.sites.iter_mut().filter(|species| **species != VACANCY) {
+        *species = names[usize::from(*species) - 1];
+    }
+    lattice
+}
+
+/// Barriers in eV of a jump as a model gives them, and averaged over the six operations that keep the jump.
+pub fn averaged(model: &dyn Barriers, environment: &Environment) -> ([f32; 8], [f32; 8]) {
+    let turned = environment.turned();
+    let plain = model.barriers(environment);
+    let mut sum = [0.0; 8];
+    for operation in OPERATIONS.iter() {
+        let moved = std::array::from_fn(|site| turned[operation[site]]);
+        sum.iter_mut().zip(model.heights(&moved)).for_each(|(sum, height)| *sum += height);
+    }
+    (plain, sum.map(|sum| sum / OPERATIONS.len() as f32))
+}
+
+/// The error of one model against another, over jumps of one species or kind.
+#[derive(Clone, Debug, Default)]
+pub struct Errors {
+    count: f64,
+    sum: f64,
+    squares: f64,
+    reference: f64,
+    reference_squares: f64,
+}
+
+impl Errors {
+    /// Takes in one barrier and its reference, in eV.
+    pub fn add(&mut self, barrier: f32, reference: f32) {
+        let (error, reference) = (f64::from(barrier) - f64::from(reference), f64::from(reference));
+        self.count += 1.0;
+        self.sum += error;
+        self.squares += error * error;
+        self.reference += reference;
+        self.reference_squares += reference * reference;
+    }
+
+    /// Number of barriers, mean error, root mean square error, and standard deviation of the reference, in eV.
+    pub fn summary(&self) -> (usize, f64, f64, f64) {
+        let mean = self.reference / self.count;
+        let spread = (self.reference_squares / self.count - mean * mean).max(0.0).sqrt();
+        (self.count as usize, self.sum / self.count, (self.squares / self.count).sqrt(), spread)
+    }
+}
+
+/// Errors of `model` against `reference` over environments: all jumps, each kind, each jumping species, with their names.
+pub fn compare(
+    model: &dyn Barriers,
+    reference: &dyn Barriers,
+    environments: &[(Kind, Environment)],
+) -> Vec<(String, Errors)> {
+    let names = ["all"].into_iter().chain(Kind::ALL.map(Kind::name)).chain(SPECIES[1..].iter().copied());
+    let mut rows: Vec<(String, Errors)> = names.map(|name| (name.to_owned(), Errors::default())).collect();
+    for (kind, environment) in environments {
+        let barriers = model.barriers(environment).into_iter().zip(reference.barriers(environment));
+        for ((barrier, reference), species) in barriers.zip(environment.targets()) {
+            if species != VACANCY {
+                for row in [0, 1 + *kind as usize, Kind::ALL.len() + usize::from(species)] {
+                    rows[row].1.add(barrier, reference);
+                }
+            }
+        }
+    }
+    rows
+}

@@ -1,0 +1,570 @@
+//! Laws of the NbMoTa alloy: geometry, barriers, kernel and order.
+
+#[path = "common/published.rs"]
+mod published;
+
+use ndarray::{Array2, Array4};
+use ndarray_npy::NpzReader;
+use published::{naive_barriers, own_arrays, shared};
+use rand::Rng as _;
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+use std::{fs::File, sync::Arc};
+use tessera::{
+    dynamics::{Dynamics, SumTree, Until},
+    lattice::{
+        Lattice, Region, Shape, Tiling, Window,
+        bcc::{self, NEIGHBOURS, Steps},
+    },
+    rng::{Purpose, Rng, stream},
+    systems::{
+        System,
+        alloy::{
+            Alloy, BOLTZMANN, Parameters, VacancyKmc,
+            barriers::{self, Barriers},
+            configuration,
+            environment::{Environment, JUMPS, OFFSETS, SITES, Turned, position},
+            network::Network,
+            order::{PairCounts, atoms},
+            samples::{averaged, compare, environments},
+            weights::{Arrays, read_arrays},
+        },
+    },
+};
+
+fn rng(item: u64) -> Rng {
+    stream(11, Purpose::Bench, [item, 0])
+}
+
+fn closed(lattice: &Lattice<u8>) -> Window<u8> {
+    let mut window = Window::closed(lattice.shape, 4);
+    window.load(lattice, [0; 3]);
+    window
+}
+
+#[test]
+fn a_site_has_eight_neighbours_at_one_distance_and_points_are_inverted() {
+    for site in [[0, 0, 0], [1, 0, 0], [4, 2, 3], [7, -1, 5]] {
+        assert_eq!(bcc::coordinate(bcc::point(site)), Some(site));
+        for offset in OFFSETS.iter() {
+            let step = bcc::step(site[0].rem_euclid(2), *offset);
+            let (from, to) = (bcc::point(site), bcc::point(std::array::from_fn(|axis| site[axis] + step[axis])));
+            assert_eq!(std::array::from_fn(|axis| to[axis] - from[axis]), *offset);
+        }
+    }
+    assert_eq!(bcc::coordinate([0, 1, 0]), None);
+    assert_eq!(OFFSETS.len(), SITES);
+    assert_eq!(bcc::within(3), NEIGHBOURS);
+    let stencil = bcc::stencil(&OFFSETS);
+    assert!(stencil.reach() <= 4);
+    assert!(stencil.0.iter().all(|step| stencil.0.contains(&step.map(|value| -value))), "the stencil is symmetric");
+}
+
+#[test]
+fn windows_see_the_species_that_lie_around_a_site() {
+    let mut random = rng(1);
+    let shape = Shape([12, 7, 9]);
+    let sites = (0..shape.sites()).map(|_| random.random_range(0..4)).collect();
+    let lattice = Lattice::from_sites(shape, sites);
+    let mut open = Window::open(Shape([6, 3, 4]), 5);
+    open.load(&lattice, [8, 5, 7]);
+    for (window, origin) in [(closed(&lattice), [0, 0, 0]), (open, [8, 5, 7])] {
+        let steps = Steps::new(&window, &OFFSETS);
+        let extents = window.shape();
+        for (number, site) in window.sites_of(Region::BOX).enumerate() {
+            let place = extents.coordinate(number);
+            let place: [isize; 3] = std::array::from_fn(|axis| place[axis] as isize + origin[axis]);
+            let point = bcc::point(place);
+            let seen = Environment::gather(&window, &steps, site);
+            for (species, offset) in seen.0.iter().zip(OFFSETS.iter()) {
+                let there = bcc::coordinate(std::array::from_fn(|axis| point[axis] + offset[axis])).unwrap();
+                assert_eq!(*species, lattice.at(there));
+            }
+        }
+    }
+}
+
+/// The 64 configurations of the shared folder: grids of half-lattice points, vacancies, barriers and order.
+#[test]
+fn published_network_gives_the_published_barriers_and_order() {
+    let Some(folder) = shared() else { return };
+    let mut file = NpzReader::new(File::open(folder.join("barrier_vectors.npz")).unwrap()).unwrap();
+    let grids: Array4<i8> = file.by_name("grid").unwrap();
+    let vacancies: Array2<i32> = file.by_name("vacancy").unwrap();
+    let expected: Array2<f32> = file.by_name("barrier_eV").unwrap();
+    let order: Array2<f64> = file.by_name("sro").unwrap();
+    for name in ["nnk_weights.npz", "nnk_weights.npy"] {
+        let network = barriers::load(folder.join(name).to_str().unwrap()).unwrap();
+        let (mut worst, mut blocked) = (0.0_f32, 0);
+        for number in 0..grids.dim().0 {
+            let shape = bcc::shape(8);
+            let value = |site| {
+                let [i, j, k] = bcc::point(shape.coordinate(site).map(|value| value as isize));
+                grids[[number, i as usize, j as usize, k as usize]] as u8
+            };
+            let window = closed(&Lattice::from_sites(shape, (0..shape.sites()).map(value).collect()));
+            let place: [isize; 3] = std::array::from_fn(|axis| vacancies[[number, axis]] as isize);
+            let index = shape.wrapped_index(bcc::coordinate(place).unwrap());
+            let site = window.sites_of(Region::BOX).nth(index).unwrap();
+            let found = network.barriers(&Environment::gather(&window, &Steps::new(&window, &OFFSETS), site));
+            for (jump, found) in found.into_iter().enumerate() {
+                let expected = expected[[number, jump]];
+                blocked += usize::from(expected.is_infinite());
+                assert_eq!(expected.is_infinite(), found.is_infinite());
+                if expected.is_finite() {
+                    worst = worst.max((found - expected).abs());
+                }
+            }
+            let counts = PairCounts::all(&window, &Steps::new(&window, &NEIGHBOURS));
+            for (found, expected) in counts.short_range_order(atoms(&window)).iter().zip(order.row(number)) {
+                assert!((found - expected).abs() < 1e-9, "order {found}, expected {expected}");
+            }
+        }
+        assert!(worst < 1e-5, "{name}: barriers differ by up to {worst} eV");
+        assert!(blocked > 0, "some jumps lead to a vacancy");
+    }
+}
+
+#[test]
+fn network_agrees_with_its_definition_on_weights_of_our_own() {
+    let arrays = own_arrays();
+    let network = Network::new(&arrays).unwrap();
+    let mut random = rng(2);
+    for _ in 0..20 {
+        let environment =
+            Environment(std::array::from_fn(
+                |_| if random.random::<f64>() < 0.03 { 0 } else { random.random_range(1..4) },
+            ));
+        let expected = naive_barriers(&arrays, &environment);
+        let found = network.barriers(&environment);
+        for (found, expected) in found.into_iter().zip(expected) {
+            let same = found.is_infinite() && expected.is_infinite();
+            assert!(same || (f64::from(found) - expected).abs() < 1e-5, "{found} eV, by definition {expected} eV");
+        }
+    }
+}
+
+/// Computed with NumPy from the same weights, for the environment whose species at site s is 1 + (5 s + s^2 / 7) mod 3.
+#[test]
+fn network_agrees_with_numbers_from_another_program() {
+    const EXPECTED: [f32; 8] = [0.803283, 0.856345, 0.832712, 0.815510, 0.818021, 0.836644, 0.827180, 0.841723];
+    let network = Network::new(&own_arrays()).unwrap();
+    let environment = Environment(std::array::from_fn(|site| 1 + ((5 * site + site * site / 7) % 3) as u8));
+    for (found, expected) in network.barriers(&environment).into_iter().zip(EXPECTED) {
+        assert!((found - expected).abs() < 1e-5, "{found} eV, NumPy {expected} eV");
+    }
+}
+
+#[test]
+fn weights_of_a_wrong_shape_or_not_finite_are_refused() {
+    let change = |name: &str, shape: &[usize], value: f32| -> String {
+        let mut arrays = own_arrays();
+        arrays.insert(name, shape, vec![value; shape.iter().product()]);
+        Network::new(&arrays).unwrap_err().to_string()
+    };
+    assert!(change("layer1.weight", &[128, 64], 0.0).contains("layer1.weight with shape [128, 64]"));
+    assert!(change("layer2.bias", &[128], f32::NAN).contains("not finite in layer2.bias"));
+    assert!(change("layer3.bn_var", &[128], -1.0).contains("layer3, BatchNorm folded in"));
+    assert!(Network::new(&Arrays::default()).unwrap_err().to_string().contains("layer0.weight with shape []"));
+    assert!(barriers::load("model.txt").unwrap_err().to_string().contains("give \"builtin\""));
+    assert!(barriers::load("absent.npz").unwrap_err().to_string().contains("cannot read"));
+}
+
+/// A file of `numpy.save` that holds the list [[[1], [2], [3]], [-0.5]] of float32 arrays as objects, protocols 3 and 4.
+#[test]
+fn pickled_lists_of_arrays_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for bytes in [&include_bytes!("data/list_3.npy")[..], &include_bytes!("data/list_4.npy")[..]] {
+        let path = folder.path().join("list.npy");
+        std::fs::write(&path, bytes).unwrap();
+        let arrays = read_arrays(&path).unwrap();
+        assert_eq!(arrays.get("output.weight", &[3, 1]).unwrap(), [1.0, 2.0, 3.0]);
+        assert_eq!(arrays.get("output.bias", &[1]).unwrap(), [-0.5]);
+        std::fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+        assert!(read_arrays(&path).unwrap_err().to_string().contains("ends early"));
+    }
+}
+
+#[test]
+fn configurations_are_read_as_they_were_written() {
+    let mut random = rng(3);
+    let shape = Shape([8, 5, 6]);
+    let mut lattice = Lattice::from_sites(shape, (0..shape.sites()).map(|_| random.random_range(1..4)).collect());
+    lattice.sites[17] = 0;
+    let dump = configuration::to_dump(&lattice);
+    let xyz = configuration::to_xyz(&lattice);
+    assert_eq!(configuration::from_dump(&dump).unwrap(), lattice);
+    assert_eq!(configuration::from_xyz(&xyz).unwrap(), lattice);
+    let refused = |text: &str| configuration::from_dump(text).unwrap_err().to_string();
+    assert!(refused(&dump.replacen("\n1 ", "\n1 7", 1)).contains("species 7"));
+    assert!(refused(&dump.replace("0 16.2", "0 16.9")).contains("body-centred cubic"));
+    assert!(refused(&dump.replace("id type x", "id kind x")).contains("lacks the column type"));
+    assert!(refused(&dump[..dump.trim_end().rfind('\n').unwrap()]).contains("ends before its last atom"));
+    assert!(configuration::from_xyz(&xyz.replacen("Nb", "Xx", 1)).unwrap_err().to_string().contains("species Xx"));
+    let full = Lattice::filled(shape, 1);
+    assert!(configuration::with_vacancy(full).unwrap_err().to_string().contains("no vacancy"));
+    if let Some(folder) = shared() {
+        let published = configuration::read(&folder.join("random_1024.dump")).unwrap();
+        assert_eq!(published.shape, bcc::shape(8));
+        assert_eq!(atoms(&closed(&published)), [341.0, 341.0, 342.0]);
+    }
+}
+
+/// Every jump has the same barrier.
+#[derive(Debug)]
+struct Constant(f32);
+
+impl Barriers for Constant {
+    fn heights(&self, _turned: &Turned) -> [f32; JUMPS] {
+        [self.0; JUMPS]
+    }
+}
+
+/// Energies in eV of nearest-neighbour pairs.
+const ENERGIES: [[f64; 4]; 4] =
+    [[0.0; 4], [0.0, 0.02, -0.03, 0.01], [0.0, -0.03, 0.04, -0.06], [0.0, 0.01, -0.06, 0.0]];
+
+/// The barrier over the mean of the energies before and after the jump: 1 eV + dE / 2.
+#[derive(Debug)]
+struct PairEnergy;
+
+impl Barriers for PairEnergy {
+    fn heights(&self, turned: &Turned) -> [f32; JUMPS] {
+        std::array::from_fn(|jump| {
+            let species = |offset: [isize; 3]| match offset {
+                [0, 0, 0] => 0,
+                _ => usize::from(turned[position(offset)][jump]),
+            };
+            let atom = species([1, 1, 1]);
+            let bonds = |from: [isize; 3]| -> f64 {
+                let around = NEIGHBOURS.map(|step| std::array::from_fn(|axis| from[axis] + step[axis]));
+                around.into_iter().filter(|&place| place != [1, 1, 1]).map(|place| ENERGIES[atom][species(place)]).sum()
+            };
+            (1.0 + 0.5 * (bonds([0, 0, 0]) - bonds([1, 1, 1]))) as f32
+        })
+    }
+}
+
+fn alloy(barriers: impl Barriers + 'static, temperature: f64, sites_per_vacancy: usize) -> Alloy {
+    let parameters = Parameters {
+        temperature: temperature.into(),
+        sites_per_vacancy,
+        reference_barrier: 1.0,
+        ..Parameters::default()
+    };
+    Alloy::with_barriers(parameters, Arc::new(barriers))
+}
+
+fn lattice_of(window: &Window<u8>) -> Lattice<u8> {
+    Lattice::from_sites(window.shape(), window.values_of(Region::BOX).collect())
+}
+
+fn pairs(window: &Window<u8>) -> PairCounts {
+    PairCounts::all(window, &Steps::new(window, &NEIGHBOURS))
+}
+
+#[test]
+fn species_are_conserved_and_order_by_increments_is_the_recount() {
+    let alloy = alloy(Network::new(&own_arrays()).unwrap(), 2000.0, 64);
+    let mut random = rng(4);
+    let mut window = closed(&alloy.draw(Shape([12, 5, 7]), None, &mut random));
+    let mut kernel = VacancyKmc::default();
+    let (mut counts, species) = (pairs(&window), atoms(&window));
+    assert_eq!(species.iter().sum::<f64>(), 420.0 - 7.0);
+    for _ in 0..20 {
+        kernel.evolve(&alloy, &mut window, Until::Events(50), &mut random).unwrap();
+        counts += kernel.changes();
+        assert_eq!(counts, pairs(&window));
+        assert_eq!(species, atoms(&window));
+    }
+    let closed_again = closed(&lattice_of(&window));
+    assert_eq!(window.values(), closed_again.values(), "the halo repeats the box");
+    let (asked, remembered) = kernel.remembered();
+    assert!(remembered > 0 && remembered < asked);
+}
+
+#[test]
+fn in_an_open_window_vacancies_stay_inside_and_the_surroundings_stay_fixed() {
+    let alloy = alloy(PairEnergy, 1500.0, 40);
+    let mut random = rng(5);
+    let lattice = alloy.draw(Shape([16, 9, 10]), None, &mut random);
+    let mut window = Window::open(Shape([6, 4, 5]), 4);
+    let origin = [12, 6, 8];
+    window.load(&lattice, origin);
+    let before = PairCounts::all(&closed(&lattice), &Steps::new(&closed(&lattice), &NEIGHBOURS));
+    let mut kernel = VacancyKmc::default();
+    let mut after = lattice.clone();
+    kernel.evolve(&alloy, &mut window, Until::Events(2000), &mut random).unwrap();
+    window.store(&mut after, origin, Region::BOX);
+    assert_ne!(after, lattice);
+    assert_eq!(atoms(&closed(&after)), atoms(&closed(&lattice)));
+    let mut expected = before;
+    expected += kernel.changes();
+    assert_eq!(pairs(&closed(&after)), expected, "pairs with the surroundings count in full");
+    let mut outside = after.clone();
+    let mut original = Window::open(Shape([6, 4, 5]), 0);
+    original.load(&lattice, origin);
+    original.store(&mut outside, origin, Region::BOX);
+    assert_eq!(outside, lattice);
+}
+
+#[test]
+fn a_remembering_kernel_draws_the_same_events_and_rates_are_those_of_the_definition() {
+    let alloy = alloy(Network::new(&own_arrays()).unwrap(), 1000.0, 50);
+    let start = alloy.draw(Shape([10, 6, 5]), None, &mut rng(6));
+    let run = |mut kernel: VacancyKmc| {
+        let (mut window, mut random) = (closed(&start), rng(7));
+        let elapsed = kernel.evolve(&alloy, &mut window, Until::Events(3000), &mut random).unwrap();
+        let steps = Steps::new(&window, &OFFSETS);
+        for (site, rates) in kernel.rates() {
+            let environment = Environment::gather(&window, &steps, site);
+            let expected = alloy.barriers().barriers(&environment).map(|barrier| alloy.rate(barrier));
+            assert_eq!(rates, expected, "rates are refreshed wherever a jump is seen");
+        }
+        (lattice_of(&window), elapsed)
+    };
+    assert_eq!(run(VacancyKmc::default()), run(VacancyKmc::forgetful()));
+}
+
+#[test]
+fn events_are_drawn_with_the_probability_of_their_rates() {
+    let alloy = alloy(PairEnergy, 900.0, 64);
+    let shape = Shape([8, 5, 6]);
+    let start = closed(&alloy.draw(shape, None, &mut rng(8)));
+    let mut kernel = VacancyKmc::default();
+    let mut random = rng(9);
+    kernel.evolve(&alloy, &mut start.clone(), Until::Events(0), &mut random).unwrap();
+    let events: Vec<(usize, f64)> = kernel.rates().flat_map(|(site, rates)| rates.map(|rate| (site, rate))).collect();
+    let total: f64 = events.iter().map(|(_, rate)| rate).sum();
+    let steps = Steps::new(&start, &NEIGHBOURS);
+    let mut counts = vec![0.0; events.len()];
+    let draws = 50_000;
+    for _ in 0..draws {
+        let mut window = start.clone();
+        kernel.evolve(&alloy, &mut window, Until::Events(1), &mut random).unwrap();
+        let filled = |&(site, _): &(usize, f64)| window.values()[site] != 0;
+        let number = events.iter().position(filled).unwrap();
+        let site = events[number].0;
+        let to = |jump| start.home(steps.along(site, jump)).unwrap();
+        counts
+            [number + (0..8).find(|&jump| start.values()[to(jump)] != 0 && window.values()[to(jump)] == 0).unwrap()] +=
+            1.0;
+    }
+    let chi: f64 = events
+        .iter()
+        .zip(&counts)
+        .filter(|((_, rate), _)| *rate > 0.0)
+        .map(|((_, rate), count)| {
+            let expected = f64::from(draws) * rate / total;
+            (count - expected).powi(2) / expected
+        })
+        .sum();
+    let freedom = events.iter().filter(|(_, rate)| *rate > 0.0).count() - 1;
+    let tail = 1.0 - ChiSquared::new(freedom as f64).unwrap().cdf(chi);
+    assert!(tail > 1e-4, "chi-squared {chi} of {freedom} degrees of freedom has probability {tail}");
+}
+
+#[test]
+fn the_sum_tree_draws_from_the_rates_of_a_linear_scan() {
+    let rates = [0.0, 3.0, 0.5, 0.0, 1e-3, 2.0, 0.0];
+    let mut tree = SumTree::default();
+    tree.fill([1.0; 7].into_iter());
+    for (leaf, rate) in rates.into_iter().enumerate() {
+        tree.set(leaf, rate);
+    }
+    let (total, draws) = (rates.iter().sum::<f64>(), 400_000);
+    assert_eq!(tree.total(), total);
+    let (mut counts, mut random) = ([0.0; 7], rng(10));
+    for _ in 0..draws {
+        let (leaf, left) = tree.draw(&mut random);
+        assert!((0.0..rates[leaf]).contains(&left));
+        counts[leaf] += 1.0;
+    }
+    for (count, rate) in counts.into_iter().zip(rates) {
+        let expected = f64::from(draws) * rate / total;
+        assert!((count - expected).abs() <= 5.0 * expected.sqrt(), "{count} draws of {expected} expected");
+    }
+}
+
+/// A vacancy walks at random: <R^2> = 24 r t half lattice constants squared. An atom goes back more often than not:
+/// <R^2> = 3 f a jump with f = 0.7272 (Compaan and Haven, Trans. Faraday Soc. 52, 786, 1956).
+#[test]
+fn with_one_barrier_vacancy_and_atoms_diffuse_as_theory_says_for_bcc() {
+    let alloy = alloy(Constant(1.0), 1000.0, 1024);
+    let shape = bcc::shape(8);
+    let (runs, jumps) = (24, 25_000);
+    let (mut squares, mut time, mut tracers) = (0.0, 0.0, 0.0);
+    for run in 0..runs {
+        let mut random = rng(100 + run);
+        let mut window = closed(&alloy.draw(shape, None, &mut random));
+        let steps = Steps::new(&window, &NEIGHBOURS);
+        let mut kernel = VacancyKmc::default();
+        kernel.evolve(&alloy, &mut window, Until::Events(0), &mut random).unwrap();
+        let mut site = kernel.rates().next().unwrap().0;
+        let mut walked = [0_i64; 3];
+        let mut displacements = vec![[0_i32; 3]; window.padded_sites()];
+        for _ in 0..jumps {
+            time += kernel.evolve(&alloy, &mut window, Until::Events(1), &mut random).unwrap().time;
+            let next = kernel.rates().next().unwrap().0;
+            let jump = (0..8).find(|&jump| window.home(steps.along(site, jump)) == Some(next)).unwrap();
+            let mut atom = displacements[next];
+            for axis in 0..3 {
+                walked[axis] += NEIGHBOURS[jump][axis] as i64;
+                atom[axis] -= NEIGHBOURS[jump][axis] as i32;
+            }
+            displacements[site] = atom;
+            displacements[next] = [0; 3];
+            site = next;
+        }
+        squares += walked.iter().map(|&value| (value * value) as f64).sum::<f64>();
+        tracers += displacements.iter().flatten().map(|&value| f64::from(value * value)).sum::<f64>();
+    }
+    let all = (runs * jumps) as f64;
+    let mean_rate = all / (8.0 * time);
+    assert!((mean_rate - 1.0).abs() < 5.0 / all.sqrt(), "rate of a jump {mean_rate}");
+    let spread = (2.0 / 3.0 / runs as f64).sqrt();
+    assert!((squares / (24.0 * time) - 1.0).abs() < 4.0 * spread, "<R^2> / 24 r t = {}", squares / (24.0 * time));
+    let correlation = tracers / (3.0 * all);
+    assert!((correlation - 0.7272).abs() < 0.03, "correlation factor {correlation}");
+}
+
+/// Exchanges of any two sites, accepted by Metropolis' rule, on plain half-lattice coordinates.
+fn metropolis(lattice: &Lattice<u8>, temperature: f64, samples: usize, random: &mut Rng) -> Vec<[f64; 6]> {
+    let mut lattice = lattice.clone();
+    let sites = lattice.shape.sites();
+    let around: Vec<[usize; 8]> = (0..sites)
+        .map(|site| {
+            let point = bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
+            NEIGHBOURS.map(|step| {
+                let there = bcc::coordinate(std::array::from_fn(|axis| point[axis] + step[axis])).unwrap();
+                lattice.shape.wrapped_index(there)
+            })
+        })
+        .collect();
+    let energy = |species: &[u8], site: usize| -> f64 {
+        around[site].iter().map(|&other| ENERGIES[usize::from(species[site])][usize::from(species[other])]).sum()
+    };
+    let mut found = Vec::new();
+    for sample in 0..samples {
+        for _ in 0..20 * sites {
+            let [a, b] = [0, 1].map(|_| random.random_range(0..sites));
+            let before = energy(&lattice.sites, a) + energy(&lattice.sites, b);
+            lattice.sites.swap(a, b);
+            // A bond between the two is counted twice before and after: it does not change.
+            let change = energy(&lattice.sites, a) + energy(&lattice.sites, b) - before;
+            if random.random::<f64>() >= (-change / (BOLTZMANN * temperature)).exp() {
+                lattice.sites.swap(a, b);
+            }
+        }
+        if sample >= samples / 10 {
+            let window = closed(&lattice);
+            found.push(pairs(&window).short_range_order(atoms(&window)));
+        }
+    }
+    found
+}
+
+/// Mean and standard error from twenty blocks.
+fn mean(samples: &[[f64; 6]], pair: usize) -> (f64, f64) {
+    let length = samples.len() / 20;
+    let blocks: Vec<f64> = samples
+        .chunks_exact(length)
+        .map(|block| block.iter().map(|order| order[pair]).sum::<f64>() / length as f64)
+        .collect();
+    let mean = blocks.iter().sum::<f64>() / blocks.len() as f64;
+    let square = blocks.iter().map(|block| (block - mean).powi(2)).sum::<f64>();
+    (mean, (square / (blocks.len() * (blocks.len() - 1)) as f64).sqrt())
+}
+
+#[test]
+fn a_known_hamiltonian_is_sampled_as_metropolis_samples_it() {
+    let temperature = 800.0;
+    let alloy = alloy(PairEnergy, temperature, 64);
+    let mut random = rng(12);
+    let start = alloy.draw(bcc::shape(4), None, &mut random);
+    let expected = metropolis(&start, temperature, 1500, &mut random);
+    let mut window = closed(&start);
+    let mut kernel = VacancyKmc::default();
+    let mut found = Vec::new();
+    for sample in 0..2000 {
+        kernel.evolve(&alloy, &mut window, Until::Time(60.0), &mut random).unwrap();
+        if sample >= 200 {
+            found.push(pairs(&window).short_range_order(atoms(&window)));
+        }
+    }
+    let mut ordered = 0.0_f64;
+    for pair in 0..6 {
+        let ((found, error), (expected, other)) = (mean(&found, pair), mean(&expected, pair));
+        let both = error.hypot(other);
+        assert!(
+            both < 0.05 && (found - expected).abs() < 5.0 * both,
+            "pair {pair}: {found} against {expected} +- {both}"
+        );
+        ordered = ordered.max(expected.abs());
+    }
+    assert!(ordered > 0.5, "the energies order the alloy: at most {ordered}");
+}
+
+#[test]
+fn observables_of_patches_average_to_those_of_the_whole() {
+    let alloy = alloy(Constant(1.0), 1000.0, 64);
+    let mut random = rng(13);
+    let small = alloy.draw(bcc::shape(4), None, &mut random);
+    let large = alloy.upsample(&small, 2, &mut random);
+    assert_eq!(atoms(&closed(&large)), atoms(&closed(&small)).map(|count| 8.0 * count));
+    let whole = alloy.observe(&closed(&large), Region::BOX);
+    let order = pairs(&closed(&large)).short_range_order(atoms(&closed(&large)));
+    for (sum, order) in whole.iter().zip(order) {
+        assert!((sum / large.shape.sites() as f64 - order).abs() < 1e-9, "the density is that of whole blocks");
+    }
+    let tiling = Tiling::new(large.shape, small.shape).unwrap();
+    let mut window = Window::open(small.shape, 4);
+    let mut sums = [0.0; 6];
+    for number in 0..tiling.len() {
+        window.load(&large, tiling.origin(number));
+        sums.iter_mut().zip(alloy.observe(&window, Region::BOX)).for_each(|(sum, part)| *sum += part);
+    }
+    for (sum, whole) in sums.iter().zip(whole) {
+        assert!((sum - whole).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn counts_follow_the_composition_and_order_fills_the_sublattices() {
+    let alloy = Alloy::try_from(Parameters::default()).unwrap();
+    assert_eq!(alloy.counts(1024), [1, 341, 341, 341]);
+    assert_eq!(alloy.counts(8192), [8, 2728, 2728, 2728]);
+    let ordered = closed(&alloy.draw(bcc::shape(8), Some(1.0), &mut rng(14)));
+    let order = pairs(&ordered).short_range_order(atoms(&ordered));
+    let cowley = pairs(&ordered).warren_cowley(atoms(&ordered));
+    assert!(order[3] < -2.5 && order[4] > 2.5, "B2 order has few Mo-Mo and many Mo-Ta neighbours: {order:?}");
+    assert!((cowley[3] - 1.0).abs() < 0.05 && cowley[4] < -0.7, "{cowley:?}");
+}
+
+#[test]
+fn a_frozen_alloy_says_so() {
+    let alloy = alloy(Constant(f32::INFINITY), 1000.0, 1024);
+    let mut window = closed(&alloy.draw(bcc::shape(8), None, &mut rng(15)));
+    let error = VacancyKmc::default().evolve(&alloy, &mut window, Until::Events(1), &mut rng(16)).unwrap_err();
+    assert!(error.to_string().contains("every event in the window has rate zero"));
+}
+
+/// The fitted model against the published network where it is there; else only that it keeps the symmetry of the jump.
+#[test]
+fn built_in_barriers_keep_the_symmetry_and_are_close_to_the_published_ones() {
+    let builtin = barriers::load("builtin").unwrap();
+    let random_environments = environments(&builtin, 60, 5, 0).unwrap();
+    for (_, environment) in &random_environments {
+        let (plain, averaged) = averaged(builtin.as_ref(), environment);
+        for (plain, averaged) in plain.into_iter().zip(averaged) {
+            assert!(
+                plain.is_infinite() || (plain - averaged).abs() < 1e-4,
+                "{plain} eV, over all operations {averaged} eV"
+            );
+        }
+    }
+    let Some(folder) = shared() else { return };
+    let network = barriers::load(folder.join("nnk_weights.npz").to_str().unwrap()).unwrap();
+    let rows = compare(builtin.as_ref(), network.as_ref(), &environments(&network, 400, 5, 1 << 40).unwrap());
+    let (_, mean, rms, spread) = rows[0].1.summary();
+    assert!(rms <= 0.025 && mean.abs() < 0.003 && spread > 0.2, "rms error {rms} eV, mean error {mean} eV");
+}
