@@ -4,12 +4,12 @@ mod common;
 
 use common::threads::on_ranks;
 use tessera::{
-    dynamics::{Elapsed, Events, Kmc, Law, LinearScan, RateClasses, Until},
-    lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window},
+    dynamics::{Dynamics, Elapsed, Events, Kmc, Langevin, Law, LinearScan, RateClasses, Until},
+    lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window, bcc},
     parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers},
     rng::{Purpose, stream},
     sampling::LocalRelax,
-    systems::{Ising, System},
+    systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::Parameters},
 };
 
 /// Particles that hop along the last axis, one to a site: events write two sites, at tile edges the second in the halo.
@@ -83,9 +83,15 @@ fn what_cannot_be_shared_out_is_refused_with_what_can() {
 }
 
 /// The lattice after some sweeps, and how many events there were on all ranks.
-fn swept<L: System + Law<Site = i8>>(law: &L, start: &Lattice<i8>, tile: Shape, ranks: usize) -> (Lattice<i8>, u64) {
+fn swept<L: System>(
+    law: &L,
+    start: &Lattice<L::Site>,
+    tile: Shape,
+    ranks: usize,
+    quantum: f64,
+) -> (Lattice<L::Site>, u64) {
     let all = on_ranks(ranks, |ranks| {
-        let mut sweeps = Sweeps::<L, L::Dynamics>::new(law, start, tile, 0.5, ranks).unwrap();
+        let mut sweeps = Sweeps::<L, L::Dynamics>::new(law, start, tile, quantum, ranks).unwrap();
         let first = sweeps.advance(law, ranks, (5, 2), 0..3).unwrap();
         let second = sweeps.advance(law, ranks, (5, 2), 3..6).unwrap();
         (sweeps.domain().gather(ranks), first.events + second.events)
@@ -96,15 +102,85 @@ fn swept<L: System + Law<Site = i8>>(law: &L, start: &Lattice<i8>, tile: Shape, 
 }
 
 #[test]
+fn fields_between_mirrors_step_alike_on_any_number_of_ranks_and_as_one_window_without_noise() {
+    let prey = PredatorPrey { noise: [0.02; 2], ..PredatorPrey::default() };
+    let (shape, tile) = (Shape::chain(60), Shape::chain(5));
+    let start = prey.draw(shape, Some([0.5, 0.1]), &mut stream(1, Purpose::Bench, [0, 3]));
+    let one = swept(&prey, &start, tile, 1, prey.step);
+    assert!(one.0 != start);
+    for ranks in [2, 3, 4, 12] {
+        assert_eq!(swept(&prey, &start, tile, ranks, prey.step), one, "{ranks} ranks");
+    }
+    let chain = LinearChain { noise: 0.0, ..LinearChain::default() };
+    let bent = Lattice::from_sites(shape, (0..60).map(|x| f64::from(x).sin()).collect());
+    let mut window = LinearChain::closed_window(shape);
+    window.load(&bent, [0; 3]);
+    Langevin::default()
+        .evolve(&chain, &mut window, Until::Time(6.0 * chain.step), &mut stream(1, Purpose::Bench, [0, 4]))
+        .unwrap();
+    for ranks in [1, 3] {
+        let (lattice, _) = swept(&chain, &bent, tile, ranks, chain.step);
+        for (found, expected) in lattice.sites.iter().zip(window.values_of(Region::BOX)) {
+            assert!((found - expected).abs() < 1e-12, "{ranks} ranks: {found}, not {expected}");
+        }
+    }
+}
+
+/// Vacancies cannot leave a tile, so tiles move: order sets in as fast as in the serial kernel, and no atom is lost.
+#[test]
+fn vacancies_wander_through_moving_tiles_alike_on_any_number_of_ranks() {
+    let parameters = Parameters { temperature: 2000.0.into(), sites_per_vacancy: 64, ..Parameters::default() };
+    let alloy = Alloy::try_from(parameters).unwrap();
+    let (shape, tile) = (bcc::shape(8), bcc::shape(4));
+    let start = alloy.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [0, 5]));
+    let one = swept(&alloy, &start, tile, 1, 4.0);
+    assert!(one.1 > 50, "{} jumps", one.1);
+    let census =
+        |lattice: &Lattice<u8>| [0, 1, 2, 3].map(|species| lattice.sites.iter().filter(|&&s| s == species).count());
+    assert_eq!(census(&one.0), census(&start));
+    for ranks in [2, 4, 8] {
+        assert!(swept(&alloy, &start, tile, ranks, 4.0) == one, "{ranks} ranks differ from one");
+    }
+    let order = |lattice: &Lattice<u8>| {
+        let mut window = Window::closed(shape, Alloy::REACH);
+        window.load(lattice, [0; 3]);
+        alloy.observe(&window, Region::BOX)[4] / shape.sites() as f64
+    };
+    let runs = 24;
+    let (mut serial, mut tiled) = (Vec::new(), Vec::new());
+    for run in 0..runs {
+        let start = alloy.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [run, 6]));
+        let mut window = Window::closed(shape, Alloy::REACH);
+        window.load(&start, [0; 3]);
+        let mut rng = stream(1, Purpose::Bench, [run, 7]);
+        <Alloy as System>::Dynamics::default().evolve(&alloy, &mut window, Until::Time(160.0), &mut rng).unwrap();
+        serial.push(order(&Lattice::from_sites(shape, window.values_of(Region::BOX).collect())));
+        let mut sweeps = Sweeps::<_, <Alloy as System>::Dynamics>::new(&alloy, &start, tile, 2.0, &Alone).unwrap();
+        sweeps.advance(&alloy, &Alone, (6, run), 0..80).unwrap();
+        tiled.push(order(&sweeps.domain().gather(&Alone)));
+    }
+    let moments = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        (mean, variance / (values.len() * (values.len() - 1)) as f64)
+    };
+    let ((a, variance_a), (b, variance_b)) = (moments(&serial), moments(&tiled));
+    let error = (variance_a + variance_b).sqrt();
+    eprintln!("order of Mo-Ta: {a} serial, {b} in tiles, error {error}");
+    assert!(a > 5.0 * error, "no order has set in: {a} +- {error}");
+    assert!((a - b).abs() < 3.5 * error, "order of Mo-Ta: {a} serial, {b} in tiles, error {error}");
+}
+
+#[test]
 fn sweeps_of_spins_do_not_depend_on_the_number_of_ranks() {
     let ising = Ising::new(2.5, 0.1);
     for (shape, tile) in [((24, 40), (4, 8)), ((12, 20), (6, 5)), ((15, 12), (3, 6))] {
         let (shape, tile) = (Shape::plane(shape.0, shape.1), Shape::plane(tile.0, tile.1));
         let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 0]));
-        let one = swept(&ising, &start, tile, 1);
+        let one = swept(&ising, &start, tile, 1, 0.5);
         assert!(one.1 > 200 && one.0 != start, "{} events", one.1);
         for ranks in [2, 3, 4, 6] {
-            assert_eq!(swept(&ising, &start, tile, ranks), one, "{shape:?} in tiles of {tile:?} on {ranks} ranks");
+            assert_eq!(swept(&ising, &start, tile, ranks, 0.5), one, "{shape:?} in tiles of {tile:?} on {ranks} ranks");
         }
     }
 }

@@ -172,9 +172,7 @@ impl Input {
             ));
         }
         if !self.system.is_local() {
-            return Err(
-                "truth.tile is set, but this system cannot be cut: it has a mean field or ends in mirrors".into()
-            );
+            return Err("truth.tile is set, but this system cannot be cut: each site feels all others".into());
         }
         let Some(quantum) = self.truth.quantum else { return Ok(()) };
         positive("truth.quantum", quantum)?;

@@ -26,9 +26,11 @@ pub trait Law: Sync {
     const REACH: usize;
     /// How far from its own site an event writes: beyond this, sites never change by it.
     const SPREAD: usize = 0;
-    /// Whether a part of a system evolves from its halo alone wherever it lies: no mean field, no mirrors at the edges.
-    /// Only then several ranks can share one lattice.
+    /// Whether a part of a system evolves from its halo alone: no mean field. Only then several ranks can share one lattice.
     const LOCAL: bool = true;
+    /// Whether events that would write beyond the box of an open window do not happen. Tiles must then lie elsewhere from
+    /// sweep to sweep, or nothing would ever cross their edges.
+    const CONFINED: bool = false;
     /// What lies beyond the edges of the system.
     const BOUNDARY: Boundary = Boundary::Periodic;
     /// The sites that the rate or drift of a site depends on.

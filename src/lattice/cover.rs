@@ -74,6 +74,15 @@ impl Cover {
         Self { shape: patch, groups: groups.into_iter().map(|g| g.into_iter().map(&mut placed).collect()).collect() }
     }
 
+    /// The same windows somewhere else.
+    pub fn shifted(&self, by: [isize; 3]) -> Self {
+        let mut shifted = self.clone();
+        for placed in shifted.groups.iter_mut().flatten() {
+            placed.origin = std::array::from_fn(|axis| placed.origin[axis] + by[axis]);
+        }
+        shifted
+    }
+
     /// Half a patch along each used axis: the stride of overlapping patches.
     pub fn stride(patch: Shape) -> [usize; 3] {
         patch.0.map(|extent| (extent / 2).max(1))

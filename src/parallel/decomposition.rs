@@ -1,6 +1,6 @@
 //! How one lattice is shared out over ranks: a Cartesian grid of ranks, each with a block of whole tiles.
 
-use crate::lattice::{Shape, Tiling};
+use crate::lattice::{Boundary, Shape, Tiling};
 use std::ops::Range;
 
 /// Why a lattice cannot be shared out.
@@ -64,6 +64,8 @@ pub struct Decomposition {
     pub tiling: Tiling,
     /// Number of ranks along each axis.
     pub grid: [usize; 3],
+    /// What lies beyond the edges of the lattice.
+    pub boundary: Boundary,
 }
 
 impl Decomposition {
@@ -79,7 +81,12 @@ impl Decomposition {
             counts: Shape(tiling.counts).used(),
             nearest: (1..ranks).rev().find(|&fewer| best_grid(&tiling, fewer).is_some()).unwrap_or(1),
         })?;
-        Ok(Self { lattice, tiling, grid })
+        Ok(Self { lattice, tiling, grid, boundary: Boundary::Periodic })
+    }
+
+    /// The same for a lattice with this boundary.
+    pub fn bounded(self, boundary: Boundary) -> Self {
+        Self { boundary, ..self }
     }
 
     /// Number of ranks.

@@ -45,7 +45,7 @@ pub struct Workers<L: Law, D>(Vec<Mutex<(Window<L::Site>, D)>>);
 impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
     /// Memory for windows of shape `window` on each thread of the current pool.
     pub fn new(window: Shape) -> Self {
-        let window = Window::open(window, L::REACH.max(L::SPREAD));
+        let window = L::open_window(window, L::REACH.max(L::SPREAD));
         Self((0..rayon::current_num_threads()).map(|_| Mutex::new((window.clone(), D::default()))).collect())
     }
 
@@ -207,7 +207,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         let Tiling { tile, .. } = self.extent.decomposition.tiling;
         let tiles: Vec<usize> = self.extent.decomposition.tiles(self.rank).collect();
         let sums = |&number: &usize| {
-            let mut window = Window::open(tile, reach);
+            let mut window = Window::open(tile, reach).bounded(self.extent.decomposition.boundary);
             self.load(&mut window, self.extent.decomposition.tiling.origin(number));
             observe(&window)
         };

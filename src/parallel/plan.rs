@@ -5,7 +5,7 @@
 //! messages carry values only.
 
 use super::Decomposition;
-use crate::lattice::{Cover, Placed, Shape};
+use crate::lattice::{Boundary, Cover, Placed, Shape};
 
 /// A piece of a written box on its way to one rank.
 #[derive(Clone, Copy, Debug)]
@@ -60,17 +60,22 @@ struct Stretch {
 }
 
 impl Extent {
-    /// Halo sites on each side along `axis`: none where one rank holds the whole axis, which is then periodic.
-    pub fn halo(&self, axis: usize) -> usize {
-        if self.decomposition.grid[axis] > 1 { self.halo } else { 0 }
+    /// Halo sites before and behind the block at `position` along `axis`: none where one rank holds the whole axis, which
+    /// then closes on itself, and none beyond a mirror.
+    fn halos(&self, axis: usize, position: usize) -> [usize; 2] {
+        let ranks = self.decomposition.grid[axis];
+        let mirrored = self.decomposition.boundary == Boundary::Mirrored;
+        [0, ranks - 1].map(|end| if ranks == 1 || (mirrored && position == end) { 0 } else { self.halo })
     }
 
     /// First site of the local lattice of `rank`, and its extents.
     pub fn local(&self, rank: usize) -> ([isize; 3], Shape) {
+        let position = Shape(self.decomposition.grid).coordinate(rank);
         let (origin, block) = self.decomposition.block(rank);
+        let halos: [[usize; 2]; 3] = std::array::from_fn(|axis| self.halos(axis, position[axis]));
         (
-            std::array::from_fn(|axis| origin[axis] as isize - self.halo(axis) as isize),
-            Shape(std::array::from_fn(|axis| block.0[axis] + 2 * self.halo(axis))),
+            std::array::from_fn(|axis| origin[axis] as isize - halos[axis][0] as isize),
+            Shape(std::array::from_fn(|axis| block.0[axis] + halos[axis][0] + halos[axis][1])),
         )
     }
 
@@ -102,12 +107,16 @@ impl Extent {
         if self.decomposition.grid[axis] == 1 {
             return vec![Stretch { position: 0, from: 0, length: length as usize, at: start }];
         }
-        let halo = self.halo as isize;
+        let images = match self.decomposition.boundary {
+            Boundary::Periodic => &[-1, 0, 1][..],
+            Boundary::Mirrored => &[0],
+        };
         let mut stretches = Vec::new();
         for position in 0..self.decomposition.grid[axis] {
             let bounds = self.decomposition.bounds(axis, position);
-            let (low, high) = (bounds.start as isize - halo, bounds.end as isize + halo);
-            for image in [start - extent, start, start + extent] {
+            let [before, behind] = self.halos(axis, position);
+            let (low, high) = (bounds.start as isize - before as isize, (bounds.end + behind) as isize);
+            for image in images.iter().map(|image| start + image * extent) {
                 let (first, last) = (image.max(low), (image + length).min(high));
                 if first < last {
                     let (from, length) = ((first - image) as usize, (last - first) as usize);

@@ -3,7 +3,8 @@
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
 //! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
 //! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
-//! take it in all tiles at once, which is exact. Tiles keep the working set in cache, so one rank gains too.
+//! take it in all tiles at once, which is exact. Events that cannot leave a tile need tiles that move: they then lie in
+//! one of several places, drawn for each sweep. Tiles keep the working set in cache, so one rank gains too.
 
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
@@ -11,13 +12,14 @@ use crate::{
     lattice::{Cover, Lattice, Shape},
     rng::{Purpose, stream},
 };
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use std::ops::Range;
 
 /// A lattice that is shared out over ranks, and how it is stepped.
 pub struct Sweeps<L: Law, D> {
     domain: Domain<L::Site>,
-    plan: Plan,
+    /// One plan for each place of the tiles.
+    plans: Vec<Plan>,
     workers: Workers<L, D>,
     quantum: f64,
 }
@@ -50,9 +52,12 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
             Some(_) => Cover::together(&decomposition.tiling),
             None => Cover::coloured(&decomposition.tiling),
         };
-        let domain = Domain::new(decomposition, ranks.rank(), L::REACH.max(L::SPREAD), whole);
-        let plan = domain.plan(&cover, L::SPREAD);
-        Ok(Self { domain, plan, workers: Workers::new(tile), quantum: step.unwrap_or(quantum) })
+        let shifts = if L::CONFINED { shifts(tile) } else { vec![[0; 3]] };
+        let overhang = shifts.iter().flatten().copied().max().unwrap_or(0) as usize;
+        let halo = L::REACH.max(L::SPREAD) + overhang;
+        let domain = Domain::new(decomposition.bounded(L::BOUNDARY), ranks.rank(), halo, whole);
+        let plans = shifts.into_iter().map(|shift| domain.plan(&cover.shifted(shift), L::SPREAD)).collect();
+        Ok(Self { domain, plans, workers: Workers::new(tile), quantum: step.unwrap_or(quantum) })
     }
 
     /// This rank's share of the lattice.
@@ -76,15 +81,27 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         let mut total = Elapsed::default();
         for sweep in sweeps {
             let item = trajectory << 32 | sweep;
-            let mut order: Vec<usize> = (0..self.plan.groups()).collect();
-            order.shuffle(&mut stream(seed, Purpose::SweepOrder, [item, 0]));
+            let mut rng = stream(seed, Purpose::SweepOrder, [item, 0]);
+            let plan = self.plans.choose(&mut rng).expect("there is at least one plan");
+            let mut order: Vec<usize> = (0..plan.groups()).collect();
+            order.shuffle(&mut rng);
             for group in order {
                 let tile = |number| stream(seed, Purpose::SweepTile, [item, number]);
                 let until = Until::Time(self.quantum);
-                total.events += self.domain.evolve(ranks, law, (&self.plan, group), &self.workers, until, tile)?.events;
+                total.events += self.domain.evolve(ranks, law, (plan, group), &self.workers, until, tile)?.events;
             }
             total.time += self.quantum;
         }
         Ok(total)
     }
+}
+
+/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of two
+/// kinds.
+fn shifts(tile: Shape) -> Vec<[isize; 3]> {
+    let half = tile.0.map(|extent| (extent / 2 & !1) as isize);
+    (0..8)
+        .filter(|place| (0..3).all(|axis| place >> axis & 1 == 0 || tile.0[axis] > 1))
+        .map(|place| std::array::from_fn(|axis| if place >> axis & 1 == 1 { half[axis] } else { 0 }))
+        .collect()
 }

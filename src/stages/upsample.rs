@@ -128,7 +128,7 @@ fn in_teams<S: System<Site: H5Type>>(
             let system = &system.under(condition);
             let sites = small_snapshots::<S>(input, small, item..item + 1)?;
             let domain = if sites.is_empty() {
-                let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?;
+                let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
                 Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, item))
             } else {
                 let small = Lattice::from_sites(small_shape, sites);
@@ -162,7 +162,8 @@ fn raise_together<S: System>(
     let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
     let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
         let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
-        Ok(Domain::new(Decomposition::new(lattice.shape, patch, team.size())?, team.rank(), halo, lattice))
+        let decomposition = Decomposition::new(lattice.shape, patch, team.size())?.bounded(S::BOUNDARY);
+        Ok(Domain::new(decomposition, team.rank(), halo, lattice))
     };
     let mut lattice = small;
     for (level, factor) in (0_u64..).zip(&factors) {

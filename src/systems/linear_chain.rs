@@ -39,7 +39,6 @@ impl Default for LinearChain {
 impl Law for LinearChain {
     type Site = f64;
     const REACH: usize = 1;
-    const LOCAL: bool = false;
     const BOUNDARY: Boundary = Boundary::Mirrored;
 
     fn stencil(&self) -> Stencil {

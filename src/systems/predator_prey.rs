@@ -50,7 +50,6 @@ impl PredatorPrey {
 impl Law for PredatorPrey {
     type Site = [f64; 2];
     const REACH: usize = 1;
-    const LOCAL: bool = false;
     const BOUNDARY: Boundary = Boundary::Mirrored;
 
     fn stencil(&self) -> Stencil {

@@ -201,6 +201,7 @@ impl Alloy {
 impl Law for Alloy {
     type Site = u8;
     const REACH: usize = environment::REACH;
+    const CONFINED: bool = true;
 
     fn stencil(&self) -> Stencil {
         bcc::stencil(&OFFSETS)
