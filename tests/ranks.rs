@@ -35,8 +35,8 @@ fn one_and_four_ranks_and_one_and_two_threads_write_the_same_files() {
     }
 }
 
-/// One lattice of 256 x 256 shared by teams of all sizes.
-const LARGE: &str = r#"
+/// Data stages of one lattice that teams of ranks share: spins on 256 x 256 sites.
+const SPINS: &str = r#"
 seed = 3
 [system.ising]
 temperature = 2.5
@@ -64,6 +64,64 @@ records = 4
 tile = 32
 "#;
 
+/// Fields on a line, between mirrors.
+const FIELDS: &str = r#"
+seed = 3
+[system.predator_prey]
+[lattice]
+patch = 40
+small = 100
+large = 200
+[simulate]
+trajectories = 2
+snapshots = 3
+interval = 0.5
+[upsample]
+relax = { time = 0.05 }
+[evolve]
+until = { time = 0.05 }
+patches = 5
+[predict]
+step = 0.05
+[truth]
+starts = [[0.5, 0.1]]
+trajectories = 2
+interval = 0.5
+records = 3
+tile = 20
+"#;
+
+/// Vacancies on 8,192 sites.
+const ALLOY: &str = r#"
+seed = 3
+[system.alloy]
+temperature = 2000.0
+[lattice]
+patch = 8
+large = 16
+[simulate]
+trajectories = 2
+snapshots = 3
+interval = 5.0
+[upsample]
+relax = { time = 1.0 }
+shuffled = 1
+[evolve]
+until = { time = 5.0 }
+patches = 8
+[closure]
+variables = 0
+[predict]
+step = 5.0
+[truth]
+starts = [0.0]
+trajectories = 2
+interval = 5.0
+records = 3
+tile = 4
+quantum = 2.5
+"#;
+
 fn sha256(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().expect("sha256sum is installed");
     String::from_utf8_lossy(&output.stdout).split_whitespace().next().expect("a hash").to_owned()
@@ -71,22 +129,29 @@ fn sha256(path: &Path) -> String {
 
 #[test]
 fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("large.toml");
-    std::fs::write(&input, LARGE).unwrap();
-    let mut hashes = Vec::new();
-    for (ranks, team) in [(1, "1"), (2, "2"), (3, "2"), (3, "3"), (4, "4"), (8, "8"), (8, "3")] {
-        let out = folder.path().join(format!("{ranks}-{team}"));
-        let out = out.to_str().unwrap();
-        for (stage, _) in DATA {
-            let arguments =
-                [stage, input.to_str().unwrap(), "--out", out, "--threads", "1", "--ranks-per-snapshot", team];
-            succeeds(ranks, &arguments);
+    let spins = [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (8, "8"), (8, "3")];
+    for (name, text, teams) in [
+        ("spins", SPINS, &spins[..]),
+        ("fields", FIELDS, &[(1, "1"), (3, "3")]),
+        ("alloy", ALLOY, &[(1, "1"), (4, "4")]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("input.toml");
+        std::fs::write(&input, text).unwrap();
+        let mut hashes = Vec::new();
+        for &(ranks, team) in teams {
+            let out = folder.path().join(format!("{ranks}-{team}"));
+            let out = out.to_str().unwrap();
+            for (stage, _) in DATA {
+                let arguments =
+                    [stage, input.to_str().unwrap(), "--out", out, "--threads", "1", "--ranks-per-snapshot", team];
+                succeeds(ranks, &arguments);
+            }
+            hashes.push((ranks, team, DATA.map(|(_, file)| sha256(&Path::new(out).join(file)))));
         }
-        hashes.push((ranks, team, DATA.map(|(_, file)| sha256(&Path::new(out).join(file)))));
-    }
-    for (ranks, team, found) in &hashes {
-        assert_eq!(*found, hashes[0].2, "{ranks} ranks in teams of {team}");
+        for (ranks, team, found) in &hashes {
+            assert_eq!(*found, hashes[0].2, "{name}: {ranks} ranks in teams of {team}");
+        }
     }
 }
 
