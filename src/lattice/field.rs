@@ -1,6 +1,6 @@
 //! A whole periodic lattice in compact row-major storage, one value a site.
 
-use super::{Boundary, Shape};
+use super::{Boundary, Shape, shape::wrapped};
 
 /// The microscopic state of a periodic system.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,10 +49,12 @@ impl<S: Copy> Lattice<S> {
 
     /// Writes a box of values, row-major, whose first site lies at `origin`; periodic.
     pub fn paste(&mut self, origin: [isize; 3], shape: Shape, values: &[S]) {
-        let [_, rows, columns] = shape.0;
-        for (number, row) in values.chunks_exact(columns).enumerate() {
-            let [z, y] = [number / rows, number % rows].map(|value| value as isize);
-            self.paste_row([origin[0] + z, origin[1] + y, origin[2]], row);
+        let [depth, rows, columns] = shape.0.map(|extent| extent as isize);
+        let mut values = values.chunks_exact(columns as usize);
+        for z in 0..depth {
+            for (y, row) in (0..rows).zip(&mut values) {
+                self.paste_row([origin[0] + z, origin[1] + y, origin[2]], row);
+            }
         }
     }
 
@@ -71,7 +73,7 @@ impl<S: Copy> Lattice<S> {
         let columns = self.shape.0[2];
         let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
         let line = &self.sites[start..start + columns];
-        let mut from = coordinate[2].rem_euclid(columns as isize) as usize;
+        let mut from = wrapped(coordinate[2], columns);
         let mut filled = 0;
         while filled < row.len() {
             let length = (columns - from).min(row.len() - filled);
@@ -86,7 +88,7 @@ impl<S: Copy> Lattice<S> {
         let columns = self.shape.0[2];
         let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
         let line = &mut self.sites[start..start + columns];
-        let from = coordinate[2].rem_euclid(columns as isize) as usize;
+        let from = wrapped(coordinate[2], columns);
         let length = (columns - from).min(row.len());
         line[from..from + length].copy_from_slice(&row[..length]);
         line[..row.len() - length].copy_from_slice(&row[length..]);

@@ -39,7 +39,7 @@ impl Shape {
     /// Row-major index of a coordinate, which may lie outside the box: every axis is periodic.
     pub fn wrapped_index(self, coordinate: [isize; 3]) -> usize {
         let [depth, rows, columns] = self.0;
-        let [z, y, x] = std::array::from_fn(|axis| coordinate[axis].rem_euclid(self.0[axis] as isize) as usize);
+        let [z, y, x] = std::array::from_fn(|axis| wrapped(coordinate[axis], self.0[axis]));
         debug_assert!(z < depth);
         (z * rows + y) * columns + x
     }
@@ -75,6 +75,15 @@ pub(super) fn mirrored(position: isize, low: isize, high: isize) -> isize {
         2 * high - 1 - position
     } else {
         position
+    }
+}
+
+/// A coordinate on a periodic axis; without a division where it lies on it already.
+pub(super) fn wrapped(coordinate: isize, extent: usize) -> usize {
+    if (0..extent as isize).contains(&coordinate) {
+        coordinate as usize
+    } else {
+        coordinate.rem_euclid(extent as isize) as usize
     }
 }
 

@@ -152,12 +152,14 @@ impl<S: Copy + Default> Window<S> {
             self.face_mirrors(lattice.shape, origin);
         }
         let boundary = self.geometry.boundary;
-        let columns = self.geometry.padded.0[2];
+        let [depth, rows, columns] = self.geometry.padded.0.map(|extent| extent as isize);
         let halo = self.geometry.halo.map(|width| width as isize);
-        for (number, row) in self.sites.chunks_exact_mut(columns).enumerate() {
-            let [z, y, _] = self.geometry.padded.coordinate(number * columns).map(|value| value as isize);
-            let start = [origin[0] + z - halo[0], origin[1] + y - halo[1], origin[2] - halo[2]];
-            lattice.copy_row(start, boundary, row);
+        let mut sites = self.sites.chunks_exact_mut(columns as usize);
+        for z in 0..depth {
+            for (y, row) in (0..rows).zip(&mut sites) {
+                let start = [origin[0] + z - halo[0], origin[1] + y - halo[1], origin[2] - halo[2]];
+                lattice.copy_row(start, boundary, row);
+            }
         }
         if self.geometry.closed && lattice.shape != self.geometry.shape {
             self.close();
@@ -177,6 +179,15 @@ impl<S: Copy + Default> Window<S> {
     /// The values of `region` in row-major order.
     pub fn values_of(&self, region: Region) -> impl Iterator<Item = S> {
         self.sites_of(region).map(|site| self.sites[site])
+    }
+
+    /// The values of `region` in row-major order, as a list.
+    pub fn cut(&self, region: Region) -> Vec<S> {
+        let mut values = Vec::with_capacity(self.sites.len());
+        for (_, row) in self.rows(region) {
+            values.extend_from_slice(&self.sites[row]);
+        }
+        values
     }
 
     /// The sites of `region` in row-major order.

@@ -150,7 +150,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
                 workers.with(|window, dynamics| {
                     window.load(&self.local, own.home);
                     let elapsed = dynamics.evolve(law, window, until, &mut stream(own.placed.number))?;
-                    Ok((window.values_of(region).collect(), elapsed))
+                    Ok((window.cut(region), elapsed))
                 })
             };
             windows.par_iter().map(evolve).collect()
