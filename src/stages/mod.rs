@@ -11,6 +11,7 @@ mod closure;
 mod conditions;
 mod context;
 mod diagnosis;
+mod equilibrium;
 mod evaluate;
 mod evolve;
 mod finite_size;

@@ -3,6 +3,7 @@
 use super::{
     Context, StageError, conditions,
     diagnosis::{roles, training},
+    equilibrium::distributions,
     evaluate::Ensembles,
     train::trainings,
     upsample::raise,
@@ -11,23 +12,19 @@ use crate::{
     dataset::Reader,
     evaluation::{
         Metrics,
-        distributions::{common_edges, density},
         trajectories::{MeanAndSpread, mean_and_spread},
     },
     lattice::Lattice,
     learning::Feature,
     report::{
-        Axis, Block, Colour, Figure, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, Series,
-        SmallMultiples, Table, multiples::ensemble_panel, table::measured,
+        Axis, Block, Colour, Highlight, ImageGrid, LatticeImage, LatticePalette, Report, Section, SmallMultiples,
+        Table, multiples::ensemble_panel, table::measured,
     },
     sampling::LocalRelax,
-    systems::{Observable, System},
+    systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array2, ArrayD, concatenate};
-
-/// Bins of a histogram.
-const BINS: usize = 60;
+use ndarray::{Array2, ArrayD};
 
 /// Runs the stage.
 ///
@@ -67,7 +64,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         sections: vec![
             Section::new("Result").with(Block::Highlights(highlights(&metrics))),
             against_time::<S>(context, &ensembles),
-            distributions::<S>(context, &ensembles, &metrics)?,
+            distributions(context, &ensembles, &metrics, S::OBSERVABLES),
             snapshots(context, system)?,
             training(
                 context,
@@ -153,77 +150,6 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
         ));
     }
     section
-}
-
-fn distributions<S: System>(
-    context: &Context,
-    ensembles: &Ensembles,
-    metrics: &Metrics,
-) -> Result<Section, StageError> {
-    let choices = context.input.evaluate;
-    let mut section = Section::new("Equilibrium distributions");
-    let conditions = context.input.system.conditions().len().max(1);
-    for (component, observable) in S::OBSERVABLES.iter().enumerate() {
-        if conditions > 1 {
-            section = section.with(Block::Figure(against_condition(context, metrics, observable)));
-        }
-        for condition in 0..conditions {
-            let sample = |ensemble| {
-                let members = Ensembles::group(ensemble, condition, conditions);
-                ensembles.equilibrium(members, component, choices.equilibrium)
-            };
-            let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
-            for (kind, models) in &ensembles.predictions {
-                let (label, colour) = roles(kind);
-                // The same trajectories of all models, one after another.
-                let samples: Vec<_> = models.outer_iter().map(sample).collect();
-                let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
-                let pooled = concatenate(ndarray::Axis(0), &views).expect("models have equal ensembles");
-                all.push((label, colour, pooled));
-            }
-            // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
-            let views: Vec<_> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
-            let symbol = observable.symbol;
-            let title = format!("P({symbol}) {}", conditions::label(context.input, condition));
-            let mut figure = Figure::new(title.trim_end(), Axis::linear(symbol), Axis::linear("probability density"));
-            if let Ok(edges) = common_edges(&views, BINS) {
-                for (label, colour, sample) in &all {
-                    if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
-                        figure = figure.with(Series::histogram(*label, *colour, &found));
-                    }
-                }
-            }
-            section = section.with(Block::Figure(figure.described(
-                format!("Last {:.0} % of every trajectory.", 100.0 * choices.equilibrium),
-                "equal position and equal width.",
-            )));
-        }
-    }
-    Ok(section)
-}
-
-/// Equilibrium means of truth and of our models against the condition of a family of systems.
-fn against_condition(context: &Context, metrics: &Metrics, observable: &Observable) -> Figure {
-    let conditions = context.input.system.conditions();
-    let symbol = observable.symbol;
-    let mut figure = Figure::new(format!("Mean {symbol}"), Axis::linear("condition"), Axis::linear(symbol));
-    for (quantity, label, colour) in [("_truth", "truth", Colour::Truth), ("", "ours", Colour::Ours)] {
-        let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, &condition) in conditions.iter().enumerate() {
-            let suffix = conditions::suffix(context.input, number);
-            if let Some(metric) = metrics.get(&format!("equilibrium_{}{quantity}{suffix}", observable.name)) {
-                x.push(condition);
-                y.push(metric.value);
-                error.push(metric.std_error.unwrap_or(0.0));
-            }
-        }
-        let series = if colour == Colour::Truth { Series::points } else { Series::line };
-        figure = figure.with(series(label, colour, &x, &y).with_band(&error));
-    }
-    figure.described(
-        "Over the equilibrium part of all trajectories, with one standard error.",
-        "the line through the points.",
-    )
 }
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {

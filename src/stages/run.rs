@@ -49,7 +49,12 @@ pub fn run(
         let plain = Context::new(&points[0].input, base.clone(), world, options);
         ledger::forget(&plain, Stage::Evaluate)?;
         ledger::forget(&plain, Stage::Report)?;
-        sweep::join(points, &folders, &base, name)?;
+        let contexts: Vec<Context> = points
+            .iter()
+            .zip(folders)
+            .map(|(point, folder)| Context::new(&point.input, folder, world, options))
+            .collect();
+        sweep::join(points, &contexts, &base, name)?;
         println!("joint report: {}", base.join("report.html").display());
     }
     world.barrier();

@@ -1,22 +1,22 @@
 //! The joint result of a sweep: `metrics.json` with all points, and one report.
 
-use super::{StageError, context::write_whole, finite_size::scaling};
+use super::{Context, StageError, context::write_whole, equilibrium, finite_size::scaling};
 use crate::{
     config::Point,
     evaluation::{Metric, Metrics},
-    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table, series::Mark},
+    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, SmallMultiples, Table, series::Mark},
 };
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Writes the joint files into `base`.
+/// Writes the joint files into `base`. The contexts are those of the points.
 ///
 /// # Errors
-/// When a point's metrics cannot be read or the joint files cannot be written.
-pub fn join(points: &[Point], folders: &[PathBuf], base: &Path, name: &str) -> Result<(), StageError> {
+/// When a point's files cannot be read or the joint files cannot be written.
+pub fn join(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> Result<(), StageError> {
     let mut all = Vec::new();
-    for (point, folder) in points.iter().zip(folders) {
-        let path = folder.join("metrics.json");
+    for (point, context) in points.iter().zip(contexts) {
+        let path = context.path("metrics.json");
         let metrics: Value = std::fs::read_to_string(&path)
             .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
             .map_err(|source| StageError::Io { action: "read", path, source })?;
@@ -26,7 +26,9 @@ pub fn join(points: &[Point], folders: &[PathBuf], base: &Path, name: &str) -> R
     let (fits, section) = scaling(points, &all).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
     let joint = json!({"points": all, "fits": fits});
     write_whole(&base.join("metrics.json"), &serde_json::to_string_pretty(&joint).unwrap_or_default())?;
-    write_whole(&base.join("report.html"), &page(points, &all, (fits, section), name).html()?)
+    let labels: Vec<String> = points.iter().map(Point::label).collect();
+    let panels = equilibrium::panels(contexts, &labels)?;
+    write_whole(&base.join("report.html"), &page(points, &labels, &all, panels, (fits, section), name).html()?)
 }
 
 /// Tables of a sweep: title, caption, what to look for, metrics. Those that no point has are left out.
@@ -82,8 +84,14 @@ fn metric(point: &Value, name: &str) -> Option<Metric> {
     serde_json::from_value(point["metrics"][name].clone()).ok()
 }
 
-fn page(points: &[Point], all: &[Value], (fits, scaling): (Metrics, Option<Section>), name: &str) -> Report {
-    let labels: Vec<String> = points.iter().map(Point::label).collect();
+fn page(
+    points: &[Point],
+    labels: &[String],
+    all: &[Value],
+    panels: Vec<SmallMultiples>,
+    (fits, scaling): (Metrics, Option<Section>),
+    name: &str,
+) -> Report {
     let mut tables = Vec::new();
     for (title, caption, look_for, names) in TABLES {
         let found = |name: &&str| all.iter().any(|point| metric(point, name).is_some());
@@ -101,6 +109,7 @@ fn page(points: &[Point], all: &[Value], (fits, scaling): (Metrics, Option<Secti
     let section = tables.into_iter().map(Block::Table).fold(Section::new("Sweep"), Section::with);
     let section =
         FIGURES.iter().filter_map(|shown| figure(points, all, shown)).map(Block::Figure).fold(section, Section::with);
+    let section = panels.into_iter().map(Block::Multiples).fold(section, Section::with);
     let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
     let links = labels.iter().map(|label| format!("{label}/report.html")).collect::<Vec<_>>().join("\n\n");
     Report {

@@ -1,0 +1,149 @@
+//! Figures of the equilibrium distributions: those of one run, and those of all points of a sweep side by side.
+
+use super::{Context, StageError, conditions, diagnosis::roles, evaluate::Ensembles};
+use crate::{
+    evaluation::{
+        Metrics,
+        distributions::{common_edges, density},
+    },
+    report::{Axis, Block, Colour, Figure, Section, Series, SmallMultiples},
+    systems::{Observable, System, with_system},
+};
+use ndarray::{Array2, ArrayView2, ArrayView3, concatenate};
+
+/// Bins of a histogram.
+const BINS: usize = 60;
+/// Most records of a trajectory that a panel draws.
+const RECORDS: usize = 500;
+
+/// The section on the distributions of one run. Ensembles without a finite trajectory are left out.
+pub fn distributions(
+    context: &Context,
+    ensembles: &Ensembles,
+    metrics: &Metrics,
+    observables: &[Observable],
+) -> Section {
+    let part = context.input.evaluate.equilibrium;
+    let mut section = Section::new("Equilibrium distributions");
+    let conditions = context.input.system.conditions().len().max(1);
+    for (component, observable) in observables.iter().enumerate() {
+        if conditions > 1 {
+            section = section.with(Block::Figure(against_condition(context, metrics, observable)));
+        }
+        for condition in 0..conditions {
+            let title = format!("P({}) {}", observable.symbol, conditions::label(context.input, condition));
+            let figure = histograms(context, ensembles, title.trim_end(), observable.symbol, (component, condition));
+            let caption = format!("Last {:.0} % of every trajectory.", 100.0 * part);
+            section = section.with(Block::Figure(figure.described(caption, "equal position and equal width.")));
+        }
+    }
+    section
+}
+
+/// Distributions of every observable, and the first observable along one trajectory: a panel for each point of a sweep,
+/// named by its label. Empty for a family of systems under several conditions.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn panels(points: &[Context], labels: &[String]) -> Result<Vec<SmallMultiples>, StageError> {
+    let observables = with_system!(&points[0].input.system, system => observables_of(system));
+    if !points[0].input.system.conditions().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut distributions = vec![Vec::new(); observables.len()];
+    let mut trajectories = Vec::new();
+    for (point, label) in points.iter().zip(labels) {
+        let ensembles = Ensembles::read(point)?;
+        for (component, observable) in observables.iter().enumerate() {
+            distributions[component].push(histograms(point, &ensembles, label, observable.symbol, (component, 0)));
+        }
+        trajectories.push(trajectory(&ensembles, label, observables[0].symbol));
+    }
+    let of_each = observables.iter().zip(distributions).map(|(observable, panels)| {
+        SmallMultiples::new(format!("P({}) at each point", observable.symbol), panels)
+            .described("Equilibrium part of every trajectory, all training seeds.", "equal position and equal width.")
+    });
+    let along = SmallMultiples::new(format!("{} along one trajectory", observables[0].symbol), trajectories).described(
+        "First trajectory of the truth and its prediction by the first model.",
+        "equal width, equally long stays.",
+    );
+    Ok(of_each.chain([along]).collect())
+}
+
+fn observables_of<S: System>(_system: &S) -> &'static [Observable] {
+    S::OBSERVABLES
+}
+
+/// The first component along the first trajectory of truth and of every kind of model.
+fn trajectory(ensembles: &Ensembles, title: &str, symbol: &str) -> Figure {
+    let every = ensembles.times.len().div_ceil(RECORDS);
+    let line = |label: &str, colour: Colour, ensemble: ArrayView3<f64>| {
+        let values = ensembles.equilibrium(ensemble, 0, 1.0).row(0).to_vec();
+        let [x, y] = [&ensembles.times, &values].map(|all| all.iter().copied().step_by(every).collect::<Vec<_>>());
+        Series::line(label, colour, &x, &y)
+    };
+    let mut figure = Figure::new(title, Axis::linear("time"), Axis::linear(symbol));
+    for (kind, models) in ensembles.predictions.iter().rev() {
+        let (label, colour) = roles(kind);
+        figure = figure.with(line(label, colour, models.index_axis(ndarray::Axis(0), 0)));
+    }
+    figure.with(line("truth", Colour::Truth, ensembles.truth.view()))
+}
+
+/// Distributions of one component of truth and models under one condition.
+fn histograms(
+    context: &Context,
+    ensembles: &Ensembles,
+    title: &str,
+    symbol: &str,
+    (component, condition): (usize, usize),
+) -> Figure {
+    let choices = context.input.evaluate;
+    let conditions = context.input.system.conditions().len().max(1);
+    let sample = |ensemble| {
+        let members = Ensembles::group(ensemble, condition, conditions);
+        ensembles.equilibrium(members, component, choices.equilibrium)
+    };
+    let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
+    for (kind, models) in &ensembles.predictions {
+        let (label, colour) = roles(kind);
+        // The same trajectories of all models, one after another.
+        let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
+        let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
+        all.push((label, colour, concatenate(ndarray::Axis(0), &views).expect("models have equal ensembles")));
+    }
+    // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
+    let views: Vec<ArrayView2<f64>> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
+    let mut figure = Figure::new(title, Axis::linear(symbol), Axis::linear("probability density"));
+    if let Ok(edges) = common_edges(&views, BINS) {
+        for (label, colour, sample) in &all {
+            if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
+                figure = figure.with(Series::histogram(*label, *colour, &found));
+            }
+        }
+    }
+    figure
+}
+/// Equilibrium means of truth and of our models against the condition of a family of systems.
+fn against_condition(context: &Context, metrics: &Metrics, observable: &Observable) -> Figure {
+    let conditions = context.input.system.conditions();
+    let symbol = observable.symbol;
+    let mut figure = Figure::new(format!("Mean {symbol}"), Axis::linear("condition"), Axis::linear(symbol));
+    for (quantity, label, colour) in [("_truth", "truth", Colour::Truth), ("", "ours", Colour::Ours)] {
+        let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, &condition) in conditions.iter().enumerate() {
+            let suffix = conditions::suffix(context.input, number);
+            if let Some(metric) = metrics.get(&format!("equilibrium_{}{quantity}{suffix}", observable.name)) {
+                x.push(condition);
+                y.push(metric.value);
+                error.push(metric.std_error.unwrap_or(0.0));
+            }
+        }
+        let series = if colour == Colour::Truth { Series::points } else { Series::line };
+        figure = figure.with(series(label, colour, &x, &y).with_band(&error));
+    }
+    figure.described(
+        "Over the equilibrium part of all trajectories, with one standard error.",
+        "the line through the points.",
+    )
+}
