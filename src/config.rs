@@ -272,9 +272,10 @@ impl Input {
         (sweeps as u64, self.truth.interval / sweeps)
     }
 
-    /// K, the number of patches that tile the large system.
+    /// K, the number of patches that tile the large system, or of the parts in it that move on their own.
     pub fn patches(&self) -> usize {
-        self.large_shape().sites() / self.patch_shape().sites()
+        let sites = self.large_shape().sites();
+        self.system.moving_part_count(sites).unwrap_or(sites / self.patch_shape().sites())
     }
 
     /// Large snapshots: one for each small one, and the shuffled ones.

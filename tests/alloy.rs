@@ -16,6 +16,7 @@ use tessera::{
         bcc::{self, NEIGHBOURS, Steps},
     },
     rng::{Purpose, Rng, stream},
+    sampling::{PartialEvolution, Surroundings},
     systems::{
         System,
         alloy::{
@@ -525,6 +526,57 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     }
     for (sum, whole) in sums.iter().zip(whole) {
         assert!((sum - whole).abs() < 1e-6);
+    }
+}
+
+/// Nothing that a vacancy does is counted twice or left out, also where windows overlap and hold several vacancies.
+#[test]
+fn increments_of_all_vacancies_add_up_to_the_change_of_the_lattice() {
+    let alloy = alloy(PairEnergy, 1000.0, 300);
+    let (shape, patch) = (bcc::shape(10), bcc::shape(5));
+    let lattice = alloy.draw(shape, None, &mut rng(21));
+    let parts = alloy.moving_parts(&lattice, patch);
+    assert_eq!(Some(parts.len()), alloy.moving_part_count(shape.sites()));
+    assert_eq!(parts.len(), 7);
+    let mut together = lattice.clone();
+    let mut partial = PartialEvolution::new(&alloy, shape, patch, Surroundings::Ghost, Until::Events(1));
+    let mut increments = [0.0; 6];
+    for (number, part) in (0..).zip(&parts) {
+        assert_eq!(part.origin[0].rem_euclid(2), 0);
+        let pair = partial.evolve_part(&lattice, part, &mut rng(30 + number)).unwrap();
+        let changed = (0..patch.sites()).filter(|&site| pair.before[site] != pair.after[site]);
+        for site in changed {
+            let place = patch.coordinate(site).map(|value| value as isize);
+            let place = shape.wrapped_index(std::array::from_fn(|axis| place[axis] + part.origin[axis]));
+            together.sites[place] = pair.after[site];
+        }
+        increments.iter_mut().zip(&pair.increment).for_each(|(sum, increment)| *sum += increment);
+    }
+    assert_eq!(lattice.sites.iter().zip(&together.sites).filter(|(before, after)| before != after).count(), 14);
+    let (before, after) =
+        (alloy.observe(&closed(&lattice), Region::BOX), alloy.observe(&closed(&together), Region::BOX));
+    for ((before, after), sum) in before.iter().zip(&after).zip(&increments) {
+        let change = (after - before) / shape.sites() as f64;
+        assert!((change - sum / parts.len() as f64).abs() < 1e-12, "{change} against {sum} / {}", parts.len());
+    }
+    assert!(increments.iter().any(|sum| sum.abs() > 1e-3));
+}
+
+#[test]
+fn a_vacancy_that_jumps_alone_leaves_the_others_where_they_are() {
+    let alloy = alloy(Constant(0.3), 1000.0, 64);
+    let (shape, patch) = (bcc::shape(8), bcc::shape(4));
+    let lattice = alloy.draw(shape, None, &mut rng(22));
+    let mut partial = PartialEvolution::new(&alloy, shape, patch, Surroundings::Ghost, Until::Events(200));
+    for (number, part) in (0..).zip(alloy.moving_parts(&lattice, patch)) {
+        let pair = partial.evolve_part(&lattice, &part, &mut rng(50 + number)).unwrap();
+        let empty = |sites: &[u8]| (0..sites.len()).filter(|&site| sites[site] == 0).collect::<Vec<_>>();
+        let (before, after) = (empty(&pair.before), empty(&pair.after));
+        assert_eq!((before.len(), pair.elapsed.events), (after.len(), 200));
+        let gone: Vec<_> = before.iter().filter(|site| !after.contains(site)).collect();
+        assert!(gone.len() <= 1, "only one vacancy has left its place: {gone:?}");
+        let layer = 4 + usize::from((part.origin[0] + 4) % 2 != 0);
+        assert!(gone.iter().all(|&&site| patch.coordinate(site)[0].abs_diff(layer) <= 1), "it was at the centre");
     }
 }
 

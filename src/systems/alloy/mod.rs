@@ -20,7 +20,7 @@ mod pickle;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, Observable, System};
+use super::{Condition, MovingPart, Observable, System};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -99,11 +99,13 @@ pub struct Alloy {
     barriers: Arc<dyn Barriers>,
     /// k_B T in eV.
     thermal_energy: f64,
+    /// Where in the box of the window the only vacancy sits that jumps, to begin with; all jump when absent.
+    alone: Option<[usize; 3]>,
 }
 
 impl PartialEq for Alloy {
     fn eq(&self, other: &Self) -> bool {
-        self.parameters == other.parameters
+        (&self.parameters, self.alone) == (&other.parameters, other.alone)
     }
 }
 
@@ -126,7 +128,7 @@ impl Alloy {
     /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
     pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
         let thermal_energy = BOLTZMANN * parameters.temperature.value();
-        Self { parameters, barriers, thermal_energy }
+        Self { parameters, barriers, thermal_energy, alone: None }
     }
 
     /// The parameters.
@@ -262,6 +264,24 @@ impl System for Alloy {
             large.paste(origin, small, &shifted.collect::<Vec<_>>());
         }
         large
+    }
+
+    /// The vacancies: each jumps while the others stay, so that what it does is counted once.
+    fn moving_part_count(&self, sites: usize) -> Option<usize> {
+        Some(self.counts(sites)[0])
+    }
+
+    /// The window of a vacancy has it at the centre, or one layer above where the first layer would not be even.
+    fn moving_parts(&self, lattice: &Lattice<u8>, patch: Shape) -> Vec<MovingPart<Self>> {
+        let part = |site| {
+            let place = lattice.shape.coordinate(site);
+            let mut alone = patch.0.map(|extent| extent / 2);
+            alone[0] += (place[0] + alone[0]) % 2;
+            let origin = std::array::from_fn(|axis| place[axis] as isize - alone[axis] as isize);
+            MovingPart { origin, law: Self { alone: Some(alone), ..self.clone() } }
+        };
+        let sites = lattice.sites.iter().enumerate();
+        sites.filter(|&(_, &species)| species == VACANCY).map(|(site, _)| part(site)).collect()
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
