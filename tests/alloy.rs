@@ -510,7 +510,7 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     let alloy = alloy(Constant(1.0), 1000.0, 64);
     let mut random = rng(13);
     let small = alloy.draw(bcc::shape(4), None, &mut random);
-    let large = alloy.upsample(&small, 2, &mut random);
+    let large = alloy.upsample(std::slice::from_ref(&small), 2, &mut random);
     assert_eq!(atoms(&closed(&large)), atoms(&closed(&small)).map(|count| 8.0 * count));
     let whole = alloy.observe(&closed(&large), Region::BOX);
     let order = pairs(&closed(&large)).short_range_order(atoms(&closed(&large)));
@@ -578,6 +578,25 @@ fn a_vacancy_that_jumps_alone_leaves_the_others_where_they_are() {
         let layer = 4 + usize::from((part.origin[0] + 4) % 2 != 0);
         assert!(gone.iter().all(|&&site| patch.coordinate(site)[0].abs_diff(layer) <= 1), "it was at the centre");
     }
+}
+
+#[test]
+fn upsampling_draws_from_its_pool_and_restores_the_composition() {
+    let few = alloy(Constant(1.0), 1000.0, 250);
+    let pool: Vec<_> = (0..3).map(|number| few.draw(bcc::shape(5), None, &mut rng(60 + number))).collect();
+    let sparse = alloy(Constant(1.0), 1000.0, 300);
+    let large = sparse.upsample(&pool[..1], 3, &mut rng(63));
+    let counts =
+        |lattice: &Lattice<u8>| [0, 1, 2, 3].map(|kind| lattice.sites.iter().filter(|site| **site == kind).count());
+    assert_eq!(counts(&pool[0])[0], 1);
+    assert_eq!(counts(&large), sparse.counts(6750));
+    assert!(sparse.counts(6750)[0] < 27, "some of the tiles' vacancies must be filled");
+    let changed =
+        |other: &Lattice<u8>| large.sites.iter().zip(&other.sites).filter(|(one, other)| one != other).count();
+    assert!(changed(&few.upsample(&pool[..1], 3, &mut rng(63))) <= 20, "only what is too much is relabelled");
+    let mosaic = few.upsample(&pool, 3, &mut rng(63));
+    assert_eq!(counts(&mosaic), few.counts(6750));
+    assert!(changed(&mosaic) > 1000, "the tiles come from several states");
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Input {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
             ("simulate.snapshots", self.simulate.snapshots),
+            ("upsample.pool", self.upsample.pool),
             ("evolve.patches", self.evolve.patches),
             ("truth.starts", self.truth.starts.len()),
             ("truth.trajectories", self.truth.trajectories),

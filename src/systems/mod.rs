@@ -78,8 +78,9 @@ pub trait System: Law + Clone + Send {
     /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
     fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
 
-    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis.
-    fn upsample(&self, lattice: &Lattice<Self::Site>, factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
+    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis, made from the first state of `pool`. The
+    /// others are near it in time, for systems that are a mosaic of several.
+    fn upsample(&self, pool: &[Lattice<Self::Site>], factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
 
     /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not tiles
     /// that cover it; as many as `moving_parts` of every state with that many sites.

@@ -198,6 +198,26 @@ impl Alloy {
         }
         lattice
     }
+
+    /// Relabels sites drawn at random among those of a species, or vacancies, of which there are too many.
+    fn restore_composition(&self, lattice: &mut Lattice<u8>, rng: &mut Rng) {
+        let mut places: [Vec<usize>; 4] = Default::default();
+        for (site, &species) in lattice.sites.iter().enumerate() {
+            places[usize::from(species)].push(site);
+        }
+        let wanted = self.counts(lattice.shape.sites());
+        let mut spare = Vec::new();
+        for (places, wanted) in places.iter_mut().zip(wanted) {
+            let surplus = places.len().saturating_sub(wanted);
+            spare.extend_from_slice(places.partial_shuffle(rng, surplus).0);
+        }
+        spare.shuffle(rng);
+        for (species, (places, wanted)) in (0..).zip(places.iter().zip(wanted)) {
+            for site in spare.drain(..wanted.saturating_sub(places.len())) {
+                lattice.sites[site] = species;
+            }
+        }
+    }
 }
 
 impl Law for Alloy {
@@ -248,21 +268,24 @@ impl System for Alloy {
         PAIRS.iter().zip(ends.0).map(share).collect()
     }
 
-    /// Copies of the state, each shifted at random, side by side; the composition stays.
-    fn upsample(&self, lattice: &Lattice<u8>, factor: usize, rng: &mut Rng) -> Lattice<u8> {
-        let small = lattice.shape;
+    /// States of the pool, each drawn and shifted at random, side by side; then atoms drawn at random are relabelled until
+    /// the numbers are those of a lattice of this size.
+    fn upsample(&self, pool: &[Lattice<u8>], factor: usize, rng: &mut Rng) -> Lattice<u8> {
+        let small = pool[0].shape;
         let mut large = Lattice::filled(small.scaled(factor), VACANCY);
         for copy in 0..factor.pow(3) {
+            let state = &pool[rng.random_range(0..pool.len())];
             let place = Shape([factor; 3]).coordinate(copy);
             let origin: [isize; 3] = std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize);
             let shift: [isize; 3] = std::array::from_fn(|axis| rng.random_range(0..small.0[axis]) as isize);
             let shift = [shift[0] & !1, shift[1], shift[2]];
             let shifted = (0..small.sites()).map(|site| {
                 let coordinate = small.coordinate(site);
-                lattice.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
+                state.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
             });
             large.paste(origin, small, &shifted.collect::<Vec<_>>());
         }
+        self.restore_composition(&mut large, rng);
         large
     }
 
