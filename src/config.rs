@@ -105,6 +105,9 @@ pub struct SimulateInput {
 pub struct UpsampleInput {
     /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }` or "none".
     pub relax: Relax,
+    /// Small snapshots of one trajectory, nearest in time, that systems with a mosaic draw the tiles of a large one from.
+    #[serde(default = "single")]
+    pub pool: usize,
     /// Random initial states of the large system to add to the snapshots.
     #[serde(default)]
     pub shuffled: usize,
@@ -143,7 +146,7 @@ pub struct EvolveInput {
     /// How long the patch evolves: `{ time = t }` or `{ events = n }`.
     pub until: Until,
     /// Patches drawn from each snapshot, each evolved on its own; all K of them when K is smaller.
-    #[serde(default = "one_patch")]
+    #[serde(default = "single")]
     pub patches: usize,
 }
 
@@ -170,7 +173,7 @@ pub struct PredictInput {
     /// Time step. The duration of the partial evolution is best: the drift then needs no correction in dt.
     pub step: f64,
     /// Predicted trajectories for each one of the direct simulation, from the same state.
-    #[serde(default = "one_patch")]
+    #[serde(default = "single")]
     pub replicas: usize,
 }
 
@@ -272,9 +275,10 @@ impl Input {
         (sweeps as u64, self.truth.interval / sweeps)
     }
 
-    /// K, the number of patches that tile the large system.
+    /// K, the number of patches that tile the large system, or of the parts in it that move on their own.
     pub fn patches(&self) -> usize {
-        self.large_shape().sites() / self.patch_shape().sites()
+        let sites = self.large_shape().sites();
+        self.system.moving_part_count(sites).unwrap_or(sites / self.patch_shape().sites())
     }
 
     /// Large snapshots: one for each small one, and the shuffled ones.
@@ -327,7 +331,7 @@ fn one() -> u64 {
     1
 }
 
-fn one_patch() -> usize {
+fn single() -> usize {
     1
 }
 

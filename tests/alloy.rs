@@ -16,6 +16,7 @@ use tessera::{
         bcc::{self, NEIGHBOURS, Steps},
     },
     rng::{Purpose, Rng, stream},
+    sampling::{PartialEvolution, Surroundings},
     systems::{
         System,
         alloy::{
@@ -509,7 +510,7 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     let alloy = alloy(Constant(1.0), 1000.0, 64);
     let mut random = rng(13);
     let small = alloy.draw(bcc::shape(4), None, &mut random);
-    let large = alloy.upsample(&small, 2, &mut random);
+    let large = alloy.upsample(std::slice::from_ref(&small), 2, &mut random);
     assert_eq!(atoms(&closed(&large)), atoms(&closed(&small)).map(|count| 8.0 * count));
     let whole = alloy.observe(&closed(&large), Region::BOX);
     let order = pairs(&closed(&large)).short_range_order(atoms(&closed(&large)));
@@ -526,6 +527,76 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     for (sum, whole) in sums.iter().zip(whole) {
         assert!((sum - whole).abs() < 1e-6);
     }
+}
+
+/// Nothing that a vacancy does is counted twice or left out, also where windows overlap and hold several vacancies.
+#[test]
+fn increments_of_all_vacancies_add_up_to_the_change_of_the_lattice() {
+    let alloy = alloy(PairEnergy, 1000.0, 300);
+    let (shape, patch) = (bcc::shape(10), bcc::shape(5));
+    let lattice = alloy.draw(shape, None, &mut rng(21));
+    let parts = alloy.moving_parts(&lattice, patch);
+    assert_eq!(Some(parts.len()), alloy.moving_part_count(shape.sites()));
+    assert_eq!(parts.len(), 7);
+    let mut together = lattice.clone();
+    let mut partial = PartialEvolution::new(&alloy, shape, patch, Surroundings::Ghost, Until::Events(1));
+    let mut increments = [0.0; 6];
+    for (number, part) in (0..).zip(&parts) {
+        assert_eq!(part.origin[0].rem_euclid(2), 0);
+        let pair = partial.evolve_part(&lattice, part, &mut rng(30 + number)).unwrap();
+        let changed = (0..patch.sites()).filter(|&site| pair.before[site] != pair.after[site]);
+        for site in changed {
+            let place = patch.coordinate(site).map(|value| value as isize);
+            let place = shape.wrapped_index(std::array::from_fn(|axis| place[axis] + part.origin[axis]));
+            together.sites[place] = pair.after[site];
+        }
+        increments.iter_mut().zip(&pair.increment).for_each(|(sum, increment)| *sum += increment);
+    }
+    assert_eq!(lattice.sites.iter().zip(&together.sites).filter(|(before, after)| before != after).count(), 14);
+    let (before, after) =
+        (alloy.observe(&closed(&lattice), Region::BOX), alloy.observe(&closed(&together), Region::BOX));
+    for ((before, after), sum) in before.iter().zip(&after).zip(&increments) {
+        let change = (after - before) / shape.sites() as f64;
+        assert!((change - sum / parts.len() as f64).abs() < 1e-12, "{change} against {sum} / {}", parts.len());
+    }
+    assert!(increments.iter().any(|sum| sum.abs() > 1e-3));
+}
+
+#[test]
+fn a_vacancy_that_jumps_alone_leaves_the_others_where_they_are() {
+    let alloy = alloy(Constant(0.3), 1000.0, 64);
+    let (shape, patch) = (bcc::shape(8), bcc::shape(4));
+    let lattice = alloy.draw(shape, None, &mut rng(22));
+    let mut partial = PartialEvolution::new(&alloy, shape, patch, Surroundings::Ghost, Until::Events(200));
+    for (number, part) in (0..).zip(alloy.moving_parts(&lattice, patch)) {
+        let pair = partial.evolve_part(&lattice, &part, &mut rng(50 + number)).unwrap();
+        let empty = |sites: &[u8]| (0..sites.len()).filter(|&site| sites[site] == 0).collect::<Vec<_>>();
+        let (before, after) = (empty(&pair.before), empty(&pair.after));
+        assert_eq!((before.len(), pair.elapsed.events), (after.len(), 200));
+        let gone: Vec<_> = before.iter().filter(|site| !after.contains(site)).collect();
+        assert!(gone.len() <= 1, "only one vacancy has left its place: {gone:?}");
+        let layer = 4 + usize::from((part.origin[0] + 4) % 2 != 0);
+        assert!(gone.iter().all(|&&site| patch.coordinate(site)[0].abs_diff(layer) <= 1), "it was at the centre");
+    }
+}
+
+#[test]
+fn upsampling_draws_from_its_pool_and_restores_the_composition() {
+    let few = alloy(Constant(1.0), 1000.0, 250);
+    let pool: Vec<_> = (0..3).map(|number| few.draw(bcc::shape(5), None, &mut rng(60 + number))).collect();
+    let sparse = alloy(Constant(1.0), 1000.0, 300);
+    let large = sparse.upsample(&pool[..1], 3, &mut rng(63));
+    let counts =
+        |lattice: &Lattice<u8>| [0, 1, 2, 3].map(|kind| lattice.sites.iter().filter(|site| **site == kind).count());
+    assert_eq!(counts(&pool[0])[0], 1);
+    assert_eq!(counts(&large), sparse.counts(6750));
+    assert!(sparse.counts(6750)[0] < 27, "some of the tiles' vacancies must be filled");
+    let changed =
+        |other: &Lattice<u8>| large.sites.iter().zip(&other.sites).filter(|(one, other)| one != other).count();
+    assert!(changed(&few.upsample(&pool[..1], 3, &mut rng(63))) <= 20, "only what is too much is relabelled");
+    let mosaic = few.upsample(&pool, 3, &mut rng(63));
+    assert_eq!(counts(&mosaic), few.counts(6750));
+    assert!(changed(&mosaic) > 1000, "the tiles come from several states");
 }
 
 #[test]

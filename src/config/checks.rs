@@ -68,6 +68,9 @@ impl Input {
             Surroundings::Buffer(_) if self.system.boundary() != Boundary::Periodic => {
                 Err("evolve.surroundings has a buffer, but this system ends in mirrors; use \"ghost\"".into())
             }
+            Surroundings::Buffer(_) if self.system.moving_part_count(self.large_shape().sites()).is_some() => {
+                Err("evolve.surroundings has a buffer, but one part of this system moves alone; use \"ghost\"".into())
+            }
             Surroundings::Buffer(width) if patch < large && width > (large - patch) / 2 => Err(format!(
                 "a patch of side {patch} with a buffer of {width} on each side does not fit into a lattice of side {large}; \
                  make the buffer at most {}",
@@ -81,6 +84,7 @@ impl Input {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
             ("simulate.snapshots", self.simulate.snapshots),
+            ("upsample.pool", self.upsample.pool),
             ("evolve.patches", self.evolve.patches),
             ("truth.starts", self.truth.starts.len()),
             ("truth.trajectories", self.truth.trajectories),

@@ -195,6 +195,12 @@ impl<S: Copy + Default> Window<S> {
         self.rows(region).flat_map(|(_, row)| row)
     }
 
+    /// The site at a coordinate counted from the first site of the box.
+    pub fn site_at(&self, coordinate: [usize; 3]) -> usize {
+        let Geometry { halo, padded, .. } = *self.geometry;
+        padded.wrapped_index(std::array::from_fn(|axis| (coordinate[axis] + halo[axis]) as isize))
+    }
+
     /// The rows of `region`: padded coordinate of the first site, and the site numbers.
     pub fn rows(&self, region: Region) -> impl Iterator<Item = ([usize; 3], std::ops::Range<usize>)> {
         let geometry = &self.geometry;

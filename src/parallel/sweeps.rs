@@ -99,7 +99,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
 /// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of two
 /// kinds.
 fn shifts(tile: Shape) -> Vec<[isize; 3]> {
-    let half = tile.0.map(|extent| (extent / 2 & !1) as isize);
+    let half = tile.0.map(|extent| (extent / 2) as isize & !1);
     (0..8)
         .filter(|place| (0..3).all(|axis| place >> axis & 1 == 0 || tile.0[axis] > 1))
         .map(|place| std::array::from_fn(|axis| if place >> axis & 1 == 1 { half[axis] } else { 0 }))

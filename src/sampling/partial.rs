@@ -3,12 +3,15 @@
 //! What is learned from a patch is the change of the whole lattice's observables that its evolution causes, times K.
 //! With fixed (`ghost`) surroundings that includes the pairs across the patch's edge at full weight: the neighbours
 //! stay, so nobody else will count the other half. With an evolving `buffer` each side counts its half.
+//!
+//! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them, which
+//! evolves alone; K is then the number of these parts.
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Until},
     lattice::{Lattice, Region, Shape, Window},
     rng::Rng,
-    systems::System,
+    systems::{MovingPart, System},
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,11 +59,13 @@ pub struct PartialEvolution<'a, S: System> {
     /// Distance from the first site of the window's box to that of the patch.
     inset: isize,
     patch_sites: f64,
+    /// Sites of the lattice divided by K.
+    share: f64,
 }
 
 impl<'a, S: System> PartialEvolution<'a, S> {
     /// Partial evolution of patches of shape `patch` in lattices of shape `lattice`. A patch as large as the
-    /// lattice evolves as the whole periodic system (K = 1, the conventional method).
+    /// lattice evolves as the whole periodic system (K = 1, the conventional method, unless parts move on their own).
     pub fn new(system: &'a S, lattice: Shape, patch: Shape, surroundings: Surroundings, until: Until) -> Self {
         let reach = S::REACH as isize;
         let whole = Region::BOX;
@@ -84,6 +89,9 @@ impl<'a, S: System> PartialEvolution<'a, S> {
             counted,
             inset,
             patch_sites: patch.sites() as f64,
+            share: system
+                .moving_part_count(lattice.sites())
+                .map_or(patch.sites() as f64, |count| lattice.sites() as f64 / count as f64),
         }
     }
 
@@ -97,21 +105,45 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         origin: [isize; 3],
         rng: &mut Rng,
     ) -> Result<Pair<S::Site>, EvolveError> {
+        self.evolve_under(None, snapshot, origin, rng)
+    }
+
+    /// Evolves one of the system's moving parts alone.
+    ///
+    /// # Errors
+    /// When it cannot evolve as far as asked.
+    pub fn evolve_part(
+        &mut self,
+        snapshot: &Lattice<S::Site>,
+        part: &MovingPart<S>,
+        rng: &mut Rng,
+    ) -> Result<Pair<S::Site>, EvolveError> {
+        self.evolve_under(Some(&part.law), snapshot, part.origin, rng)
+    }
+
+    fn evolve_under(
+        &mut self,
+        law: Option<&S>,
+        snapshot: &Lattice<S::Site>,
+        origin: [isize; 3],
+        rng: &mut Rng,
+    ) -> Result<Pair<S::Site>, EvolveError> {
         let used = self.window.shape().0.map(|extent| if extent > 1 { self.inset } else { 0 });
         self.window.load(snapshot, std::array::from_fn(|axis| origin[axis] - used[axis]));
         let before = self.window.values_of(self.patch).collect();
         let observables_before = self.per_site(self.patch);
-        let counted_before = self.per_site(self.counted);
+        let counted_before = self.system.observe(&self.window, self.counted);
         let among = self.within.then(|| self.system.among(snapshot, &self.window)).flatten();
-        let law = among.as_ref().unwrap_or(self.system);
+        let law = law.or(among.as_ref()).unwrap_or(self.system);
         let elapsed = self.dynamics.evolve(law, &mut self.window, self.until, rng)?;
-        let counted_after = self.per_site(self.counted);
+        let counted_after = self.system.observe(&self.window, self.counted);
+        let changes = counted_after.iter().zip(&counted_before).map(|(after, before)| after - before);
         Ok(Pair {
             before,
             after: self.window.values_of(self.patch).collect(),
             observables_before,
             observables_after: self.per_site(self.patch),
-            increment: counted_after.iter().zip(&counted_before).map(|(after, before)| after - before).collect(),
+            increment: changes.map(|change| change / self.share).collect(),
             elapsed,
         })
     }

@@ -78,12 +78,19 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
     ) -> Result<Vec<Numbered<S::Site>>, StageError> {
         let (seed, drawn) = (self.input.seed, self.input.patches_drawn());
         let mut choice = stream(seed, Purpose::PatchChoice, [item as u64, 0]);
-        let numbers = rand::seq::index::sample(&mut choice, self.tiling.len(), drawn).into_vec();
-        let partial = &mut partial[self.condition_of(item)];
+        let numbers = rand::seq::index::sample(&mut choice, self.input.patches(), drawn).into_vec();
+        let condition = self.condition_of(item);
+        let parts = self.family[condition].moving_parts(snapshot, self.input.patch_shape());
+        let partial = &mut partial[condition];
         let pair = |order: usize| {
             let number = numbers[order];
             let mut rng = stream(seed, Purpose::Partial, [item as u64, order as u64]);
-            Ok((item as u32, number as u32, partial.evolve(snapshot, self.tiling.origin(number), &mut rng)?))
+            let pair = if parts.is_empty() {
+                partial.evolve(snapshot, self.tiling.origin(number), &mut rng)?
+            } else {
+                partial.evolve_part(snapshot, &parts[number], &mut rng)?
+            };
+            Ok((item as u32, number as u32, pair))
         };
         orders.map(pair).collect()
     }
@@ -181,7 +188,7 @@ fn declare<S: System<Site: H5Type>>(file: &mut Writer, pairs: usize, patch: Shap
     let extents = [pairs];
     let count = |name, meaning| Field { name, axes: &["pair"], extents: &extents, unit: "1", meaning };
     file.declare::<u32>(count("snapshot", "snapshot of large.h5 that the patch lies in"))?;
-    file.declare::<u32>(count("patch", "number of the patch, row-major"))?;
+    file.declare::<u32>(count("patch", "number of the patch or of the moving part, row-major"))?;
     file.declare::<u32>(count("trajectory", "trajectory that the snapshot comes from"))?;
     file.declare::<u64>(count("events", "events during the evolution"))?;
     file.declare::<f64>(Field {

@@ -167,9 +167,11 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
         let mut images = vec![image::<S>("small system", &start)?];
         let mut failed = None;
-        raise(input, &mut relax, system, record as u64, start, |step, lattice| match image::<S>(step, lattice) {
-            Ok(drawn) => images.push(drawn),
-            Err(error) => failed = Some(error),
+        raise(input, &mut relax, system, record as u64, vec![start], |step, lattice| {
+            match image::<S>(step, lattice) {
+                Ok(drawn) => images.push(drawn),
+                Err(error) => failed = Some(error),
+            }
         })?;
         if let Some(error) = failed {
             return Err(error);

@@ -17,7 +17,7 @@ use crate::{
 use hdf5::H5Type;
 use std::ops::Range;
 
-/// Raises a small snapshot to the large size. `seen` is shown the lattice after each Upsample and each LocalRelax.
+/// Raises a small snapshot, the first of its pool, to the large size. `seen` is shown the lattice after each Upsample and each LocalRelax.
 ///
 /// # Errors
 /// When a patch cannot relax as far as asked.
@@ -26,18 +26,18 @@ pub fn raise<S: System>(
     relax: &mut LocalRelax<S>,
     system: &S,
     snapshot: u64,
-    small: Lattice<S::Site>,
+    mut pool: Vec<Lattice<S::Site>>,
     mut seen: impl FnMut(&'static str, &Lattice<S::Site>),
 ) -> Result<Lattice<S::Site>, StageError> {
     let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
-    let mut lattice = small;
     for (level, factor) in (0_u64..).zip(factors) {
-        lattice = system.upsample(&lattice, factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
+        let mut lattice = system.upsample(&pool, factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
         seen("Upsample", &lattice);
         relax.relax(&mut lattice, |patch| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | patch]))?;
         seen("LocalRelax", &lattice);
+        pool = vec![lattice];
     }
-    Ok(lattice)
+    Ok(pool.swap_remove(0))
 }
 
 /// Runs the stage. The shuffled snapshots follow after those raised from small ones. With several ranks for a snapshot,
@@ -67,7 +67,7 @@ fn one_by_one<S: System<Site: H5Type>>(
     file: &mut Writer,
 ) -> Result<(), StageError> {
     let input = context.input;
-    let (small_shape, shape) = (input.small_shape(), input.large_shape());
+    let shape = input.large_shape();
     let family = system.family();
     Work {
         stage: Stage::Upsample,
@@ -78,20 +78,19 @@ fn one_by_one<S: System<Site: H5Type>>(
     .share_out(
         context,
         file,
-        |items| Ok((items.start, small_snapshots::<S>(input, small, items)?)),
+        |items| Trajectories::<S>::read(input, small, items),
         || {
             let relax = |member| LocalRelax::new(member, input.relax_shape(), input.upsample.relax.until());
             family.iter().map(relax).collect::<Vec<_>>()
         },
-        |relax, (first, small), item| {
+        |relax, small, item| {
             let condition = input.condition_of(source(input, item) as usize);
             let (system, relax) = (&family[condition], &mut relax[condition]);
-            let lattice = match small.get((item - first) * small_shape.sites()..).filter(|sites| !sites.is_empty()) {
-                Some(sites) => {
-                    let sites = sites[..small_shape.sites()].to_vec();
-                    raise(input, relax, system, item as u64, Lattice::from_sites(small_shape, sites), |_, _| ())?
-                }
-                None => shuffled(input, system, item),
+            let pool = small.pool(input, item);
+            let lattice = if pool.is_empty() {
+                shuffled(input, system, item)
+            } else {
+                raise(input, relax, system, item as u64, pool, |_, _| ())?
             };
             let observables = mean_over_patches(system, &lattice, input.relax_shape());
             Ok((lattice.sites, observables))
@@ -118,7 +117,7 @@ fn in_teams<S: System<Site: H5Type>>(
     file: &mut Writer,
 ) -> Result<(), StageError> {
     let (input, count) = (context.input, S::OBSERVABLES.len());
-    let (small_shape, patch) = (input.small_shape(), input.relax_shape());
+    let patch = input.relax_shape();
     let workers = Workers::new(patch);
     Teamwork { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() }.share_out(
         context,
@@ -126,13 +125,12 @@ fn in_teams<S: System<Site: H5Type>>(
         |file, team, item| {
             let condition = input.condition_of(source(input, item) as usize);
             let system = &system.under(condition);
-            let sites = small_snapshots::<S>(input, small, item..item + 1)?;
-            let domain = if sites.is_empty() {
+            let pool = Trajectories::<S>::read(input, small, item..item + 1)?.pool(input, item);
+            let domain = if pool.is_empty() {
                 let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
                 Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, item))
             } else {
-                let small = Lattice::from_sites(small_shape, sites);
-                raise_together(input, &workers, system, team, item as u64, small)?
+                raise_together(input, &workers, system, team, item as u64, pool)?
             };
             let observe = |window: &_| system.observe(window, Region::BOX);
             let sums = domain.sum_over_tiles(team, (S::REACH, count), observe);
@@ -156,7 +154,7 @@ fn raise_together<S: System>(
     system: &S,
     team: &World,
     snapshot: u64,
-    small: Lattice<S::Site>,
+    mut pool: Vec<Lattice<S::Site>>,
 ) -> Result<Domain<S::Site>, StageError> {
     let (patch, until) = (input.relax_shape(), input.upsample.relax.until());
     let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
@@ -165,9 +163,9 @@ fn raise_together<S: System>(
         let decomposition = Decomposition::new(lattice.shape, patch, team.size())?.bounded(S::BOUNDARY);
         Ok(Domain::new(decomposition, team.rank(), halo, lattice))
     };
-    let mut lattice = small;
     for (level, factor) in (0_u64..).zip(&factors) {
-        lattice = system.upsample(&lattice, *factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
+        let mut lattice =
+            system.upsample(&pool, *factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
         let patch_stream = |number| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | number]);
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {
@@ -188,26 +186,46 @@ fn raise_together<S: System>(
                 LocalRelax::new(system, patch, until).relax(&mut lattice, patch_stream)?;
             }
         }
+        pool = vec![lattice];
     }
-    Ok(share(&lattice)?)
+    Ok(share(&pool[0])?)
 }
 
-/// The sites of those of these items that are raised from small snapshots.
-fn small_snapshots<S: System<Site: H5Type>>(
-    input: &Input,
-    small: &Reader,
-    items: Range<usize>,
-) -> Result<Vec<S::Site>, StageError> {
-    let records = input.simulate.snapshots;
-    let end = items.end.min(input.simulate.trajectories * records);
-    if items.start >= end {
-        return Ok(Vec::new());
+/// Small trajectories, which large snapshots are raised from.
+struct Trajectories<S: System> {
+    /// Number of the first.
+    first: usize,
+    sites: Vec<S::Site>,
+}
+
+impl<S: System<Site: H5Type>> Trajectories<S> {
+    /// Those that these items are raised from; none for shuffled ones.
+    fn read(input: &Input, small: &Reader, items: Range<usize>) -> Result<Self, StageError> {
+        let records = input.simulate.snapshots;
+        let first = items.start / records;
+        let end = items.end.div_ceil(records).min(input.simulate.trajectories);
+        let sites =
+            if first < end { small.read_items("snapshots", first..end)?.into_iter().collect() } else { Vec::new() };
+        Ok(Self { first, sites })
     }
-    let trajectories = items.start / records..end.div_ceil(records);
-    let block = small.read_items::<S::Site>("snapshots", trajectories.clone())?;
-    let sites = input.small_shape().sites();
-    let skipped = (items.start - trajectories.start * records) * sites;
-    Ok(block.into_iter().skip(skipped).take((end - items.start) * sites).collect())
+
+    /// The snapshot that an item is raised from, then those of its trajectory nearest to it in time; nothing for a shuffled
+    /// item.
+    fn pool(&self, input: &Input, item: usize) -> Vec<Lattice<S::Site>> {
+        let (records, shape) = (input.simulate.snapshots, input.small_shape());
+        let (trajectory, record) = (item / records, item % records);
+        if trajectory >= input.simulate.trajectories {
+            return Vec::new();
+        }
+        let count = input.upsample.pool.min(records);
+        let earliest = record.saturating_sub(count / 2).min(records - count);
+        let others = (earliest..earliest + count).filter(|&other| other != record);
+        let snapshot = |other| {
+            let first = ((trajectory - self.first) * records + other) * shape.sites();
+            Lattice::from_sites(shape, self.sites[first..first + shape.sites()].to_vec())
+        };
+        std::iter::once(record).chain(others).map(snapshot).collect()
+    }
 }
 
 /// A random initial state of the large system.

@@ -169,8 +169,8 @@ impl System for CurieWeiss {
         vec![sum_of(window.values_of(region)) as f64]
     }
 
-    fn upsample(&self, lattice: &Lattice<i8>, factor: usize, _rng: &mut Rng) -> Lattice<i8> {
-        lattice.replicated(factor)
+    fn upsample(&self, pool: &[Lattice<i8>], factor: usize, _rng: &mut Rng) -> Lattice<i8> {
+        pool[0].replicated(factor)
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {

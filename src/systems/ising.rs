@@ -114,8 +114,8 @@ impl System for Ising {
         vec![spin_sum as f64, (4 * sites - pair_sum) as f64 / 8.0]
     }
 
-    fn upsample(&self, lattice: &Lattice<i8>, factor: usize, _rng: &mut Rng) -> Lattice<i8> {
-        lattice.replicated(factor)
+    fn upsample(&self, pool: &[Lattice<i8>], factor: usize, _rng: &mut Rng) -> Lattice<i8> {
+        pool[0].replicated(factor)
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {

@@ -93,8 +93,8 @@ impl System for LinearChain {
         vec![window.own_sites_of(region).map(|site| window.values()[site]).sum()]
     }
 
-    fn upsample(&self, lattice: &Lattice<f64>, factor: usize, _rng: &mut Rng) -> Lattice<f64> {
-        fields::interpolated(lattice, factor)
+    fn upsample(&self, pool: &[Lattice<f64>], factor: usize, _rng: &mut Rng) -> Lattice<f64> {
+        fields::interpolated(&pool[0], factor)
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {

@@ -39,6 +39,15 @@ pub struct Observable {
     pub scaled: bool,
 }
 
+/// One of the parts that move on their own, such as a vacancy, and what partial evolution needs to evolve it alone.
+#[derive(Clone, Debug)]
+pub struct MovingPart<S> {
+    /// First site of its window.
+    pub origin: [isize; 3],
+    /// The law under which it alone moves and all else in the window stays.
+    pub law: S,
+}
+
 /// A microscopic system: its law, its states and what is observed of them.
 pub trait System: Law + Clone + Send {
     /// The kernel that evolves it.
@@ -69,8 +78,20 @@ pub trait System: Law + Clone + Send {
     /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
     fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
 
-    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis.
-    fn upsample(&self, lattice: &Lattice<Self::Site>, factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
+    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis, made from the first state of `pool`. The
+    /// others are near it in time, for systems that are a mosaic of several.
+    fn upsample(&self, pool: &[Lattice<Self::Site>], factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
+
+    /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not tiles
+    /// that cover it; as many as `moving_parts` of every state with that many sites.
+    fn moving_part_count(&self, _sites: usize) -> Option<usize> {
+        None
+    }
+
+    /// The parts of a state, each in a window of shape `patch`; none where patches are tiles that cover the lattice.
+    fn moving_parts(&self, _lattice: &Lattice<Self::Site>, _patch: Shape) -> Vec<MovingPart<Self>> {
+        Vec::new()
+    }
 
     /// The law's parameters, and the starts of `draw`, must make physical sense.
     ///
@@ -150,6 +171,11 @@ impl SystemInput {
             size_of::<S::Site>()
         }
         with_system!(self, system => bytes(system))
+    }
+
+    /// K, where the parts that partial evolution draws are not tiles that cover a lattice of `sites` sites.
+    pub fn moving_part_count(&self, sites: usize) -> Option<usize> {
+        with_system!(self, system => system.moving_part_count(sites))
     }
 
     /// Whether several ranks can share one lattice.

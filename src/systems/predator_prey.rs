@@ -117,8 +117,8 @@ impl System for PredatorPrey {
         sums.to_vec()
     }
 
-    fn upsample(&self, lattice: &Lattice<[f64; 2]>, factor: usize, _rng: &mut Rng) -> Lattice<[f64; 2]> {
-        fields::interpolated(lattice, factor)
+    fn upsample(&self, pool: &[Lattice<[f64; 2]>], factor: usize, _rng: &mut Rng) -> Lattice<[f64; 2]> {
+        fields::interpolated(&pool[0], factor)
     }
 
     fn check(&self, starts: &[[f64; 2]]) -> Result<(), String> {

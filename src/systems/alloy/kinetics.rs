@@ -2,7 +2,8 @@
 //! within its reach; a sum tree over the vacancies selects.
 //!
 //! Works on closed windows and on open ones. In an open window the halo is fixed surroundings: no vacancy jumps out of the
-//! box, vacancies of the halo stay, and the windows' first layer must be an even layer of the lattice.
+//! box, vacancies of the halo stay, and the windows' first layer must be an even layer of the lattice. Where the law names
+//! one vacancy that jumps alone, all others stay.
 
 use super::{
     Alloy,
@@ -82,7 +83,9 @@ impl VacancyKmc {
         self.neighbours = Steps::new(window, &NEIGHBOURS);
         self.changes = PairCounts::default();
         let values = window.values();
+        let alone = law.alone.map(|place| window.site_at(place));
         let empty = window.sites_of(Region::BOX).filter(|&site| values[site] == VACANCY);
+        let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
         self.vacancies.clear();
         self.vacancies.extend(empty.map(|site| Vacancy { site, rates: [0.0; JUMPS] }));
         self.numbers.clear();

@@ -20,7 +20,7 @@ mod pickle;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, Observable, System};
+use super::{Condition, MovingPart, Observable, System};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -99,11 +99,13 @@ pub struct Alloy {
     barriers: Arc<dyn Barriers>,
     /// k_B T in eV.
     thermal_energy: f64,
+    /// Where in the box of the window the only vacancy sits that jumps, to begin with; all jump when absent.
+    alone: Option<[usize; 3]>,
 }
 
 impl PartialEq for Alloy {
     fn eq(&self, other: &Self) -> bool {
-        self.parameters == other.parameters
+        (&self.parameters, self.alone) == (&other.parameters, other.alone)
     }
 }
 
@@ -126,7 +128,7 @@ impl Alloy {
     /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
     pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
         let thermal_energy = BOLTZMANN * parameters.temperature.value();
-        Self { parameters, barriers, thermal_energy }
+        Self { parameters, barriers, thermal_energy, alone: None }
     }
 
     /// The parameters.
@@ -196,6 +198,26 @@ impl Alloy {
         }
         lattice
     }
+
+    /// Relabels sites drawn at random among those of a species, or vacancies, of which there are too many.
+    fn restore_composition(&self, lattice: &mut Lattice<u8>, rng: &mut Rng) {
+        let mut places: [Vec<usize>; 4] = Default::default();
+        for (site, &species) in lattice.sites.iter().enumerate() {
+            places[usize::from(species)].push(site);
+        }
+        let wanted = self.counts(lattice.shape.sites());
+        let mut spare = Vec::new();
+        for (places, wanted) in places.iter_mut().zip(wanted) {
+            let surplus = places.len().saturating_sub(wanted);
+            spare.extend_from_slice(places.partial_shuffle(rng, surplus).0);
+        }
+        spare.shuffle(rng);
+        for (species, (places, wanted)) in (0..).zip(places.iter().zip(wanted)) {
+            for site in spare.drain(..wanted.saturating_sub(places.len())) {
+                lattice.sites[site] = species;
+            }
+        }
+    }
 }
 
 impl Law for Alloy {
@@ -247,22 +269,43 @@ impl System for Alloy {
         PAIRS.iter().zip(ends.0).map(share).collect()
     }
 
-    /// Copies of the state, each shifted at random, side by side; the composition stays.
-    fn upsample(&self, lattice: &Lattice<u8>, factor: usize, rng: &mut Rng) -> Lattice<u8> {
-        let small = lattice.shape;
+    /// States of the pool, each drawn and shifted at random, side by side; then atoms drawn at random are relabelled until
+    /// the numbers are those of a lattice of this size.
+    fn upsample(&self, pool: &[Lattice<u8>], factor: usize, rng: &mut Rng) -> Lattice<u8> {
+        let small = pool[0].shape;
         let mut large = Lattice::filled(small.scaled(factor), VACANCY);
         for copy in 0..factor.pow(3) {
+            let state = &pool[rng.random_range(0..pool.len())];
             let place = Shape([factor; 3]).coordinate(copy);
             let origin: [isize; 3] = std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize);
             let shift: [isize; 3] = std::array::from_fn(|axis| rng.random_range(0..small.0[axis]) as isize);
             let shift = [shift[0] & !1, shift[1], shift[2]];
             let shifted = (0..small.sites()).map(|site| {
                 let coordinate = small.coordinate(site);
-                lattice.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
+                state.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
             });
             large.paste(origin, small, &shifted.collect::<Vec<_>>());
         }
+        self.restore_composition(&mut large, rng);
         large
+    }
+
+    /// The vacancies: each jumps while the others stay, so that what it does is counted once.
+    fn moving_part_count(&self, sites: usize) -> Option<usize> {
+        Some(self.counts(sites)[0])
+    }
+
+    /// The window of a vacancy has it at the centre, or one layer above where the first layer would not be even.
+    fn moving_parts(&self, lattice: &Lattice<u8>, patch: Shape) -> Vec<MovingPart<Self>> {
+        let part = |site| {
+            let place = lattice.shape.coordinate(site);
+            let mut alone = patch.0.map(|extent| extent / 2);
+            alone[0] += (place[0] + alone[0]) % 2;
+            let origin = std::array::from_fn(|axis| place[axis] as isize - alone[axis] as isize);
+            MovingPart { origin, law: Self { alone: Some(alone), ..self.clone() } }
+        };
+        let sites = lattice.sites.iter().enumerate();
+        sites.filter(|&(_, &species)| species == VACANCY).map(|(site, _)| part(site)).collect()
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
