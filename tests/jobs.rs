@@ -89,5 +89,10 @@ fn a_scaling_array_collects_measurements_and_the_report_shows_them() {
     let report = Command::new(env!("CARGO_BIN_EXE_tessera")).arg("report").arg(&file).output().unwrap();
     succeeds(&report);
     let page = std::fs::read_to_string(folder.path().join("scaling.html")).unwrap();
-    assert!(page.contains("Strong scaling") && page.contains("Extrapolation to 10,000 ranks") && page.contains("<svg"));
+    assert!(
+        page.contains("Strong scaling")
+            && page.contains("Events a second and core")
+            && page.contains("Extrapolation to 10,000 ranks")
+            && page.contains("<svg")
+    );
 }

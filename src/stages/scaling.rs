@@ -24,8 +24,31 @@ pub fn report(path: &Path) -> Result<PathBuf, StageError> {
         parsed.collect::<Result<_, _>>().map_err(|error| failed(std::io::Error::from(error)))?;
     points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
     let target = path.with_extension("html");
-    write_whole(&target, &page(&points).html()?)?;
+    let runs = points.len();
+    write_whole(&target, &page(&averaged(points), runs).html()?)?;
     Ok(target)
+}
+
+/// Repeats of one measurement as one: the mean, with the standard error over repeats where there are several.
+fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
+    let key = |point: &ScalingPoint| (point.side, point.tile, point.quantum.to_bits(), point.ranks, point.threads);
+    let mut groups: Vec<Vec<ScalingPoint>> = Vec::new();
+    for point in points {
+        match groups.iter_mut().find(|group| key(&group[0]) == key(&point)) {
+            Some(group) => group.push(point),
+            None => groups.push(vec![point]),
+        }
+    }
+    let mean = |group: Vec<ScalingPoint>| {
+        let count = group.len() as f64;
+        let average = |value: &dyn Fn(&ScalingPoint) -> f64| group.iter().map(value).sum::<f64>() / count;
+        let seconds = average(&|point| point.seconds.0);
+        let scatter = average(&|point| (point.seconds.0 - seconds).powi(2));
+        let error = if count > 1.0 { (scatter / (count - 1.0)).sqrt() } else { group[0].seconds.1 };
+        let (events, waited) = (average(&|point| point.events), average(&|point| point.waited));
+        ScalingPoint { seconds: (seconds, error), events, waited, ..group[0].clone() }
+    };
+    groups.into_iter().map(mean).collect()
 }
 
 /// The measurement on one core that a point is held against: of the same lattice and tile.
@@ -36,7 +59,7 @@ fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a
     })
 }
 
-fn page(points: &[ScalingPoint]) -> Report {
+fn page(points: &[ScalingPoint], runs: usize) -> Report {
     let mut table = Table::new(
         "Sweeps of the Ising model",
         &[
@@ -76,13 +99,10 @@ fn page(points: &[ScalingPoint]) -> Report {
     }
     let mut section = Section::new("Measured").with(Block::Table(table));
     if let Some(figure) = measured(points) {
-        section = section.with(Block::Figure(figure));
+        section = section.with(Block::Figure(figure)).with(Block::Figure(speed_of_a_core(points)));
     }
-    let mut report = Report {
-        title: "Scaling of sweeps".into(),
-        subtitle: format!("{} measurements", points.len()),
-        sections: vec![section],
-    };
+    let mut report =
+        Report { title: "Scaling of sweeps".into(), subtitle: format!("{runs} runs"), sections: vec![section] };
     if let Some(one) = points.iter().rfind(|point| (point.ranks, point.threads) == (1, 1)) {
         report.sections.push(extrapolated(one));
     }
@@ -116,6 +136,19 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
         }
     }
     Some(figure.described("Speed of the same lattice on more cores, over that on one.", "closeness to the ideal line."))
+}
+
+/// All measurements, weak scaling among them: a core's events a second, which more cores should not lower.
+fn speed_of_a_core(points: &[ScalingPoint]) -> Figure {
+    let cores = |point: &ScalingPoint| (point.ranks * point.threads) as f64;
+    let (x, y): (Vec<f64>, Vec<f64>) =
+        points.iter().map(|point| (cores(point), point.events / point.seconds.0 / cores(point))).unzip();
+    Figure::new("Events a second and core", Axis::logarithmic("cores"), Axis::linear("events a second and core"))
+        .with(Series::points("all lattices", Colour::Ours, &x, &y))
+        .described(
+            "Every measurement, weak scaling included.",
+            "a level cloud: cores keep their speed when there are more of them.",
+        )
 }
 
 /// What the model says of lattices and machines that were not measured.
