@@ -75,15 +75,18 @@ impl Steps {
         Self { by_parity, layer: window.strides()[0], first_layer }
     }
 
+    /// The parity (0 or 1) of the layer of `site`.
+    fn parity(&self, site: usize) -> usize {
+        (site / self.layer + self.first_layer) % 2
+    }
+
     /// The sites that lie along the offsets from `site`, in their order.
     pub fn from(&self, site: usize) -> impl Iterator<Item = usize> {
-        let parity = (site / self.layer + self.first_layer) % 2;
-        self.by_parity[parity].iter().map(move |&step| site.wrapping_add_signed(step))
+        self.by_parity[self.parity(site)].iter().map(move |&step| site.wrapping_add_signed(step))
     }
 
     /// The site that lies along offset number `number` from `site`.
     pub fn along(&self, site: usize, number: usize) -> usize {
-        let parity = (site / self.layer + self.first_layer) % 2;
-        site.wrapping_add_signed(self.by_parity[parity][number])
+        site.wrapping_add_signed(self.by_parity[self.parity(site)][number])
     }
 }

@@ -11,8 +11,10 @@ use std::sync::Arc;
 /// What a padded site is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    /// A site of the box.
+    /// A site of the box that the halo does not repeat.
     Inside,
+    /// A site of the box with copies in the halo.
+    Repeated,
     /// A halo site that repeats a site of the box.
     Copy,
     /// A halo site that is filled from outside.
@@ -102,6 +104,11 @@ impl<S: Copy + Default> Window<S> {
         self.geometry.shape
     }
 
+    /// Whether the window is closed on itself, without surroundings.
+    pub fn is_closed(&self) -> bool {
+        self.geometry.closed
+    }
+
     /// Number of padded sites; site numbers are below it.
     pub fn padded_sites(&self) -> usize {
         self.sites.len()
@@ -127,7 +134,7 @@ impl<S: Copy + Default> Window<S> {
     /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for surroundings.
     pub fn home(&self, site: usize) -> Option<usize> {
         match self.geometry.kind[site] {
-            Kind::Inside => Some(site),
+            Kind::Inside | Kind::Repeated => Some(site),
             Kind::Copy => Some(self.geometry.original[site] as usize),
             Kind::Surroundings => None,
         }
@@ -136,12 +143,8 @@ impl<S: Copy + Default> Window<S> {
     /// Writes a value into a site of the box and into its copies in a closed halo.
     pub fn write(&mut self, site: usize, value: S) {
         self.sites[site] = value;
-        let geometry = &self.geometry;
-        if !geometry.copies.is_empty() {
-            let copies = geometry.first_copy[site] as usize..geometry.first_copy[site + 1] as usize;
-            for &copy in &geometry.copies[copies] {
-                self.sites[copy as usize] = value;
-            }
+        for &copy in self.geometry.copies(site) {
+            self.sites[copy as usize] = value;
         }
     }
 
@@ -271,13 +274,26 @@ impl Geometry {
             _ if original as usize == site => Kind::Inside,
             _ => Kind::Copy,
         };
-        let kind: Vec<Kind> = original.iter().enumerate().map(kind_of).collect();
+        let mut kind: Vec<Kind> = original.iter().enumerate().map(kind_of).collect();
         if !kind.contains(&Kind::Copy) {
             original = Vec::new();
         }
         original.iter_mut().zip(0..).filter(|(original, _)| **original == none).for_each(|(own, site)| *own = site);
         let (first_copy, copies) = copies_of(&original);
+        for (kind, ends) in kind.iter_mut().zip(first_copy.windows(2)) {
+            if ends[1] > ends[0] {
+                *kind = Kind::Repeated;
+            }
+        }
         Self { shape, halo, padded, boundary: Boundary::Periodic, closed, sides, kind, original, first_copy, copies }
+    }
+
+    /// The copies of a site; most have none, which their kind alone tells.
+    fn copies(&self, site: usize) -> &[u32] {
+        match self.kind[site] {
+            Kind::Repeated => &self.copies[self.first_copy[site] as usize..self.first_copy[site + 1] as usize],
+            _ => &[],
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         configuration::{self, ConfigurationError},
         environment::{Environment, OFFSETS, REACH, SPECIES, VACANCY, position},
         orbits::{FEATURES, OrbitModel, WIDTH, features},
-        samples::{averaged, compare, environments},
+        samples::{compare, environments},
         weights::Arrays,
     },
 };
@@ -66,8 +66,8 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     let reference = barriers::load(reference)?;
     let mut samples: [(Vec<f32>, Vec<f32>); 3] = Default::default();
     for (_, environment) in environments(&reference, recipe.environments, recipe.seed, 0)? {
-        let (_, heights) = averaged(reference.as_ref(), &environment);
-        let features = features(&environment.turned());
+        let heights = reference.symmetrised(&environment);
+        let features = features(&environment);
         for (jump, species) in environment.targets().into_iter().enumerate().filter(|&(_, species)| species != VACANCY)
         {
             let (inputs, targets) = &mut samples[usize::from(species) - 1];

@@ -1,7 +1,7 @@
 //! The barrier of a vacancy's jump as a function of its environment: what a model of barriers is, and where it comes from.
 
 use super::{
-    environment::{Environment, JUMPS, Turned, VACANCY},
+    environment::{Environment, JUMPS, VACANCY},
     network::Network,
     orbits::OrbitModel,
 };
@@ -12,13 +12,18 @@ use std::{
 
 /// A model of the barriers.
 pub trait Barriers: std::fmt::Debug + Send + Sync {
-    /// Barriers in eV of the eight jumps, from the environment in the frame of each; any number where the jump's target
-    /// is a vacancy.
-    fn heights(&self, turned: &Turned) -> [f32; JUMPS];
+    /// Barriers in eV of the eight jumps in the order of [`crate::lattice::bcc::NEIGHBOURS`]; any number where the jump's
+    /// target is a vacancy.
+    fn heights(&self, environment: &Environment) -> [f32; JUMPS];
 
-    /// Barriers in eV of the eight jumps in the order of [`crate::lattice::bcc::NEIGHBOURS`]; infinite towards a vacancy.
+    /// Heights averaged over the six operations that keep the jump; the heights themselves for a model with that symmetry.
+    fn symmetrised(&self, environment: &Environment) -> [f32; JUMPS] {
+        self.heights(environment)
+    }
+
+    /// The heights, infinite towards a vacancy.
     fn barriers(&self, environment: &Environment) -> [f32; JUMPS] {
-        let heights = self.heights(&environment.turned());
+        let heights = self.heights(environment);
         let targets = environment.targets();
         std::array::from_fn(|jump| if targets[jump] == VACANCY { f32::INFINITY } else { heights[jump] })
     }

@@ -27,7 +27,7 @@ pub const REACH: usize = 4;
 pub static OFFSETS: LazyLock<Vec<[isize; 3]>> = LazyLock::new(|| bcc::within(SQUARED_REACH));
 
 /// `TURNS[site][jump]`: which site of the environment stands at `site` when it is turned for the jump.
-static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
+pub(super) static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
     let source = |offset: &[isize; 3], [x, y, z]: [isize; 3]| {
         let [i, j, k] = *offset;
         let plane = match (x, y) {
@@ -39,6 +39,15 @@ static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
         position([plane[0], plane[1], z * k]) as u8
     };
     OFFSETS.iter().map(|offset| NEIGHBOURS.map(|jump| source(offset, jump))).collect()
+});
+
+/// The permutations of the axes: the operations that keep the jump along (+1, +1, +1).
+const PERMUTATIONS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+/// `OPERATIONS[operation][site]`: the site that an operation that keeps the jump brings to `site`.
+pub static OPERATIONS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+    let moved = |axes: [usize; 3]| OFFSETS.iter().map(move |offset| position(axes.map(|axis| offset[axis])));
+    PERMUTATIONS.map(|axes| moved(axes).collect()).to_vec()
 });
 
 /// Positions of the eight nearest neighbours in an environment.
@@ -74,12 +83,18 @@ impl Environment {
     /// The environment in the frame of each jump.
     pub fn turned(&self) -> Turned {
         let mut turned = [[VACANCY; JUMPS]; SITES];
-        for (turned, sources) in turned.iter_mut().zip(TURNS.iter()) {
-            for (species, &source) in turned.iter_mut().zip(sources) {
-                *species = self.0[usize::from(source) % SITES];
-            }
-        }
+        turned.iter_mut().zip(TURNS.iter()).for_each(|(turned, sources)| *turned = self.at(sources));
         turned
+    }
+
+    /// The species at eight positions.
+    #[inline]
+    pub(super) fn at(&self, positions: &[u8; JUMPS]) -> [u8; JUMPS] {
+        let mut species = [VACANCY; JUMPS];
+        for (species, &position) in species.iter_mut().zip(positions) {
+            *species = self.0[usize::from(position)];
+        }
+        species
     }
 
     /// The species that would jump in each direction.
@@ -89,7 +104,7 @@ impl Environment {
 
     /// Positions of other vacancies.
     pub fn vacancies(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().filter(|&(_, &species)| species == VACANCY).map(|(position, _)| position)
+        memchr::memchr_iter(VACANCY, &self.0)
     }
 
     /// All of it, two bits a site.

@@ -19,7 +19,7 @@ use crate::{
     },
     rng::Rng,
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// The kernel's working memory.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct VacancyKmc {
     neighbours: Steps,
     vacancies: Vec<Vacancy>,
     /// Number of the vacancy at a site.
-    numbers: HashMap<usize, usize>,
+    numbers: FxHashMap<usize, usize>,
     tree: SumTree,
     /// Other vacancies within whose reach the last jump fell.
     reached: Vec<usize>,
@@ -39,6 +39,7 @@ pub struct VacancyKmc {
 #[derive(Clone, Copy, Debug)]
 struct Vacancy {
     site: usize,
+    environment: Environment,
     rates: [f64; JUMPS],
 }
 
@@ -55,7 +56,7 @@ impl VacancyKmc {
             seen: Steps::default(),
             neighbours: Steps::default(),
             vacancies: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             tree: SumTree::default(),
             reached: Vec::new(),
             memory: None,
@@ -82,40 +83,46 @@ impl VacancyKmc {
         self.seen = Steps::new(window, &OFFSETS);
         self.neighbours = Steps::new(window, &NEIGHBOURS);
         self.changes = PairCounts::default();
-        let values = window.values();
         let alone = law.alone.map(|place| window.site_at(place));
-        let empty = window.sites_of(Region::BOX).filter(|&site| values[site] == VACANCY);
+        let empty = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == VACANCY);
         let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
+        let seen = &self.seen;
+        let vacancy =
+            |site| Vacancy { site, environment: Environment::gather(window, seen, site), rates: [0.0; JUMPS] };
         self.vacancies.clear();
-        self.vacancies.extend(empty.map(|site| Vacancy { site, rates: [0.0; JUMPS] }));
+        self.vacancies.extend(empty.map(vacancy));
         self.numbers.clear();
-        self.numbers.extend(self.vacancies.iter().zip(0..).map(|(vacancy, number)| (vacancy.site, number)));
+        self.numbers.extend(self.vacancies.iter().map(|vacancy| vacancy.site).zip(0..));
         if let Some(memory) = &mut self.memory {
             memory.prepare(law.barriers(), self.vacancies.len());
         }
         for number in 0..self.vacancies.len() {
-            let environment = Environment::gather(window, &self.seen, self.vacancies[number].site);
-            self.vacancies[number].rates = self.rates_of(law, window, number, &environment);
+            self.vacancies[number].rates = self.rates_of(law, window, number);
         }
         self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.rates.iter().sum()));
     }
 
-    /// Takes in the rates of a vacancy again.
-    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, number: usize, environment: &Environment) {
-        let rates = self.rates_of(law, window, number, environment);
+    /// Takes in the environment of a vacancy again.
+    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
+        let site = self.vacancies[number].site;
+        self.vacancies[number].environment = Environment::gather(window, &self.seen, site);
+        let rates = self.rates_of(law, window, number);
         self.vacancies[number].rates = rates;
         self.tree.set(number, rates.iter().sum());
     }
 
-    fn rates_of(&mut self, law: &Alloy, window: &Window<u8>, number: usize, environment: &Environment) -> [f64; JUMPS] {
+    fn rates_of(&mut self, law: &Alloy, window: &Window<u8>, number: usize) -> [f64; JUMPS] {
+        let Vacancy { site, environment, .. } = &self.vacancies[number];
         let barriers = match &mut self.memory {
             Some(memory) => memory.barriers(law.barriers().as_ref(), environment),
             None => law.barriers().barriers(environment),
         };
         let mut rates = barriers.map(|barrier| law.rate(barrier));
-        for (rate, target) in rates.iter_mut().zip(self.neighbours.from(self.vacancies[number].site)) {
-            if window.home(target).is_none() {
-                *rate = 0.0;
+        if !window.is_closed() {
+            for (rate, target) in rates.iter_mut().zip(self.neighbours.from(*site)) {
+                if window.home(target).is_none() {
+                    *rate = 0.0;
+                }
             }
         }
         rates
@@ -125,22 +132,26 @@ impl VacancyKmc {
     fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, number: usize, jump: usize) {
         let from = self.vacancies[number].site;
         let to = window.home(self.neighbours.along(from, jump)).expect("a jump has a rate only within the box");
+        let left = self.vacancies[number].environment;
         let species = window.values()[to];
-        let mut count = |window: &Window<u8>, site, sign| {
-            let neighbours = self.neighbours.from(site).map(|neighbour| window.values()[neighbour]);
-            self.changes.add(species, neighbours, sign);
-        };
-        count(window, to, -1);
         window.write(from, species);
         window.write(to, VACANCY);
-        count(window, from, 1);
         self.numbers.remove(&from);
         self.numbers.insert(to, number);
         self.vacancies[number].site = to;
 
-        let (left, reached) =
-            (Environment::gather(window, &self.seen, from), Environment::gather(window, &self.seen, to));
-        self.refresh(law, window, number, &reached);
+        self.refresh(law, window, number);
+        let reached = self.vacancies[number].environment;
+        // Each end of the jump sees the other as it was, empty or the atom itself; neither is a pair.
+        let opposite = JUMPS - 1 - jump;
+        let around = |environment: &Environment, other: usize| {
+            let mut targets = environment.targets();
+            targets[other] = VACANCY;
+            targets.into_iter()
+        };
+        self.changes.add(species, around(&reached, opposite), -1);
+        self.changes.add(species, around(&left, jump), 1);
+
         self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
@@ -151,9 +162,7 @@ impl VacancyKmc {
         self.reached.sort_unstable();
         self.reached.dedup();
         for place in 0..self.reached.len() {
-            let other = self.reached[place];
-            let environment = Environment::gather(window, &self.seen, self.vacancies[other].site);
-            self.refresh(law, window, other, &environment);
+            self.refresh(law, window, self.reached[place]);
         }
     }
 }

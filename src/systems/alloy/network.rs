@@ -3,12 +3,12 @@
 //!
 //! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major, with the species number at the sites within
 //! 7.5 Angstrom and 0 elsewhere: only 112 rows of the first layer ever count. Each BatchNorm,
-//! gamma (x - mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. All eight jumps go through the layers
-//! together, as lanes of vectors.
+//! gamma (x - mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are
+//! computed at once: as many sums as vector registers hold, so that each weight is read once for four jumps.
 
 use super::{
     barriers::{BarrierError, Barriers},
-    environment::{JUMPS, OFFSETS, SITES, Turned},
+    environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, Turned},
     weights::{Arrays, read_arrays},
 };
 use std::path::Path;
@@ -17,15 +17,14 @@ use std::path::Path;
 const WIDTH: usize = 128;
 /// Number of hidden layers.
 const LAYERS: usize = 4;
-/// Outputs computed together, one vector register each.
-const BLOCK: usize = 8;
+/// Outputs computed together, eight to a vector register.
+const BLOCK: usize = 16;
+/// Jumps computed together.
+const TOGETHER: usize = 4;
 /// Side of the input cube.
 const CUBE: usize = 9;
 /// The constant of the BatchNorms.
 const EPSILON: f64 = 1e-5;
-
-/// One value for each jump.
-type Lanes = [f32; JUMPS];
 
 /// Names of the arrays of a hidden layer, in the order of the published file.
 pub(super) const PARTS: [&str; 6] = ["weight", "bias", "bn_gamma", "bn_beta", "bn_mean", "bn_var"];
@@ -101,43 +100,73 @@ fn cube_index(offset: &[isize; 3]) -> usize {
 }
 
 impl Layer {
-    /// ReLU of the affine map.
-    #[inline]
-    fn apply(&self, inputs: &[Lanes], outputs: &mut [Lanes; WIDTH]) {
-        let blocks = self.weights.chunks_exact(inputs.len()).zip(&self.bias);
-        for ((rows, bias), outputs) in blocks.zip(outputs.as_chunks_mut::<BLOCK>().0) {
-            let mut sums: [Lanes; BLOCK] = bias.map(|bias| [bias; JUMPS]);
-            for (row, input) in rows.iter().zip(inputs) {
-                for (sum, &weight) in sums.iter_mut().zip(row) {
-                    for (sum, &input) in sum.iter_mut().zip(input) {
-                        *sum = weight.mul_add(input, *sum);
-                    }
+    /// ReLU of the affine map, `[jump][output]` of `[jump][input]`.
+    fn apply<const INPUTS: usize>(&self, inputs: &[[f32; INPUTS]; JUMPS], outputs: &mut [[f32; WIDTH]; JUMPS]) {
+        let blocks = self.weights.chunks_exact(INPUTS).zip(&self.bias);
+        for (block, (rows, bias)) in blocks.enumerate() {
+            let jumps = inputs.as_chunks::<TOGETHER>().0.iter().zip(outputs.as_chunks_mut::<TOGETHER>().0);
+            for (inputs, outputs) in jumps {
+                for (sums, outputs) in sums(rows, bias, inputs).iter().zip(outputs) {
+                    let outputs = &mut outputs[block * BLOCK..][..BLOCK];
+                    outputs.iter_mut().zip(sums.as_flattened()).for_each(|(output, sum)| *output = sum.max(0.0));
                 }
             }
-            *outputs = sums.map(|sum| sum.map(|value| value.max(0.0)));
         }
     }
 }
 
-impl Barriers for Network {
-    fn heights(&self, turned: &Turned) -> [f32; JUMPS] {
-        let mut inputs = [[0.0; JUMPS]; SITES];
-        for (input, species) in inputs.iter_mut().zip(turned) {
-            *input = species.map(f32::from);
+/// One block of outputs of some jumps, before the ReLU.
+#[inline]
+fn sums<const INPUTS: usize>(
+    rows: &[[f32; BLOCK]],
+    bias: &[f32; BLOCK],
+    inputs: &[[f32; INPUTS]; TOGETHER],
+) -> [[[f32; 8]; BLOCK / 8]; TOGETHER] {
+    let bias: [[f32; 8]; BLOCK / 8] = std::array::from_fn(|half| std::array::from_fn(|output| bias[8 * half + output]));
+    let mut sums = [bias; TOGETHER];
+    for (input, row) in rows.iter().enumerate().take(INPUTS) {
+        for (sums, inputs) in sums.iter_mut().zip(inputs) {
+            for (sums, weights) in sums.iter_mut().zip(row.as_chunks::<8>().0) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum = weight.mul_add(inputs[input], *sum);
+                }
+            }
         }
-        let (mut values, mut next) = ([[0.0; JUMPS]; WIDTH], [[0.0; JUMPS]; WIDTH]);
+    }
+    sums
+}
+
+impl Network {
+    /// The network's outputs for an environment in the frame of each jump.
+    fn outputs(&self, turned: &Turned) -> [f32; JUMPS] {
+        let inputs: [[f32; SITES]; JUMPS] =
+            std::array::from_fn(|jump| std::array::from_fn(|site| f32::from(turned[site][jump])));
+        let (mut values, mut next) = ([[0.0; WIDTH]; JUMPS], [[0.0; WIDTH]; JUMPS]);
         let (first, others) = self.layers.split_first().expect("the network has four layers");
         first.apply(&inputs, &mut values);
         for layer in others {
             layer.apply(&values, &mut next);
             std::mem::swap(&mut values, &mut next);
         }
-        let mut heights = [self.head_bias; JUMPS];
-        for (&weight, values) in self.head.iter().zip(&values) {
-            for (height, &value) in heights.iter_mut().zip(values) {
-                *height = weight.mul_add(value, *height);
-            }
+        values.map(|values| {
+            let products = self.head.iter().zip(&values).map(|(weight, value)| weight * value);
+            self.head_bias + products.sum::<f32>()
+        })
+    }
+}
+
+impl Barriers for Network {
+    fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
+        self.outputs(&environment.turned())
+    }
+
+    fn symmetrised(&self, environment: &Environment) -> [f32; JUMPS] {
+        let turned = environment.turned();
+        let mut sum = [0.0; JUMPS];
+        for operation in OPERATIONS.iter() {
+            let moved = std::array::from_fn(|site| turned[operation[site]]);
+            sum.iter_mut().zip(self.outputs(&moved)).for_each(|(sum, height)| *sum += height);
         }
-        heights
+        sum.map(|sum| sum / OPERATIONS.len() as f32)
     }
 }

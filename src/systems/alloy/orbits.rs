@@ -8,7 +8,7 @@
 
 use super::{
     barriers::{BarrierError, Barriers},
-    environment::{JUMPS, OFFSETS, SITES, SPECIES, Turned},
+    environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS},
     weights::Arrays,
 };
 use std::{
@@ -25,22 +25,17 @@ pub const WIDTH: usize = 32;
 const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
 /// Sites this close (squared, in half lattice constants) to either end of the jump take part in bonds.
 const NEAR: isize = 4;
+/// Number of shells of equivalent sites.
+const SHELLS: usize = 8;
+/// No shell falls into more orbits.
+const MOST_ORBITS: usize = 8;
+/// No more sites take part in bonds.
+const MOST_ENDS: usize = 32;
 /// Squared length of a bond.
 const BOND: isize = 3;
 
 /// One value for each jump.
 type Lanes = [f32; JUMPS];
-
-/// The permutations of the axes: the operations that keep the jump along (+1, +1, +1).
-const PERMUTATIONS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-
-/// `OPERATIONS[operation][site]`: the site that an operation brings to `site`.
-pub static OPERATIONS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
-    let moved = |axes: [usize; 3]| {
-        OFFSETS.iter().map(move |offset| super::environment::position(axes.map(|axis| offset[axis])))
-    };
-    PERMUTATIONS.map(|axes| moved(axes).collect()).to_vec()
-});
 
 /// The orbits of sites, without the atom that jumps.
 static ORBITS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
@@ -73,53 +68,94 @@ static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     orbits.into_values().collect()
 });
 
-/// The sites that take part in bonds.
-static ENDS: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
-    ends.into_iter().collect()
+/// A site's share in the orbits of its shell: which shell, and for each orbit of it a 1 for each jump from which the site
+/// belongs to it.
+struct Share {
+    shell: usize,
+    ones: [[u8; JUMPS]; MOST_ORBITS],
+}
+
+/// The share of each site of an environment, and for each orbit its shell and its place in it.
+static SHARES: LazyLock<(Vec<Share>, Vec<[usize; 2]>)> = LazyLock::new(|| {
+    let lengths = |site: usize| {
+        let mut lengths = OFFSETS[site].map(isize::abs);
+        lengths.sort_unstable();
+        lengths
+    };
+    let shells: BTreeSet<[isize; 3]> = (0..SITES).map(lengths).collect();
+    let shell_of = |site| shells.iter().position(|shell| *shell == lengths(site)).unwrap_or(SHELLS);
+    let mut places = Vec::<[usize; 2]>::new();
+    for orbit in ORBITS.iter() {
+        let shell = shell_of(orbit[0]);
+        places.push([shell, places.iter().filter(|place| place[0] == shell).count()]);
+    }
+    let share = |site: usize| {
+        let mut share = Share { shell: shell_of(site), ones: Default::default() };
+        for (sites, &[_, place]) in ORBITS.iter().zip(&places).filter(|(_, [shell, _])| *shell == share.shell) {
+            let seen_from = |jump| sites.iter().any(|&turned| usize::from(TURNS[turned][jump]) == site);
+            share.ones[place] = std::array::from_fn(|jump| u8::from(seen_from(jump)));
+        }
+        share
+    };
+    ((0..SITES).map(share).collect(), places)
 });
 
-/// The features of the eight jumps, `[feature][jump]`. Sites are counted in integers, a byte for each jump.
-pub fn features(turned: &Turned) -> [Lanes; FEATURES] {
+/// The sites that take part in bonds, at most [`MOST_ENDS`], as positions in the environment for each jump, and the orbits
+/// of bonds between them.
+static ENDS: LazyLock<(Vec<[u8; JUMPS]>, Vec<Vec<[usize; 2]>>)> = LazyLock::new(|| {
+    let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
+    let ends: Vec<usize> = ends.into_iter().collect();
+    let number = |site: usize| ends.binary_search(&site).expect("a site that takes part in bonds");
+    let bonds = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(number)).collect()).collect();
+    (ends.iter().map(|&end| TURNS[end]).collect(), bonds)
+});
+
+/// The features of the eight jumps, `[feature][jump]`. Sites are counted in bytes.
+pub fn features(environment: &Environment) -> [Lanes; FEATURES] {
     let mut features = [[0.0; JUMPS]; FEATURES];
     let (sites, bonds) = features.split_at_mut(2 * 30);
-    for (features, orbit) in sites.as_chunks_mut::<2>().0.iter_mut().zip(ORBITS.iter()) {
-        let mut counts = [0; 3];
-        for &site in orbit {
-            counts.iter_mut().zip(indicators(&turned[site % SITES])).for_each(|(count, one)| *count += one);
+    let (shares, places) = &*SHARES;
+    let mut counts = [[[[0_u8; JUMPS]; MOST_ORBITS]; SHELLS]; SPECIES.len()];
+    for (share, &species) in shares.iter().zip(&environment.0) {
+        let counts = &mut counts[usize::from(species) % SPECIES.len()][share.shell];
+        for (count, one) in counts.as_flattened_mut().iter_mut().zip(share.ones.as_flattened()) {
+            *count = count.wrapping_add(*one);
         }
-        *features = triangle(counts);
     }
-    let mut points = [[[0.0; JUMPS]; 2]; SITES];
-    for &site in ENDS.iter() {
-        points[site % SITES] = triangle(indicators(&turned[site % SITES]));
+    for (features, &[shell, place]) in sites.as_chunks_mut::<2>().0.iter_mut().zip(places) {
+        let [_, nb, mo, ta] = &counts;
+        *features = triangle([nb, mo, ta].map(|counts| counts[shell][place].map(f32::from)));
     }
-    for (sums, orbit) in bonds.as_chunks_mut::<3>().0.iter_mut().zip(BONDS.iter()) {
+    let (ends, orbits) = &*ENDS;
+    let mut points = [[[0.0; JUMPS]; 2]; MOST_ENDS];
+    for (points, end) in points.iter_mut().zip(ends) {
+        *points = triangle(indicators(environment.at(end)));
+    }
+    for (features, orbit) in bonds.as_chunks_mut::<3>().0.iter_mut().zip(orbits) {
+        let mut sums = [[0.0; JUMPS]; 3];
         for &[first, second] in orbit {
-            let ([x, y], [u, v]) = (&points[first % SITES], &points[second % SITES]);
+            let ([x, y], [u, v]) = (&points[first], &points[second]);
             for jump in 0..JUMPS {
                 sums[0][jump] += x[jump] * u[jump];
                 sums[1][jump] += y[jump] * v[jump];
                 sums[2][jump] += x[jump] * v[jump] + y[jump] * u[jump];
             }
         }
+        *features = sums;
     }
     features
 }
 
-/// Of eight species, a byte each, which are Nb, Mo and Ta: a 1 in the byte of each.
+/// Which of eight species are Nb, Mo and Ta: 1 for each that is.
 #[inline]
-fn indicators(species: &[u8; JUMPS]) -> [u64; 3] {
-    const ONES: u64 = u64::from_le_bytes([1; JUMPS]);
-    let low = u64::from_le_bytes(*species);
-    let high = low >> 1;
-    [low & !high & ONES, high & !low & ONES, low & high & ONES]
+fn indicators(species: [u8; JUMPS]) -> [Lanes; 3] {
+    let species = species.map(u32::from);
+    [1, 2, 3].map(|name| std::array::from_fn(|jump| if species[jump] == name { 1.0 } else { 0.0 }))
 }
 
-/// Sums of the points of the triangle for numbers of Nb, Mo and Ta, a byte for each jump.
+/// Sums of the points of the triangle for numbers of Nb, Mo and Ta.
 #[inline]
-fn triangle(counts: [u64; 3]) -> [Lanes; 2] {
-    let [nb, mo, ta] = counts.map(|count| count.to_le_bytes().map(f32::from));
+fn triangle([nb, mo, ta]: [Lanes; 3]) -> [Lanes; 2] {
     let half_root = 0.75_f32.sqrt();
     [
         std::array::from_fn(|jump| half_root * (mo[jump] - nb[jump])),
@@ -187,12 +223,15 @@ impl OrbitModel {
 }
 
 impl Perceptron {
-    fn height(&self, features: &[Lanes; FEATURES], jump: usize) -> f32 {
-        let inputs: [f32; FEATURES] = std::array::from_fn(|feature| features[feature][jump]);
-        let hidden = hidden_layer(&self.first, &self.first_bias, &inputs);
-        let hidden = hidden_layer(&self.second, &self.second_bias, &hidden);
-        let products: [f32; WIDTH] = std::array::from_fn(|unit| self.head[unit] * hidden[unit]);
-        products.as_chunks::<8>().0.iter().fold([0.0; 8], add).iter().sum::<f32>() + self.head_bias
+    /// Two jumps at once, so that each weight is read once for both.
+    fn heights(&self, features: &[Lanes; FEATURES], jumps: [usize; 2]) -> [f32; 2] {
+        let inputs = features.iter().map(|lanes| jumps.map(|jump| lanes[jump]));
+        let [first, second] = hidden_layer(&self.first, &self.first_bias, inputs);
+        let inputs = first.into_iter().zip(second).map(|(first, second)| [first, second]);
+        hidden_layer(&self.second, &self.second_bias, inputs).map(|hidden| {
+            let products: [f32; WIDTH] = std::array::from_fn(|unit| self.head[unit] * hidden[unit]);
+            products.as_chunks::<8>().0.iter().fold([0.0; 8], add).iter().sum::<f32>() + self.head_bias
+        })
     }
 }
 
@@ -201,61 +240,85 @@ fn add(sums: [f32; 8], values: &[f32; 8]) -> [f32; 8] {
     std::array::from_fn(|lane| sums[lane] + values[lane])
 }
 
-/// ReLU of the affine map; two running sums hide the latency of the multiply-adds.
+/// ReLU of the affine map of two inputs.
 #[inline]
-fn hidden_layer(rows: &[[f32; WIDTH]], bias: &[f32; WIDTH], inputs: &[f32]) -> [f32; WIDTH] {
-    let (pairs, last) = rows.as_chunks::<2>();
-    let (input_pairs, last_input) = inputs.as_chunks::<2>();
-    let (mut even, mut odd) = (*bias, [0.0; WIDTH]);
-    for ([first, second], [x, y]) in pairs.iter().zip(input_pairs) {
-        for unit in 0..WIDTH {
-            even[unit] = first[unit].mul_add(*x, even[unit]);
-            odd[unit] = second[unit].mul_add(*y, odd[unit]);
+fn hidden_layer(
+    rows: &[[f32; WIDTH]],
+    bias: &[f32; WIDTH],
+    inputs: impl Iterator<Item = [f32; 2]>,
+) -> [[f32; WIDTH]; 2] {
+    let bias: [[f32; 8]; WIDTH / 8] = std::array::from_fn(|block| std::array::from_fn(|unit| bias[8 * block + unit]));
+    let mut sums = [bias; 2];
+    for (row, inputs) in rows.iter().zip(inputs) {
+        for (sums, input) in sums.iter_mut().zip(inputs) {
+            for (sums, weights) in sums.iter_mut().zip(row.as_chunks::<8>().0) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum = weight.mul_add(input, *sum);
+                }
+            }
         }
     }
-    for (row, x) in last.iter().zip(last_input) {
-        for unit in 0..WIDTH {
-            even[unit] = row[unit].mul_add(*x, even[unit]);
-        }
-    }
-    std::array::from_fn(|unit| (even[unit] + odd[unit]).max(0.0))
+    sums.map(|sums| {
+        let mut units = [0.0; WIDTH];
+        units.iter_mut().zip(sums.as_flattened()).for_each(|(unit, sum)| *unit = sum.max(0.0));
+        units
+    })
 }
 
 impl Barriers for OrbitModel {
-    fn heights(&self, turned: &Turned) -> [f32; JUMPS] {
-        let features = features(turned);
-        let jumping = turned[super::environment::position([1, 1, 1])];
-        std::array::from_fn(|jump| match jumping[jump] {
-            0 => f32::INFINITY,
-            species => self.species[usize::from(species) - 1].height(&features, jump),
-        })
+    fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
+        let features = features(environment);
+        let jumping = environment.targets();
+        let mut heights = [f32::INFINITY; JUMPS];
+        for (perceptron, species) in self.species.iter().zip(1..) {
+            let mut jumps = (0..JUMPS).filter(|&jump| jumping[jump] == species);
+            while let Some(first) = jumps.next() {
+                let second = jumps.next().unwrap_or(first);
+                [heights[first], heights[second]] = perceptron.heights(&features, [first, second]);
+            }
+        }
+        heights
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        rng::{Purpose, stream},
-        systems::alloy::environment::Environment,
-    };
+    use crate::rng::{Purpose, stream};
     use rand::Rng as _;
 
     #[test]
     fn there_are_thirty_orbits_of_sites_and_nine_of_bonds() {
         assert_eq!((ORBITS.len(), ORBITS.iter().map(Vec::len).sum::<usize>()), (30, SITES - 1));
         assert_eq!((BONDS.len(), BONDS.iter().map(Vec::len).sum::<usize>()), (9, 36));
+        assert!(ENDS.0.len() <= MOST_ENDS);
     }
 
     #[test]
-    fn operations_that_keep_the_jump_keep_the_features() {
+    fn features_are_sums_over_orbits_of_the_turned_environment_and_keep_its_symmetry() {
+        let point = |species: u8| {
+            [[0.0, 0.0], [-0.75_f32.sqrt(), -0.5], [0.75_f32.sqrt(), -0.5], [0.0, 1.0]][usize::from(species)]
+        };
         let mut rng = stream(1, Purpose::Bench, [41, 0]);
-        let turned = Environment(std::array::from_fn(|_| rng.random_range(0..4))).turned();
-        let expected = features(&turned);
+        let environment = Environment(std::array::from_fn(|_| rng.random_range(0..4)));
+        let (turned, found) = (environment.turned(), features(&environment));
         for operation in OPERATIONS.iter() {
-            let moved = features(&std::array::from_fn(|site| turned[operation[site]]));
-            for (moved, expected) in moved.iter().flatten().zip(expected.iter().flatten()) {
-                assert!((moved - expected).abs() < 1e-4, "{moved} {expected}");
+            for jump in 0..JUMPS {
+                let at = |site: usize| point(turned[operation[site]][jump]);
+                let sites = ORBITS
+                    .iter()
+                    .flat_map(|orbit| [0, 1].map(|part| orbit.iter().map(|&site| at(site)[part]).sum::<f32>()));
+                let bonds = BONDS.iter().flat_map(|orbit| {
+                    let ends = || orbit.iter().map(|bond| bond.map(at));
+                    [
+                        ends().map(|[[x, _], [u, _]]| x * u).sum::<f32>(),
+                        ends().map(|[[_, y], [_, v]]| y * v).sum(),
+                        ends().map(|[[x, y], [u, v]]| x * v + y * u).sum(),
+                    ]
+                });
+                for (expected, found) in sites.chain(bonds).zip(&found) {
+                    assert!((expected - found[jump]).abs() < 1e-4, "{expected} {}", found[jump]);
+                }
             }
         }
     }

@@ -8,7 +8,6 @@ use super::{
     Alloy, Parameters, VacancyKmc,
     barriers::Barriers,
     environment::{Environment, OFFSETS, SPECIES, VACANCY},
-    orbits::OPERATIONS,
 };
 use crate::{
     dynamics::{Dynamics, EvolveError, Until},
@@ -124,18 +123,6 @@ fn relabelled(mut lattice: Lattice<u8>, rng: &mut Rng) -> Lattice<u8> {
         *species = names[usize::from(*species) - 1];
     }
     lattice
-}
-
-/// Barriers in eV of a jump as a model gives them, and averaged over the six operations that keep the jump.
-pub fn averaged(model: &dyn Barriers, environment: &Environment) -> ([f32; 8], [f32; 8]) {
-    let turned = environment.turned();
-    let plain = model.barriers(environment);
-    let mut sum = [0.0; 8];
-    for operation in OPERATIONS.iter() {
-        let moved = std::array::from_fn(|site| turned[operation[site]]);
-        sum.iter_mut().zip(model.heights(&moved)).for_each(|(sum, height)| *sum += height);
-    }
-    (plain, sum.map(|sum| sum / OPERATIONS.len() as f32))
 }
 
 /// The error of one model against another, over jumps of one species or kind.
