@@ -84,7 +84,7 @@ enum Command {
     Barriers(BarrierCommand),
 }
 
-/// A model is "builtin", a network (.npy, .npz) or a fitted model (.safetensors).
+/// A model is "builtin", "balanced", a network (.npy, .npz) or a fitted model (.safetensors).
 #[derive(Debug, Subcommand)]
 enum BarrierCommand {
     /// Fit the built-in model to another one and print its test errors
@@ -103,6 +103,9 @@ enum BarrierCommand {
         /// Seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Fit the form with exact detailed balance
+        #[arg(long)]
+        balanced: bool,
     },
     /// Print the barriers of every vacancy of a configuration as JSON
     Eval {
@@ -214,8 +217,8 @@ fn report<E: std::fmt::Display>(outcome: Result<(), E>) {
 
 fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
     match command {
-        BarrierCommand::Fit { reference, out, environments, epochs, seed } => {
-            let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed };
+        BarrierCommand::Fit { reference, out, environments, epochs, seed, balanced } => {
+            let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed, balanced: *balanced };
             stages::barriers::fit(reference, out, recipe)
         }
         BarrierCommand::Eval { model, configuration } => stages::barriers::evaluate(model, configuration),

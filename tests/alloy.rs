@@ -21,10 +21,12 @@ use tessera::{
         System,
         alloy::{
             Alloy, BOLTZMANN, Parameters, VacancyKmc,
+            balance::SHELLS,
             barriers::{self, Barriers},
             configuration,
             environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, position},
             network::Network,
+            orbits::OrbitModel,
             order::{PairCounts, atoms},
             samples::{compare, environments},
             weights::{Arrays, read_arrays},
@@ -640,4 +642,47 @@ fn built_in_barriers_keep_the_symmetry_and_are_close_to_the_published_ones() {
     let rows = compare(builtin.as_ref(), network.as_ref(), &environments(&network, 400, 5, 1 << 40).unwrap());
     let (_, mean, rms, spread) = rows[0].1.summary();
     assert!(rms <= 0.025 && mean.abs() < 0.003 && spread > 0.2, "rms error {rms} eV, mean error {mean} eV");
+}
+
+/// Forward and backward barriers of a jump differ by the change of the energy of all pairs, whatever else is around.
+#[test]
+fn balanced_barriers_differ_by_the_change_of_the_energy() {
+    let model = OrbitModel::balanced().unwrap();
+    let interactions = model.interactions().expect("the balanced model has interactions").clone();
+    let alloy = Alloy::with_barriers(Parameters { sites_per_vacancy: 64, ..Parameters::default() }, Arc::new(model));
+    let mut window = closed(&alloy.draw(bcc::shape(6), None, &mut rng(21)));
+    let seen = Steps::new(&window, &OFFSETS);
+    let energy = |window: &Window<u8>| -> f64 {
+        let pair = |site: usize, other: usize, offset: &[isize; 3]| {
+            let square: isize = offset.iter().map(|value| value * value).sum();
+            let shell = SHELLS.iter().position(|shell| *shell == square)?;
+            Some(f64::from(interactions.energy(shell, [window.values()[site], window.values()[other]])) / 2.0)
+        };
+        let pairs = |site: usize| {
+            seen.from(site).zip(OFFSETS.iter()).filter_map(move |(other, offset)| pair(site, other, offset))
+        };
+        window.sites_of(Region::BOX).flat_map(pairs).sum()
+    };
+    let (mut changed, mut rng) = (0.0_f64, rng(22));
+    for _ in 0..200 {
+        let empty: Vec<usize> = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == 0).collect();
+        let from = empty[rng.random_range(0..empty.len())];
+        let jump = rng.random_range(0..JUMPS);
+        let to = window.home(Steps::new(&window, &NEIGHBOURS).along(from, jump)).unwrap();
+        let species = window.values()[to];
+        if species == 0 {
+            continue;
+        }
+        let barrier = |window: &Window<u8>, site, jump: usize| {
+            f64::from(alloy.barriers().barriers(&Environment::gather(window, &seen, site))[jump])
+        };
+        let before = (barrier(&window, from, jump), energy(&window));
+        window.write(from, species);
+        window.write(to, 0);
+        let after = (barrier(&window, to, JUMPS - 1 - jump), energy(&window));
+        let (difference, change) = (before.0 - after.0, after.1 - before.1);
+        assert!((difference - change).abs() < 1e-4, "barriers differ by {difference} eV, energies by {change} eV");
+        changed += change.abs();
+    }
+    assert!(changed / 200.0 > 0.01, "energies change by {} eV only", changed / 200.0);
 }

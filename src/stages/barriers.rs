@@ -8,15 +8,16 @@ use crate::{
     },
     learning::{LearningError, Regression},
     systems::alloy::{
+        balance::{self, Interactions},
         barriers::{self, BarrierError, Barriers},
         configuration::{self, ConfigurationError},
-        environment::{Environment, OFFSETS, REACH, SPECIES, VACANCY, position},
+        environment::{Environment, JUMPS, OFFSETS, REACH, SPECIES, VACANCY, position},
         orbits::{FEATURES, OrbitModel, WIDTH, features},
         samples::{compare, environments},
         weights::Arrays,
     },
 };
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use std::{collections::HashMap, fmt::Write as _, path::Path, sync::Arc};
 
 /// What can go wrong.
@@ -53,6 +54,8 @@ pub struct Recipe {
     pub epochs: usize,
     /// Seed.
     pub seed: u64,
+    /// The form with exact detailed balance.
+    pub balanced: bool,
 }
 
 /// Configurations to test on are numbered from here.
@@ -64,30 +67,30 @@ const TEST: u64 = 1 << 32;
 /// When the reference cannot be read, the fit fails, or the file cannot be written.
 pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, BarriersError> {
     let reference = barriers::load(reference)?;
-    let mut samples: [(Vec<f32>, Vec<f32>); 3] = Default::default();
+    let mut samples: [Samples; 3] = Default::default();
     for (_, environment) in environments(&reference, recipe.environments, recipe.seed, 0)? {
         let heights = reference.symmetrised(&environment);
-        let features = features(&environment);
+        let plain = features(&environment);
+        let (inputs, differences) = match recipe.balanced {
+            true => (balance::symmetric(&plain), balance::differences(&environment, &plain)),
+            false => (plain, Default::default()),
+        };
         for (jump, species) in environment.targets().into_iter().enumerate().filter(|&(_, species)| species != VACANCY)
         {
-            let (inputs, targets) = &mut samples[usize::from(species) - 1];
-            inputs.extend(features.iter().map(|lanes| lanes[jump]));
-            targets.push(heights[jump]);
+            let samples = &mut samples[usize::from(species) - 1];
+            samples.inputs.extend(inputs.iter().map(|lanes| lanes[jump]));
+            samples.differences.extend(differences.as_flattened().iter().map(|lanes| lanes[jump]));
+            samples.targets.push(heights[jump]);
         }
     }
     let mut arrays = Arrays::default();
-    for (model, (name, (inputs, targets))) in (0..).zip(SPECIES[1..].iter().zip(samples)) {
-        let regression = Regression {
-            hidden: vec![WIDTH as i64; 2],
-            epochs: recipe.epochs,
-            batch: 512.min(targets.len()),
-            learning_rate: 4e-3,
-            weight_decay: 1e-3,
-            seed: recipe.seed,
-            model,
-        };
-        let inputs = ArrayView2::from_shape((targets.len(), FEATURES), &inputs).expect("each target has its features");
-        for (layer, map) in regression.fit(inputs, Array1::from(targets).view())?.into_iter().enumerate() {
+    if recipe.balanced {
+        take_out_interactions(&mut samples, recipe)?.write(&mut arrays);
+    }
+    for (model, (name, samples)) in (0..).zip(SPECIES[1..].iter().zip(samples)) {
+        let inputs = array(samples.inputs, FEATURES);
+        let fit = regression(vec![WIDTH as i64; 2], recipe, model, samples.targets.len());
+        for (layer, map) in fit.fit(inputs.view(), Array1::from(samples.targets).view())?.into_iter().enumerate() {
             arrays.insert(format!("{name}.{layer}.weight"), map.weight.shape(), map.weight.iter().copied().collect());
             arrays.insert(format!("{name}.{layer}.bias"), map.bias.shape(), map.bias.to_vec());
         }
@@ -100,6 +103,60 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     let bytes = arrays.to_safetensors(description).map_err(failed)?;
     std::fs::write(out, bytes).map_err(|error| failed(error.to_string()))?;
     Ok(table)
+}
+
+/// Jumps of one species.
+#[derive(Default)]
+struct Samples {
+    /// [`FEATURES`] for each jump.
+    inputs: Vec<f32>,
+    /// [`DIFFERENCES`] for each jump.
+    differences: Vec<f32>,
+    /// Barriers in eV.
+    targets: Vec<f32>,
+}
+
+/// Numbers that tell how the surroundings of the vacancy and of the atom that jumps differ.
+const DIFFERENCES: usize = 3 * balance::SHELLS.len();
+
+fn array(values: Vec<f32>, columns: usize) -> Array2<f32> {
+    Array2::from_shape_vec((values.len() / columns, columns), values).expect("rows are whole")
+}
+
+fn regression(hidden: Vec<i64>, recipe: Recipe, model: u64, samples: usize) -> Regression {
+    let batch = 512.min(samples);
+    Regression {
+        hidden,
+        epochs: recipe.epochs,
+        batch,
+        learning_rate: 4e-3,
+        weight_decay: 1e-3,
+        seed: recipe.seed,
+        model,
+    }
+}
+
+/// Fits barriers linearly in the inputs and half the differences, takes the interactions from the latter, and takes their
+/// share out of the targets.
+fn take_out_interactions(samples: &mut [Samples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
+    let mut fields = [balance::Fields::default(); 3];
+    for (model, (samples, fields)) in (3..).zip(samples.iter().zip(&mut fields)) {
+        let halves = array(samples.differences.clone(), DIFFERENCES) / 2.0;
+        let inputs = concatenate![Axis(1), array(samples.inputs.clone(), FEATURES), halves];
+        let fit = regression(Vec::new(), recipe, model, samples.targets.len());
+        let maps = fit.fit(inputs.view(), ArrayView1::from(&samples.targets))?;
+        let slope = |shell: usize, part: usize| maps[0].weight[[FEATURES + 3 * shell + part, 0]];
+        *fields = [0, 1, 2].map(|shell| [0, 1].map(|part| slope(shell, part)));
+    }
+    let interactions = Interactions::nearest(&fields);
+    for (samples, species) in samples.iter_mut().zip(1..) {
+        let differences = samples.differences.as_chunks::<DIFFERENCES>().0;
+        for (target, differences) in samples.targets.iter_mut().zip(differences) {
+            let differences = std::array::from_fn(|shell| [0, 1, 2].map(|part| [differences[3 * shell + part]; JUMPS]));
+            *target -= 0.5 * interactions.change(&differences, species, 0);
+        }
+    }
+    Ok(interactions)
 }
 
 /// The table of errors of the first model against the second, over `count` environments of each kind.

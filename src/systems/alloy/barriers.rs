@@ -68,7 +68,7 @@ pub enum BarrierError {
     },
     /// Nothing reads files of this kind.
     #[error(
-        "no barrier model is read from {}: give \"builtin\", a network in .npy or .npz, or a fitted model in .safetensors",
+        "no barrier model is read from {}: give \"builtin\", \"balanced\", a network in .npy or .npz, or a fitted model in .safetensors",
         .path.display()
     )]
     Kind {
@@ -77,13 +77,15 @@ pub enum BarrierError {
     },
 }
 
-/// The model of a name: `builtin`, or a file (`.npy` and `.npz` hold the published network, `.safetensors` a fitted model).
+/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npy` and `.npz` hold the published network, `.safetensors` a fitted model).
 ///
 /// # Errors
 /// When the file cannot be read or holds something else.
 pub fn load(name: &str) -> Result<Arc<dyn Barriers>, BarrierError> {
-    if name == "builtin" {
-        return Ok(Arc::new(OrbitModel::builtin()?));
+    match name {
+        "builtin" => return Ok(Arc::new(OrbitModel::builtin()?)),
+        "balanced" => return Ok(Arc::new(OrbitModel::balanced()?)),
+        _ => {}
     }
     let path = Path::new(name);
     match path.extension().and_then(|extension| extension.to_str()) {

@@ -5,6 +5,7 @@
 //! time is exp(E_ref / k_B T) / k0, so that a few units are a jump at every temperature; E_ref = 0 gives units of 0.1 ps.
 //! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
 
+pub mod balance;
 pub mod barriers;
 pub mod configuration;
 pub mod environment;

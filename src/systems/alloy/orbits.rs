@@ -7,8 +7,9 @@
 //! Two hidden layers of 32, ReLU; one network a species. Recipe and errors: docs/results/alloy.md.
 
 use super::{
+    balance::{self, Interactions},
     barriers::{BarrierError, Barriers},
-    environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS},
+    environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS, VACANCY},
     weights::Arrays,
 };
 use std::{
@@ -23,6 +24,8 @@ pub const FEATURES: usize = 2 * 30 + 3 * 9;
 pub const WIDTH: usize = 32;
 /// The fitted model that ships with the program.
 const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
+/// The same with detailed balance.
+const BALANCED: &[u8] = include_bytes!("balanced.safetensors");
 /// Sites this close (squared, in half lattice constants) to either end of the jump take part in bonds.
 const NEAR: isize = 4;
 /// Number of shells of equivalent sites.
@@ -35,10 +38,10 @@ const MOST_ENDS: usize = 32;
 const BOND: isize = 3;
 
 /// One value for each jump.
-type Lanes = [f32; JUMPS];
+pub type Lanes = [f32; JUMPS];
 
 /// The orbits of sites, without the atom that jumps.
-static ORBITS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+pub(super) static ORBITS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let mut orbits = BTreeMap::<usize, Vec<usize>>::new();
     for site in (0..SITES).filter(|&site| OFFSETS[site] != [1, 1, 1]) {
         let first = OPERATIONS.iter().map(|operation| operation[site]).min().unwrap_or(site);
@@ -48,7 +51,7 @@ static ORBITS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
 });
 
 /// The orbits of bonds.
-static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
+pub(super) static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     let square = |a: [isize; 3], b: [isize; 3]| -> isize { (0..3).map(|axis| (a[axis] - b[axis]).pow(2)).sum() };
     let near = |&site: &usize| {
         let ends = [[0, 0, 0], [1, 1, 1]].map(|end| square(OFFSETS[site], end));
@@ -100,14 +103,20 @@ static SHARES: LazyLock<(Vec<Share>, Vec<[usize; 2]>)> = LazyLock::new(|| {
     ((0..SITES).map(share).collect(), places)
 });
 
-/// The sites that take part in bonds, at most [`MOST_ENDS`], as positions in the environment for each jump, and the orbits
-/// of bonds between them.
-static ENDS: LazyLock<(Vec<[u8; JUMPS]>, Vec<Vec<[usize; 2]>>)> = LazyLock::new(|| {
+/// The bonds by the sites that take part in them.
+struct Ends {
+    /// Where the sites, at most [`MOST_ENDS`], stand in the environment for each jump.
+    positions: Vec<[u8; JUMPS]>,
+    /// The orbits of bonds between the sites by their number.
+    orbits: Vec<Vec<[usize; 2]>>,
+}
+
+static ENDS: LazyLock<Ends> = LazyLock::new(|| {
     let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
     let ends: Vec<usize> = ends.into_iter().collect();
     let number = |site: usize| ends.binary_search(&site).expect("a site that takes part in bonds");
-    let bonds = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(number)).collect()).collect();
-    (ends.iter().map(|&end| TURNS[end]).collect(), bonds)
+    let orbits = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(number)).collect()).collect();
+    Ends { positions: ends.iter().map(|&end| TURNS[end]).collect(), orbits }
 });
 
 /// The features of the eight jumps, `[feature][jump]`. Sites are counted in bytes.
@@ -126,9 +135,9 @@ pub fn features(environment: &Environment) -> [Lanes; FEATURES] {
         let [_, nb, mo, ta] = &counts;
         *features = triangle([nb, mo, ta].map(|counts| counts[shell][place].map(f32::from)));
     }
-    let (ends, orbits) = &*ENDS;
+    let Ends { positions, orbits } = &*ENDS;
     let mut points = [[[0.0; JUMPS]; 2]; MOST_ENDS];
-    for (points, end) in points.iter_mut().zip(ends) {
+    for (points, end) in points.iter_mut().zip(positions) {
         *points = triangle(indicators(environment.at(end)));
     }
     for (features, orbit) in bonds.as_chunks_mut::<3>().0.iter_mut().zip(orbits) {
@@ -174,10 +183,11 @@ struct Perceptron {
     head_bias: f32,
 }
 
-/// The networks of the three species.
+/// The networks of the three species, and what gives them detailed balance (`balance`), if anything.
 #[derive(Clone, Debug)]
 pub struct OrbitModel {
     species: Vec<Perceptron>,
+    interactions: Option<Interactions>,
 }
 
 impl OrbitModel {
@@ -187,6 +197,14 @@ impl OrbitModel {
     /// When the program was built with a damaged file.
     pub fn builtin() -> Result<Self, BarrierError> {
         Self::new(&Arrays::from_safetensors(Path::new("builtin"), BUILTIN)?)
+    }
+
+    /// The model with detailed balance that ships with the program.
+    ///
+    /// # Errors
+    /// When the program was built with a damaged file.
+    pub fn balanced() -> Result<Self, BarrierError> {
+        Self::new(&Arrays::from_safetensors(Path::new("balanced"), BALANCED)?)
     }
 
     /// Reads a fitted model (`.safetensors`).
@@ -199,7 +217,8 @@ impl OrbitModel {
     }
 
     /// The model of named arrays, for each species `Nb`, `Mo` and `Ta`: `Nb.0.weight` of [`FEATURES`] x [`WIDTH`],
-    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each.
+    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each; with `interactions` the
+    /// networks give the kinetically resolved activation.
     ///
     /// # Errors
     /// When an array is missing or has another shape, or a number is not finite.
@@ -218,7 +237,8 @@ impl OrbitModel {
                 head_bias: bias(2, 1)?[0],
             })
         };
-        Ok(Self { species: SPECIES[1..].iter().map(|name| perceptron(name)).collect::<Result<_, _>>()? })
+        let species = SPECIES[1..].iter().map(|name| perceptron(name)).collect::<Result<_, _>>()?;
+        Ok(Self { species, interactions: Interactions::read(arrays)? })
     }
 }
 
@@ -265,17 +285,34 @@ fn hidden_layer(
     })
 }
 
-impl Barriers for OrbitModel {
-    fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
-        let features = features(environment);
+impl OrbitModel {
+    /// The energies of pairs of a model with detailed balance.
+    pub fn interactions(&self) -> Option<&Interactions> {
+        self.interactions.as_ref()
+    }
+
+    fn activations(&self, environment: &Environment, features: &[Lanes; FEATURES]) -> [f32; JUMPS] {
         let jumping = environment.targets();
         let mut heights = [f32::INFINITY; JUMPS];
         for (perceptron, species) in self.species.iter().zip(1..) {
             let mut jumps = (0..JUMPS).filter(|&jump| jumping[jump] == species);
             while let Some(first) = jumps.next() {
                 let second = jumps.next().unwrap_or(first);
-                [heights[first], heights[second]] = perceptron.heights(&features, [first, second]);
+                [heights[first], heights[second]] = perceptron.heights(features, [first, second]);
             }
+        }
+        heights
+    }
+}
+
+impl Barriers for OrbitModel {
+    fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
+        let features = features(environment);
+        let Some(interactions) = &self.interactions else { return self.activations(environment, &features) };
+        let mut heights = self.activations(environment, &balance::symmetric(&features));
+        let (differences, jumping) = (balance::differences(environment, &features), environment.targets());
+        for (jump, height) in heights.iter_mut().enumerate().filter(|&(jump, _)| jumping[jump] != VACANCY) {
+            *height += 0.5 * interactions.change(&differences, jumping[jump], jump);
         }
         heights
     }
@@ -291,7 +328,7 @@ mod tests {
     fn there_are_thirty_orbits_of_sites_and_nine_of_bonds() {
         assert_eq!((ORBITS.len(), ORBITS.iter().map(Vec::len).sum::<usize>()), (30, SITES - 1));
         assert_eq!((BONDS.len(), BONDS.iter().map(Vec::len).sum::<usize>()), (9, 36));
-        assert!(ENDS.0.len() <= MOST_ENDS);
+        assert!(ENDS.positions.len() <= MOST_ENDS);
     }
 
     #[test]

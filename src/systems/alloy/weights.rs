@@ -56,6 +56,11 @@ impl Arrays {
         safetensors::serialize(views, Some(description)).map_err(|error| error.to_string())
     }
 
+    /// Whether there is an array `name`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The values of the array `name`, which must have this shape and finite values.
     ///
     /// # Errors
