@@ -3,6 +3,7 @@
 //!
 //! - [`closure`]: encoder of patches into closure variables.
 //! - [`sde`]: drift and diffusion networks; [`likelihood`]: their loss; [`trainer`]: their fit.
+//! - [`subspace`]: coordinates for components that depend on each other.
 //! - [`rollout`]: ensembles of the learned equation; [`calibration`]: is the learned noise right?
 //!
 //! Arrays go in, models and arrays come out: this module knows nothing of what is simulated, nor of files of data.
@@ -15,6 +16,7 @@ pub mod pairs;
 pub mod regression;
 pub mod rollout;
 pub mod sde;
+pub mod subspace;
 pub mod trainer;
 
 mod checkpoint;
@@ -48,6 +50,7 @@ pub use pairs::Pairs;
 pub use regression::{Affine, Regression};
 pub use rollout::{Rollout, predict};
 pub use sde::{Sde, SdeInput, SdeModel};
+pub use subspace::Subspace;
 pub use trainer::{TrainInput, fit};
 
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dataset::{Field, Reader},
-    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run},
+    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run, Subspace},
     parallel::Ranks,
     systems::System,
 };
@@ -79,6 +79,8 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
     let [states, ours, baseline] = parts.map(|blocks| stacked(&blocks, components));
     let scaled = scaled_components::<S>(closure.variables());
     let scaling = Scaling::over(context, states.view(), &scaled);
+    let [states, ours, baseline] = [scaling.states(states), scaling.increments(ours), scaling.increments(baseline)];
+    let subspace = Subspace::over(context.world, states.view(), ours.view())?;
 
     let mut file = context.create(Stage::Closure, "latent.h5")?;
     conditions::declare(&mut file, input, "pair", input.pairs())?;
@@ -94,17 +96,26 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
     {
         file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit: "1", meaning })?;
     }
+    for (name, axes, meaning) in [
+        ("origin", &["component"][..], "a state of the subspace that states never leave, scaled"),
+        ("axes", &["component", "coordinate"], "its orthonormal axes: coordinates = (scaled - origin) axes"),
+    ] {
+        let extents = &[components, subspace.axes.ncols()][..axes.len()];
+        file.declare::<f64>(Field { name, axes, extents, unit: "1", meaning })?;
+    }
     let first = share.start * drawn;
     if !input.system.conditions().is_empty() {
         let conditions = pairs.read_items::<f64>("condition", first..share.end * drawn)?;
         file.write("condition", first, conditions.view())?;
     }
-    file.write("state", first, scaling.states(states).view())?;
-    file.write("increment", first, scaling.increments(ours).view())?;
-    file.write("increment_baseline", first, scaling.increments(baseline).view())?;
+    file.write("state", first, states.view())?;
+    file.write("increment", first, ours.view())?;
+    file.write("increment_baseline", first, baseline.view())?;
     if context.leads() {
         file.write("offset", 0, scaling.offset.view())?;
         file.write("scale", 0, scaling.scale.view())?;
+        file.write("origin", 0, subspace.origin.view())?;
+        file.write("axes", 0, subspace.axes.view())?;
     }
     Ok(file.finish()?)
 }

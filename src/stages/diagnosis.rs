@@ -18,15 +18,19 @@ const FEWEST: usize = 20;
 /// Most pairs that the figure of the drift looks at.
 const PAIRS: usize = 1_000_000;
 
-/// The section on the training. `names` are those of the observables; closure variables follow them.
+/// The section on the training. `names` are those of the observables; closure variables follow them. Where the equation is
+/// learned in fewer coordinates than there are observables, these have numbers.
 ///
 /// # Errors
 /// When a model or the pairs cannot be read.
 pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Result<Section, StageError> {
     let components = trainings.first().map_or(0, |training| training.calibration.len());
+    let fewer = components < names.len() + context.input.closure.components();
     let names: Vec<String> = (0..components)
-        .map(|component| {
-            names.get(component).map_or_else(|| format!("closure {}", component - names.len()), |name| (*name).into())
+        .map(|component| match names.get(component) {
+            _ if fewer => format!("coordinate {component}"),
+            Some(name) => (*name).into(),
+            None => format!("closure {}", component - names.len()),
         })
         .collect();
     let mut section = Section::new("Training");

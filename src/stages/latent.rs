@@ -4,7 +4,7 @@ use super::{Context, StageError};
 use crate::{
     dataset::Reader,
     lattice::{Lattice, Region, Shape, Tiling, Window},
-    learning::{Closure, Feature},
+    learning::{Closure, Feature, Subspace},
     parallel::Ranks,
     systems::System,
 };
@@ -135,6 +135,15 @@ pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
     let latent = Reader::open(&context.path("latent.h5"))?;
     let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
     Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
+}
+
+/// The subspace of scaled latent states that `latent.h5` holds: the equation is learned in its coordinates.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn subspace(context: &Context) -> Result<Subspace, StageError> {
+    let latent = Reader::open(&context.path("latent.h5"))?;
+    Ok(Subspace { origin: latent.read("origin")?, axes: latent.read("axes")? })
 }
 
 /// Scaled latent states of whole snapshots, `[trajectory, record, component]`, from their observables

@@ -2,7 +2,7 @@
 
 use super::{
     Context, Stage, StageError,
-    latent::{latent_states, scaling},
+    latent::{latent_states, scaling, subspace},
     records::intensive,
     sharing::joined,
     train::{kinds, model_file},
@@ -49,6 +49,8 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
+    let subspace = subspace(context)?;
+    let coordinates = subspace.coordinates(starts.view());
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
     for (kind, _, _) in kinds(context) {
         file.declare::<f32>(Field {
@@ -77,14 +79,19 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             let initial = starts.slice(s![batch.trajectories.clone(), ..]);
             let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
             file.write_at(batch.kind, &[batch.number, batch.trajectories.start], first)?;
-            rollouts.push(batch.rollout(context, device, initial)?);
+            rollouts.push(batch.rollout(context, device, coordinates.slice(s![batch.trajectories.clone(), ..]))?);
         }
         for record in (1..input.truth.records).step_by(block) {
             let count = block.min(input.truth.records - record);
             let records: Vec<_> =
                 rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
             for (batch, records) in batches.iter().zip(records) {
-                let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
+                let (times, trajectories, independent) = records.dim();
+                let records = records.permuted_axes([1, 0, 2]).as_standard_layout().to_owned();
+                let records = records.into_shape_with_order((times * trajectories, independent)).expect("its own size");
+                let records = subspace.states(records.view());
+                let extents = (1, trajectories, times, components);
+                let records = records.into_shape_with_order(extents).expect("one state a record");
                 file.write_at(batch.kind, &[batch.number, batch.trajectories.start, record], records.view())?;
             }
         }

@@ -1,13 +1,13 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
-use super::{Context, Stage, StageError, run::say};
+use super::{Context, Stage, StageError, latent::subspace, run::say};
 use crate::{
     dataset::Reader,
     learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
-use ndarray::{Array, Array1, Dimension};
+use ndarray::{Array, Array1, Dimension, Ix2};
 use serde::{Deserialize, Serialize};
 use std::{ops::Range, path::PathBuf};
 
@@ -164,7 +164,7 @@ fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
     context.path(&model_file(kind, seed)).with_extension("checkpoint")
 }
 
-/// Some of the training pairs, with the increments of one kind.
+/// Some of the training pairs in the coordinates of their subspace, with the increments of one kind.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -172,9 +172,11 @@ pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Resul
     let latent = Reader::open(&context.path("latent.h5"))?;
     let source = Reader::open(&context.path("pairs.h5"))?;
     let duration: Array1<f64> = items(&source, "duration", &rows)?;
+    let subspace = subspace(context)?;
+    let read = |name| items::<f32, Ix2>(&latent, name, &rows);
     Ok(Pairs {
-        z: items(&latent, "state", &rows)?,
-        increment: items(&latent, increment, &rows)?,
+        z: subspace.coordinates(read("state")?.view()),
+        increment: subspace.increments(read(increment)?.view()),
         dt: duration.mapv(|time| time as f32),
         trajectory: items(&source, "trajectory", &rows)?,
         condition: match context.input.system.conditions() {
