@@ -520,6 +520,10 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     for (sum, order) in whole.iter().zip(order) {
         assert!((sum / large.shape.sites() as f64 - order).abs() < 1e-9, "the density is that of whole blocks");
     }
+    let of_tile = pairs(&closed(&small)).short_range_order(atoms(&closed(&small)));
+    for (large, small) in order.iter().zip(of_tile) {
+        assert!((large - small).abs() < 1e-9, "tiles of one state meet without seams");
+    }
     let tiling = Tiling::new(large.shape, small.shape).unwrap();
     let mut window = Window::open(small.shape, 4);
     let mut sums = [0.0; 6];

@@ -270,22 +270,16 @@ impl System for Alloy {
         PAIRS.iter().zip(ends.0).map(share).collect()
     }
 
-    /// States of the pool, each drawn and shifted at random, side by side; then atoms drawn at random are relabelled until
-    /// the numbers are those of a lattice of this size.
+    /// States of the pool, drawn at random, side by side as they are; then atoms drawn at random are relabelled until the
+    /// numbers are those of a lattice of this size. Tiles of one state meet without seams and keep its order exactly;
+    /// shifted at random, as in the paper, the pairs across their faces would be random: 18 % of all for tiles of 8 cells.
     fn upsample(&self, pool: &[Lattice<u8>], factor: usize, rng: &mut Rng) -> Lattice<u8> {
         let small = pool[0].shape;
         let mut large = Lattice::filled(small.scaled(factor), VACANCY);
         for copy in 0..factor.pow(3) {
             let state = &pool[rng.random_range(0..pool.len())];
             let place = Shape([factor; 3]).coordinate(copy);
-            let origin: [isize; 3] = std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize);
-            let shift: [isize; 3] = std::array::from_fn(|axis| rng.random_range(0..small.0[axis]) as isize);
-            let shift = [shift[0] & !1, shift[1], shift[2]];
-            let shifted = (0..small.sites()).map(|site| {
-                let coordinate = small.coordinate(site);
-                state.at(std::array::from_fn(|axis| coordinate[axis] as isize + shift[axis]))
-            });
-            large.paste(origin, small, &shifted.collect::<Vec<_>>());
+            large.paste(std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize), small, &state.sites);
         }
         self.restore_composition(&mut large, rng);
         large
