@@ -7,6 +7,9 @@ use crate::{
     dataset::{Field, Writer},
 };
 
+/// What the conditions of all families so far are, for the axes of figures.
+pub const NAME: &str = "temperature";
+
 /// Declares the field for items that count along `axis`.
 ///
 /// # Errors

@@ -26,16 +26,30 @@ pub fn distributions(
     let part = context.input.evaluate.equilibrium;
     let mut section = Section::new("Equilibrium distributions");
     let conditions = context.input.system.conditions().len().max(1);
+    let caption = format!("Last {:.0} % of every trajectory.", 100.0 * part);
+    let look_for = "equal position and equal width.";
+    if conditions > 1 {
+        let panels = observables.iter().map(|observable| against_condition(context, metrics, observable)).collect();
+        section = section.with(Block::Multiples(
+            SmallMultiples::new(format!("Equilibrium against {}", conditions::NAME), panels).described(
+                format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
+                "the line through the points.",
+            ),
+        ));
+    }
     for (component, observable) in observables.iter().enumerate() {
-        if conditions > 1 {
-            section = section.with(Block::Figure(against_condition(context, metrics, observable)));
-        }
-        for condition in 0..conditions {
-            let title = format!("P({}) {}", observable.symbol, conditions::label(context.input, condition));
-            let figure = histograms(context, ensembles, title.trim_end(), observable.symbol, (component, condition));
-            let caption = format!("Last {:.0} % of every trajectory.", 100.0 * part);
-            section = section.with(Block::Figure(figure.described(caption, "equal position and equal width.")));
-        }
+        let panel = |condition, title: &str| {
+            histograms(context, ensembles, title.trim_end(), observable.symbol, (component, condition))
+        };
+        let title = format!("P({})", observable.symbol);
+        section = section.with(if conditions > 1 {
+            let panels =
+                (0..conditions).map(|condition| panel(condition, &conditions::label(context.input, condition)));
+            let panels = SmallMultiples::new(title, panels.collect());
+            Block::Multiples(panels.described(caption.clone(), look_for))
+        } else {
+            Block::Figure(panel(0, &title).described(caption.clone(), look_for))
+        });
     }
     section
 }
@@ -124,11 +138,12 @@ fn histograms(
     }
     figure
 }
+
 /// Equilibrium means of truth and of our models against the condition of a family of systems.
 fn against_condition(context: &Context, metrics: &Metrics, observable: &Observable) -> Figure {
     let conditions = context.input.system.conditions();
     let symbol = observable.symbol;
-    let mut figure = Figure::new(format!("Mean {symbol}"), Axis::linear("condition"), Axis::linear(symbol));
+    let mut figure = Figure::new(symbol, Axis::linear(conditions::NAME), Axis::linear(symbol));
     for (quantity, label, colour) in [("_truth", "truth", Colour::Truth), ("", "ours", Colour::Ours)] {
         let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
         for (number, &condition) in conditions.iter().enumerate() {
@@ -142,8 +157,5 @@ fn against_condition(context: &Context, metrics: &Metrics, observable: &Observab
         let series = if colour == Colour::Truth { Series::points } else { Series::line };
         figure = figure.with(series(label, colour, &x, &y).with_band(&error));
     }
-    figure.described(
-        "Over the equilibrium part of all trajectories, with one standard error.",
-        "the line through the points.",
-    )
+    figure
 }

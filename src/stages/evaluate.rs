@@ -7,6 +7,7 @@ use super::{
     train::{Training, kinds, trainings},
 };
 use crate::{
+    config::Input,
     dataset::{Field, Reader},
     evaluation::{Metric, Metrics, distributions::distances, trajectories::test_error},
     learning::{Closure, Feature},
@@ -15,6 +16,11 @@ use crate::{
 };
 use hdf5::H5Type;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+
+/// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
+/// gives the errors then, which are right where a part is longer than the memory of the system.
+const PARTS: usize = 4;
+const FEW: usize = 8;
 
 /// Truth and predictions in scaled latent coordinates.
 pub struct Ensembles {
@@ -126,6 +132,7 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
         for condition in 0..input.system.conditions().len().max(1) {
             equilibria(context, &mut metrics, &ensembles, models, observables, (condition, &suffix));
         }
+        deviation(&mut metrics, input, observables, &suffix);
         scores::insert(context, &mut metrics, &ensembles, (kind, models), observables)?;
     }
     for Training { kind, seed, calibration, .. } in trainings(context)? {
@@ -158,21 +165,29 @@ fn equilibria(
         };
         let truth = sample(ensembles.truth.view());
         if suffix.is_empty() {
-            metrics.insert(format!("equilibrium_{name}_truth{at}"), mean_over_trajectories(&truth, unit));
+            let [mean, spread] = mean_and_spread(&truth, unit);
+            metrics.insert(format!("equilibrium_{name}_truth{at}"), mean);
+            metrics.insert(format!("spread_{name}_truth{at}"), spread);
         }
-        let (mut means, mut wasserstein, mut kolmogorov) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut means, mut spreads, mut wasserstein, mut kolmogorov) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for model in models.outer_iter() {
             let predicted = sample(model);
-            means.push(mean_over_trajectories(&predicted, unit));
+            let [mean, spread] = mean_and_spread(&predicted, unit);
+            means.push(mean);
+            spreads.push(spread);
             // Fails only when every trajectory has diverged: then there is no distribution to compare.
             if let Ok(found) = distances(truth.view(), predicted.view(), unit, choices.resamples, seed) {
                 wasserstein.push(found.wasserstein_1);
                 kolmogorov.push(found.kolmogorov_smirnov);
             }
         }
-        for (quantity, found) in
-            [("equilibrium", means), ("wasserstein_1", wasserstein), ("kolmogorov_smirnov", kolmogorov)]
-        {
+        for (quantity, found) in [
+            ("equilibrium", means),
+            ("spread", spreads),
+            ("wasserstein_1", wasserstein),
+            ("kolmogorov_smirnov", kolmogorov),
+        ] {
             metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
         }
     }
@@ -226,8 +241,54 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
     }
 }
 
-fn mean_over_trajectories(sample: &Array2<f64>, unit: &str) -> Metric {
-    let means: Vec<f64> =
-        sample.rows().into_iter().filter_map(|row| row.mean()).filter(|mean| mean.is_finite()).collect();
-    Metric::mean_of(&means, unit)
+/// Mean over observables and conditions of the distance of a model's equilibrium mean from that of the truth.
+fn deviation(metrics: &mut Metrics, input: &Input, observables: &[Observable], suffix: &str) {
+    let mut distances = Vec::new();
+    for condition in 0..input.system.conditions().len().max(1) {
+        let at = conditions::suffix(input, condition);
+        let value = |name: String| metrics.get(&name).map(|metric| metric.value);
+        distances.extend(observables.iter().filter_map(|Observable { name, .. }| {
+            let found = value(format!("equilibrium_{name}{suffix}{at}"))?;
+            Some((found - value(format!("equilibrium_{name}_truth{at}"))?).abs())
+        }));
+    }
+    let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+    metrics.insert(format!("equilibrium_deviation{suffix}"), Metric::exact(mean, distances.len(), "1"));
+}
+
+/// Mean and standard deviation over trajectories and times, with errors between trajectories or parts of them. Trajectories that
+/// diverge are left out.
+fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
+    let parts = if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 };
+    let finite = sample.rows().into_iter().filter(|row| row.iter().all(|value| value.is_finite()));
+    let length = sample.ncols() / parts;
+    let blocks: Vec<_> = finite
+        .flat_map(|row| (0..parts).map(move |part| row.slice_move(s![part * length..(part + 1) * length])))
+        .collect();
+    let over = |value: &dyn Fn(f64) -> f64| {
+        let means: Vec<f64> =
+            blocks.iter().map(|block| block.iter().map(|&one| value(one)).sum::<f64>() / length as f64).collect();
+        Metric::mean_of(&means, unit)
+    };
+    let mean = over(&|value| value);
+    let square = over(&|value| (value - mean.value).powi(2));
+    let spread = square.value.sqrt();
+    let error = square.std_error.map(|error| error / (2.0 * spread));
+    let spread = Metric::new(spread, error, square.samples, unit);
+    [mean, spread]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_trajectories_get_their_errors_from_their_parts() {
+        let sample = Array2::from_shape_fn((2, 400), |(row, time)| 3.0 + 0.1 * row as f64 + [1.0, -1.0][time % 2]);
+        let [mean, spread] = mean_and_spread(&sample, "1");
+        assert!((mean.value - 3.05).abs() < 1e-12 && mean.samples == 8);
+        assert!((mean.std_error.unwrap() - 0.05 / 7.0_f64.sqrt()).abs() < 1e-12);
+        assert!((spread.value - (1.0 + 0.05_f64.powi(2)).sqrt()).abs() < 1e-12);
+        assert_eq!(mean_and_spread(&Array2::ones((8, 4)), "1")[0].samples, 8, "many trajectories stay whole");
+    }
 }

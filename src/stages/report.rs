@@ -82,6 +82,11 @@ fn highlights(metrics: &Metrics) -> Vec<Highlight> {
     let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
     [
         ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
+        (
+            "Equilibrium",
+            "equilibrium_deviation",
+            "mean distance of equilibrium means from the truth, over observables and conditions",
+        ),
         ("Noise floor", "test_error_noise_floor", "what two ensembles of one law would give"),
         ("Baseline", "test_error_baseline", "patch state as next state, lambda = 1"),
         ("Test error, observables", "test_error_observables", "observables alone"),
