@@ -45,7 +45,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         title: format!(
             "Macroscopic dynamics of {} sites, learned from {}",
             input.large_shape().sites(),
-            input.patch_shape().sites()
+            input.relax_shape().sites()
         ),
         subtitle: format!(
             "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
@@ -132,27 +132,35 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
             all
         })
         .collect();
-    for (component, observable) in S::OBSERVABLES.iter().enumerate() {
+    let panel = |group: usize, component: usize, title: &str, y: Axis| {
+        let all = &by_group[group];
+        let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
+        let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
+        ensemble_panel(title, x, y, &ensembles.times, component, &lines)
+    };
+    let multiples = |title: String, panels| {
+        Block::Multiples(SmallMultiples::new(title, panels).described(
+            "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth; the baseline may leave the frame.",
+            "the same mean and the same width of the bands; a wider band means too much learned noise.",
+        ))
+    };
+    let titles: Vec<String> = (0..groups)
+        .map(|group| {
+            let (condition, start) = input.truth_start(group * input.truth.trajectories);
+            format!("start {} {}", input.truth.starts[start], conditions::label(input, condition)).trim_end().to_owned()
+        })
+        .collect();
+    let of_each = S::OBSERVABLES.iter().enumerate().map(|(component, observable)| {
         let (low, high) = range(by_group.iter().flatten(), component);
-        let panels = by_group
-            .iter()
-            .enumerate()
-            .map(|(group, all)| {
-                let (condition, start) = input.truth_start(group * input.truth.trajectories);
-                let start = &input.truth.starts[start];
-                let title = format!("start {start} {}", conditions::label(input, condition));
-                let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
-                let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
-                let y = Axis::linear(observable.symbol).from_to(low, high);
-                ensemble_panel(title.trim_end(), x, y, &ensembles.times, component, &lines)
-            })
-            .collect();
-        section = section.with(Block::Multiples(
-            SmallMultiples::new(observable.name.replace('_', " "), panels).described(
-                "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth; the baseline may leave the frame.",
-                "the same mean and the same width of the bands; a wider band means too much learned noise.",
-            ),
-        ));
+        (component, observable, Axis::linear(observable.symbol).from_to(low, high))
+    });
+    if let [title] = &titles[..] {
+        let panels = of_each.map(|(component, observable, y)| panel(0, component, observable.symbol, y)).collect();
+        return section.with(multiples(title.clone(), panels));
+    }
+    for (component, observable, y) in of_each {
+        let panels = (0..groups).map(|group| panel(group, component, &titles[group], y.clone())).collect();
+        section = section.with(multiples(observable.name.replace('_', " "), panels));
     }
     section
 }
