@@ -158,6 +158,12 @@ pub struct TrainSection {
     pub seeds: Vec<u64>,
     /// Train the paper's baseline too: patch observables as next state, lambda = 1.
     pub baseline: bool,
+    /// Learn from the mirror image of every pair too, where the law has a symmetry: for spins a flip of all of them,
+    /// without a field.
+    pub mirrored: bool,
+    /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of the
+    /// data. Otherwise all learn from all of them.
+    pub disjoint: bool,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,
     /// Networks for drift and diffusion.
@@ -224,6 +230,8 @@ impl Default for TrainSection {
         Self {
             seeds: vec![1],
             baseline: true,
+            mirrored: false,
+            disjoint: false,
             covariance_factor: None,
             model: SdeInput::default(),
             fit: TrainInput::default(),

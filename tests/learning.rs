@@ -134,6 +134,33 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
 }
 
 #[test]
+fn mirror_images_balance_the_pairs_about_the_centre() {
+    let pairs = ornstein_uhlenbeck(1_000, 1.0, 13);
+    let both = pairs.mirrored(&[-1.0, 1.0], &[0.25, 7.0]);
+    assert_eq!(both.dt.len(), 2 * pairs.dt.len());
+    for row in 0..pairs.dt.len() {
+        let (own, image) = (2 * row, 2 * row + 1);
+        assert_eq!(both.z.row(own), pairs.z.row(row));
+        assert_eq!(both.increment.row(own), pairs.increment.row(row));
+        assert!((both.z[[own, 0]] + both.z[[image, 0]] - 0.5).abs() < 1e-6);
+        assert!((both.z[[own, 1]] - both.z[[image, 1]]).abs() < 1e-5);
+        assert_eq!(both.increment[[own, 0]], -both.increment[[image, 0]]);
+        assert_eq!(both.increment[[own, 1]], both.increment[[image, 1]]);
+        assert_eq!(both.trajectory[own], both.trajectory[image]);
+    }
+}
+
+#[test]
+fn parts_hold_whole_trajectories_and_together_everything() {
+    let pairs = ornstein_uhlenbeck(1_000, 1.0, 14);
+    let parts: Vec<Pairs> = (0..3).map(|part| pairs.part(part, 3)).collect();
+    assert_eq!(parts.iter().map(|part| part.dt.len()).sum::<usize>(), pairs.dt.len());
+    for (number, part) in parts.iter().enumerate() {
+        assert!(part.trajectory.iter().all(|&trajectory| trajectory as usize % 3 == number));
+    }
+}
+
+#[test]
 fn saved_equations_come_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");

@@ -191,6 +191,23 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
+        if self.train.mirrored && self.system.mirror().is_none() {
+            let reason = "the law has no known symmetry; leave it out, or set the field to 0";
+            return Err(format!("train.mirrored is set, but {reason}"));
+        }
+        if self.train.mirrored && closure.components() > 0 {
+            return Err(format!(
+                "train.mirrored is set, but the mirror images of {} closure variables are not known; set closure.variables = 0",
+                closure.components()
+            ));
+        }
+        if self.train.disjoint && self.simulate.trajectories < 2 * self.train.seeds.len() {
+            return Err(format!(
+                "train.disjoint deals {} trajectories out to {} seeds; simulate at least two for each",
+                self.simulate.trajectories,
+                self.train.seeds.len()
+            ));
+        }
         let axes = self.patch_shape().used().len();
         if axes > 2 && closure.components() > 0 {
             return Err(format!(

@@ -61,6 +61,38 @@ impl Pairs {
         }
     }
 
+    /// The pairs of part number `part` out of `parts`: trajectories are dealt out in turn.
+    pub fn part(&self, part: usize, parts: usize) -> Self {
+        let belongs = |row: &usize| self.trajectory[*row] as usize % parts == part;
+        self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
+    }
+
+    /// Every pair, followed by its mirror image: component i of state and increment times `signs[i]`, the state about
+    /// `centre[i]`.
+    pub fn mirrored(&self, signs: &[f32], centre: &[f32]) -> Self {
+        let twice: Vec<usize> = (0..2 * self.dt.len()).map(|row| row / 2).collect();
+        let mut pairs = self.rows(&twice);
+        for row in (1..twice.len()).step_by(2) {
+            for (component, (&sign, &centre)) in signs.iter().zip(centre).enumerate() {
+                let z = &mut pairs.z[[row, component]];
+                *z = centre + sign * (*z - centre);
+                pairs.increment[[row, component]] *= sign;
+            }
+        }
+        pairs
+    }
+
+    fn rows(&self, rows: &[usize]) -> Self {
+        let (z, increment, dt) = self.select(rows);
+        Self {
+            z,
+            increment,
+            dt,
+            trajectory: self.trajectory.select(Axis(0), rows),
+            condition: self.condition.as_ref().map(|condition| condition.select(Axis(0), rows)),
+        }
+    }
+
     /// States, increments and times of some rows.
     pub fn select(&self, rows: &[usize]) -> (Array2<f32>, Array2<f32>, Array1<f32>) {
         (self.z.select(Axis(0), rows), self.increment.select(Axis(0), rows), self.dt.select(Axis(0), rows))

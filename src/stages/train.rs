@@ -1,6 +1,6 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
-use super::{Context, Stage, StageError, run::say};
+use super::{Context, Stage, StageError, latent::scaling, run::say};
 use crate::{
     dataset::Reader,
     learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
@@ -53,6 +53,8 @@ struct Task {
     kind: &'static str,
     covariance_factor: f64,
     increment: &'static str,
+    /// Number of the model among those of its kind.
+    number: usize,
     seed: u64,
 }
 
@@ -66,7 +68,8 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let tasks: Vec<Task> = kinds(context)
         .into_iter()
         .flat_map(|(kind, covariance_factor, increment)| {
-            choices.seeds.iter().map(move |&seed| Task { kind, covariance_factor, increment, seed })
+            let numbered = choices.seeds.iter().enumerate();
+            numbered.map(move |(number, &seed)| Task { kind, covariance_factor, increment, number, seed })
         })
         .collect();
     let apart = apart(context, tasks.len())?;
@@ -120,9 +123,9 @@ fn train_one(
     ranks: &dyn Ranks,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Training, StageError> {
-    let Task { kind, covariance_factor, increment, seed } = *task;
+    let Task { kind, covariance_factor, seed, .. } = *task;
     let choices = &context.input.train;
-    let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
+    let pairs = chosen_pairs(context, task, ranks)?;
     let device = context.device()?;
     let say = |text: &str| {
         say(context, text).ok();
@@ -140,6 +143,23 @@ fn train_one(
     }
     let (calibration, residuals) = (found.variance, found.density);
     Ok(Training { kind: kind.into(), seed, covariance_factor, calibration, residuals, curve })
+}
+
+/// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
+fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
+    let choices = &context.input.train;
+    let mut pairs = pairs_of(context, task.increment, ranks.share(context.input.pairs()))?;
+    if choices.disjoint {
+        pairs = pairs.part(task.number, choices.seeds.len());
+    }
+    if let Some(signs) = context.input.system.mirror().filter(|_| choices.mirrored) {
+        let scaling = scaling(context)?;
+        let signs: Vec<f32> = signs.iter().map(|&sign| sign as f32).collect();
+        let centre: Vec<f32> =
+            scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| (-offset / scale) as f32).collect();
+        pairs = pairs.mirrored(&signs, &centre);
+    }
+    Ok(pairs)
 }
 
 /// The texts of all ranks, in rank order, on every rank.
