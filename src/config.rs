@@ -93,10 +93,13 @@ pub struct LatticeInput {
 pub struct SimulateInput {
     /// Number of trajectories, each from its own random start.
     pub trajectories: usize,
-    /// Snapshots a trajectory, the first at time 0.
+    /// Snapshots a trajectory.
     pub snapshots: usize,
     /// Time between snapshots.
     pub interval: f64,
+    /// Time of the first snapshot; 0 when absent. Later than that, fast relaxation from the random start is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<f64>,
 }
 
 /// Hierarchical upsampling.

@@ -133,7 +133,11 @@ impl Input {
         ] {
             positive(name, span)?;
         }
+        if let Some(first) = self.simulate.first.filter(|first| *first != 0.0) {
+            positive("simulate.first", first)?;
+        }
         let spans = [
+            ("simulate.first", self.simulate.first.filter(|first| *first > 0.0).map(Until::Time)),
             ("simulate.interval", Some(Until::Time(self.simulate.interval))),
             ("truth.interval", Some(Until::Time(self.truth.interval))),
             ("upsample.relax", self.upsample.relax.until()),
