@@ -102,6 +102,13 @@ pub struct SimulateInput {
     pub first: Option<f64>,
 }
 
+impl SimulateInput {
+    /// Time from the start of a trajectory to its last snapshot.
+    pub fn duration(&self) -> f64 {
+        self.first.unwrap_or(0.0) + (self.snapshots - 1) as f64 * self.interval
+    }
+}
+
 /// Hierarchical upsampling.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,8 +168,8 @@ pub struct TrainSection {
     pub seeds: Vec<u64>,
     /// Train the paper's baseline too: patch observables as next state, lambda = 1.
     pub baseline: bool,
-    /// Learn from the mirror image of every pair too, where the law has a symmetry: for spins a flip of all of them,
-    /// without a field.
+    /// Learn from the mirror image of every pair too and give the model the symmetry, where the law has one: for spins a flip
+    /// of all of them, without a field.
     pub mirrored: bool,
     /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of the
     /// data. Otherwise all learn from all of them.

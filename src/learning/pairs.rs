@@ -1,6 +1,6 @@
 //! Training pairs: a latent state and its increment over a time of its own.
 
-use super::LearningError;
+use super::{LearningError, Mirror};
 use ndarray::{Array1, Array2, Axis};
 
 /// The training pairs of one rank, one row per pair. The pairs of all ranks, in the order of the ranks, are numbered
@@ -67,16 +67,15 @@ impl Pairs {
         self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
     }
 
-    /// Every pair, followed by its mirror image: component i of state and increment times `signs[i]`, the state about
-    /// `centre[i]`.
-    pub fn mirrored(&self, signs: &[f32], centre: &[f32]) -> Self {
+    /// Every pair, followed by its mirror image.
+    pub fn mirrored(&self, mirror: &Mirror) -> Self {
         let twice: Vec<usize> = (0..2 * self.dt.len()).map(|row| row / 2).collect();
         let mut pairs = self.rows(&twice);
         for row in (1..twice.len()).step_by(2) {
-            for (component, (&sign, &centre)) in signs.iter().zip(centre).enumerate() {
+            for component in 0..self.components() {
                 let z = &mut pairs.z[[row, component]];
-                *z = centre + sign * (*z - centre);
-                pairs.increment[[row, component]] *= sign;
+                *z = mirror.image(component, f64::from(*z)) as f32;
+                pairs.increment[[row, component]] *= mirror.signs[component] as f32;
             }
         }
         pairs

@@ -3,7 +3,7 @@
 use super::{Context, Stage, StageError, latent::scaling, run::say};
 use crate::{
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
+    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
@@ -136,6 +136,10 @@ fn train_one(
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
+    let model = match mirror(context)? {
+        Some(mirror) => model.symmetric(mirror),
+        None => model,
+    };
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
@@ -152,14 +156,18 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len());
     }
-    if let Some(signs) = context.input.system.mirror().filter(|_| choices.mirrored) {
-        let scaling = scaling(context)?;
-        let signs: Vec<f32> = signs.iter().map(|&sign| sign as f32).collect();
-        let centre: Vec<f32> =
-            scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| (-offset / scale) as f32).collect();
-        pairs = pairs.mirrored(&signs, &centre);
+    if let Some(mirror) = mirror(context)? {
+        pairs = pairs.mirrored(&mirror);
     }
     Ok(pairs)
+}
+
+/// The symmetry of the law in scaled latent coordinates, when the models are to have it.
+fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
+    let Some(signs) = context.input.system.mirror().filter(|_| context.input.train.mirrored) else { return Ok(None) };
+    let scaling = scaling(context)?;
+    let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
+    Ok(Some(Mirror { signs: signs.to_vec(), centre: centre.collect() }))
 }
 
 /// The texts of all ranks, in rank order, on every rank.
