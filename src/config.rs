@@ -93,10 +93,20 @@ pub struct LatticeInput {
 pub struct SimulateInput {
     /// Number of trajectories, each from its own random start.
     pub trajectories: usize,
-    /// Snapshots a trajectory, the first at time 0.
+    /// Snapshots a trajectory.
     pub snapshots: usize,
     /// Time between snapshots.
     pub interval: f64,
+    /// Time of the first snapshot; 0 when absent. Later than that, fast relaxation from the random start is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<f64>,
+}
+
+impl SimulateInput {
+    /// Time from the start of a trajectory to its last snapshot.
+    pub fn duration(&self) -> f64 {
+        self.first.unwrap_or(0.0) + (self.snapshots - 1) as f64 * self.interval
+    }
 }
 
 /// Hierarchical upsampling.
@@ -158,6 +168,12 @@ pub struct TrainSection {
     pub seeds: Vec<u64>,
     /// Train the paper's baseline too: patch observables as next state, lambda = 1.
     pub baseline: bool,
+    /// Learn from the mirror image of every pair too and give the model the symmetry, where the law has one: for spins a flip
+    /// of all of them, without a field.
+    pub mirrored: bool,
+    /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of the
+    /// data. Otherwise all learn from all of them.
+    pub disjoint: bool,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,
     /// Networks for drift and diffusion.
@@ -224,6 +240,8 @@ impl Default for TrainSection {
         Self {
             seeds: vec![1],
             baseline: true,
+            mirrored: false,
+            disjoint: false,
             covariance_factor: None,
             model: SdeInput::default(),
             fit: TrainInput::default(),

@@ -9,7 +9,8 @@ use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Pairs, Rollout, Run, Sde, SdeInput, TrainInput, device, fit,
+        Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput, device,
+        fit,
         likelihood::{Factor, negative_log_likelihood},
         predict,
         sde::{DiffusionKind, DriftKind},
@@ -130,6 +131,51 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
     // 3600 pairs are left when a tenth of the trajectories is held out: eight steps an epoch.
     for error in errors {
         assert!(matches!(error, LearningError::Stopped { epoch: 1, batch: 2, .. }), "{error}");
+    }
+}
+
+#[test]
+fn mirror_images_balance_the_pairs_about_the_centre() {
+    let pairs = ornstein_uhlenbeck(1_000, 1.0, 13);
+    let both = pairs.mirrored(&Mirror { signs: vec![-1.0, 1.0], centre: vec![0.25, 7.0] });
+    assert_eq!(both.dt.len(), 2 * pairs.dt.len());
+    for row in 0..pairs.dt.len() {
+        let (own, image) = (2 * row, 2 * row + 1);
+        assert_eq!(both.z.row(own), pairs.z.row(row));
+        assert_eq!(both.increment.row(own), pairs.increment.row(row));
+        assert!((both.z[[own, 0]] + both.z[[image, 0]] - 0.5).abs() < 1e-6);
+        assert!((both.z[[own, 1]] - both.z[[image, 1]]).abs() < 1e-5);
+        assert_eq!(both.increment[[own, 0]], -both.increment[[image, 0]]);
+        assert_eq!(both.increment[[own, 1]], both.increment[[image, 1]]);
+        assert_eq!(both.trajectory[own], both.trajectory[image]);
+    }
+}
+
+#[test]
+fn symmetric_equations_commute_with_the_reflection() {
+    let pairs = ornstein_uhlenbeck(2_000, 1.0, 15);
+    let mirror = Mirror { signs: vec![-1.0, 1.0], centre: vec![0.25, 0.0] };
+    let input = TrainInput { epochs: 2, batch: 500, ..Default::default() };
+    let plain = train(&pairs, 1.0, &SdeInput::default(), &input, 1);
+    let difference = |model: &Sde| {
+        let z = Tensor::from_slice(&[0.75_f32, -1.0]).view([1, 2]);
+        let image = Tensor::from_slice(&[-0.25_f32, -1.0]).view([1, 2]);
+        let signs = Tensor::from_slice(&[-1.0_f32, 1.0]);
+        let drift = (model.drift(&image) - model.drift(&z) * &signs).abs().max();
+        let turned = model.diffusion(&z) * &signs * signs.view([2, 1]);
+        f64::try_from(drift.maximum(&(model.diffusion(&image) - turned).abs().max())).unwrap()
+    };
+    assert!(difference(&plain) > 1e-3, "the training found the symmetry by itself");
+    assert!(difference(&plain.symmetric(mirror)) < 1e-6);
+}
+
+#[test]
+fn parts_hold_whole_trajectories_and_together_everything() {
+    let pairs = ornstein_uhlenbeck(1_000, 1.0, 14);
+    let parts: Vec<Pairs> = (0..3).map(|part| pairs.part(part, 3)).collect();
+    assert_eq!(parts.iter().map(|part| part.dt.len()).sum::<usize>(), pairs.dt.len());
+    for (number, part) in parts.iter().enumerate() {
+        assert!(part.trajectory.iter().all(|&trajectory| trajectory as usize % 3 == number));
     }
 }
 

@@ -133,7 +133,11 @@ impl Input {
         ] {
             positive(name, span)?;
         }
+        if let Some(first) = self.simulate.first.filter(|first| *first != 0.0) {
+            positive("simulate.first", first)?;
+        }
         let spans = [
+            ("simulate.first", self.simulate.first.filter(|first| *first > 0.0).map(Until::Time)),
             ("simulate.interval", Some(Until::Time(self.simulate.interval))),
             ("truth.interval", Some(Until::Time(self.truth.interval))),
             ("upsample.relax", self.upsample.relax.until()),
@@ -191,6 +195,23 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
+        if self.train.mirrored && self.system.mirror().is_none() {
+            let reason = "the law has no known symmetry; leave it out, or set the field to 0";
+            return Err(format!("train.mirrored is set, but {reason}"));
+        }
+        if self.train.mirrored && closure.components() > 0 {
+            return Err(format!(
+                "train.mirrored is set, but the mirror images of {} closure variables are not known; set closure.variables = 0",
+                closure.components()
+            ));
+        }
+        if self.train.disjoint && self.simulate.trajectories < 2 * self.train.seeds.len() {
+            return Err(format!(
+                "train.disjoint deals {} trajectories out to {} seeds; simulate at least two for each",
+                self.simulate.trajectories,
+                self.train.seeds.len()
+            ));
+        }
         let axes = self.patch_shape().used().len();
         if axes > 2 && closure.components() > 0 {
             return Err(format!(

@@ -99,7 +99,8 @@ pub(super) fn optimise<'a>(
     descent.stop = run.stop;
     while course.place.epoch < train.epochs {
         let start = Instant::now();
-        let (epoch, learning_rate) = (course.place.epoch, course.plateau.learning_rate);
+        let epoch = course.place.epoch;
+        let learning_rate = course.plateau.learning_rate * train.decay.powi(epoch as i32);
         let mut order = samples.rows.clone();
         order.shuffle(&mut stream(run.seed, Purpose::Batches, [samples.model, epoch as u64]));
         let train_loss = descent

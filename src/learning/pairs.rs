@@ -1,6 +1,6 @@
 //! Training pairs: a latent state and its increment over a time of its own.
 
-use super::LearningError;
+use super::{LearningError, Mirror};
 use ndarray::{Array1, Array2, Axis};
 
 /// The training pairs of one rank, one row per pair. The pairs of all ranks, in the order of the ranks, are numbered
@@ -58,6 +58,37 @@ impl Pairs {
         match self.dt.iter().position(|&dt| dt <= 0.0) {
             Some(row) => Err(LearningError::Shape(format!("dt = {} in row {row} is not positive", self.dt[row]))),
             None => Ok(()),
+        }
+    }
+
+    /// The pairs of part number `part` out of `parts`: trajectories are dealt out in turn.
+    pub fn part(&self, part: usize, parts: usize) -> Self {
+        let belongs = |row: &usize| self.trajectory[*row] as usize % parts == part;
+        self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
+    }
+
+    /// Every pair, followed by its mirror image.
+    pub fn mirrored(&self, mirror: &Mirror) -> Self {
+        let twice: Vec<usize> = (0..2 * self.dt.len()).map(|row| row / 2).collect();
+        let mut pairs = self.rows(&twice);
+        for row in (1..twice.len()).step_by(2) {
+            for component in 0..self.components() {
+                let z = &mut pairs.z[[row, component]];
+                *z = mirror.image(component, f64::from(*z)) as f32;
+                pairs.increment[[row, component]] *= mirror.signs[component] as f32;
+            }
+        }
+        pairs
+    }
+
+    fn rows(&self, rows: &[usize]) -> Self {
+        let (z, increment, dt) = self.select(rows);
+        Self {
+            z,
+            increment,
+            dt,
+            trajectory: self.trajectory.select(Axis(0), rows),
+            condition: self.condition.as_ref().map(|condition| condition.select(Axis(0), rows)),
         }
     }
 

@@ -52,6 +52,9 @@ pub struct TrainInput {
     pub batch: usize,
     /// First learning rate.
     pub learning_rate: f64,
+    /// Factor on the learning rate after every epoch. Where noise hides the drift, only small last steps find it.
+    #[serde(skip_serializing_if = "is_one")]
+    pub decay: f64,
     /// Factor on the learning rate when the validation loss stalls.
     pub plateau_factor: f64,
     /// Epochs without improvement before that.
@@ -72,12 +75,17 @@ pub struct TrainInput {
     pub checkpoint_seconds: f64,
 }
 
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
+}
+
 impl Default for TrainInput {
     fn default() -> Self {
         Self {
             epochs: 100,
             batch: 1024,
             learning_rate: 1e-3,
+            decay: 1.0,
             plateau_factor: 0.5,
             plateau_patience: 10,
             learning_rate_minimum: 1e-6,
@@ -111,6 +119,9 @@ impl TrainInput {
         }
         if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
             return wrong("plateau_factor", self.plateau_factor, "it is above 0 and at most 1");
+        }
+        if !(self.decay > 0.0 && self.decay <= 1.0) {
+            return wrong("decay", self.decay, "it is above 0 and at most 1");
         }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
             return wrong("checkpoint_seconds", self.checkpoint_seconds, "it is at least 0");

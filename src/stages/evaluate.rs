@@ -15,7 +15,7 @@ use crate::{
     systems::{Observable, System},
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, concatenate, s};
 
 /// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
 /// gives the errors then, which are right where a part is longer than the memory of the system.
@@ -145,7 +145,7 @@ fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, Sta
 }
 
 /// Means and distances of the equilibrium distributions of each observable under one condition. With several conditions
-/// the names end in the condition.
+/// the names end in the condition. Where the law has a symmetry, its truth is that of the simulation and its mirror image.
 fn equilibria(
     context: &Context,
     metrics: &mut Metrics,
@@ -159,6 +159,7 @@ fn equilibria(
     let at = conditions::suffix(context.input, condition);
     for (component, observable) in observables.iter().enumerate() {
         let (name, unit) = (observable.name, observable.unit);
+        let sign = context.input.system.mirror().map_or(1.0, |signs| signs[component]);
         let sample = |ensemble| {
             let members = Ensembles::group(ensemble, condition, conditions);
             ensembles.equilibrium(members, component, choices.equilibrium)
@@ -171,13 +172,14 @@ fn equilibria(
         }
         let (mut means, mut spreads, mut wasserstein, mut kolmogorov) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let law = with_mirror_image(truth, sign);
         for model in models.outer_iter() {
             let predicted = sample(model);
             let [mean, spread] = mean_and_spread(&predicted, unit);
             means.push(mean);
             spreads.push(spread);
             // Fails only when every trajectory has diverged: then there is no distribution to compare.
-            if let Ok(found) = distances(truth.view(), predicted.view(), unit, choices.resamples, seed) {
+            if let Ok(found) = distances(law.view(), predicted.view(), unit, choices.resamples, seed) {
                 wasserstein.push(found.wasserstein_1);
                 kolmogorov.push(found.kolmogorov_smirnov);
             }
@@ -191,6 +193,16 @@ fn equilibria(
             metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
         }
     }
+}
+
+/// Trajectories, each followed in time by its mirror image, which has the same law: the way to know a distribution between
+/// whose halves few trajectories pass. Just the trajectories when the component does not change its sign.
+fn with_mirror_image(sample: Array2<f64>, sign: f64) -> Array2<f64> {
+    if sign > 0.0 {
+        return sample;
+    }
+    let image = -&sample;
+    concatenate(Axis(1), &[sample.view(), image.view()]).expect("an image has the extents of the original")
 }
 
 /// The test error over all latent components and over observables alone; between-seed errors with several models.

@@ -29,8 +29,7 @@ pub fn plan(input: &Input) -> String {
             "{} trajectories x {} snapshots, {:.3e} site-times",
             input.simulate.trajectories,
             input.simulate.snapshots,
-            (input.simulate.trajectories * (input.simulate.snapshots - 1) * small.sites()) as f64
-                * input.simulate.interval,
+            (input.simulate.trajectories * small.sites()) as f64 * input.simulate.duration(),
         ),
     );
     line(

@@ -19,12 +19,14 @@ pub struct Trajectory<T> {
     pub observables: Vec<f64>,
 }
 
-/// A number of trajectories, each recorded at times 0, interval, 2 interval, ...
+/// A number of trajectories, each recorded at times first, first + interval, first + 2 interval, ...
 pub struct Records {
     /// Number of trajectories.
     pub trajectories: usize,
     /// Records a trajectory.
     pub records: usize,
+    /// Time of the first record.
+    pub first: f64,
     /// Time between records.
     pub interval: f64,
     /// Shape of the system.
@@ -53,8 +55,9 @@ impl Records {
         let sites = Vec::with_capacity(self.records * start.shape.sites());
         let mut trajectory = Trajectory { sites, observables: Vec::new() };
         for record in 0..self.records {
-            if record > 0 {
-                dynamics.evolve(system, &mut window, Until::Time(self.interval), rng)?;
+            let span = if record > 0 { self.interval } else { self.first };
+            if span > 0.0 {
+                dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
             }
             trajectory.sites.extend(window.values_of(Region::BOX));
             trajectory.observables.extend(intensive(system, &window));
@@ -114,7 +117,7 @@ impl Records {
     /// # Errors
     /// When HDF5 refuses.
     pub fn write_times(&self, file: &Writer) -> Result<(), StageError> {
-        let times: Vec<f64> = (0..self.records).map(|record| record as f64 * self.interval).collect();
+        let times: Vec<f64> = (0..self.records).map(|record| self.first + record as f64 * self.interval).collect();
         Ok(file.write("time", 0, shaped(&[self.records], &times))?)
     }
 }

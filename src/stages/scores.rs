@@ -9,7 +9,7 @@ use crate::{
     evaluation::{
         Metric, Metrics,
         criticality::criticality,
-        distributions::reversal_rate,
+        distributions::{distances, reversal_rate},
         fit::polynomial_fit,
         mmd::{average, mmd_against_time},
     },
@@ -123,9 +123,28 @@ fn magnet(
     let found: Vec<Vec<Metric>> = samples.iter().map(scores).collect();
     for (number, name) in NAMES.into_iter().enumerate() {
         let each: Vec<Metric> = found.iter().map(|scores| scores[number].clone()).collect();
-        let unit = each[0].unit.clone();
-        metrics.insert(format!("{name}{}", suffix(kind)), over_models(&each, &unit));
+        metrics.insert(format!("{name}{}", suffix(kind)), mean_of_models(&each));
     }
+    let size = |sample: &Array2<f64>| sample.mapv(f64::abs);
+    let of_size = size(&truth);
+    let apart: Vec<Metric> = samples
+        .iter()
+        .filter_map(|sample| distances(of_size.view(), size(sample).view(), "1", choices.resamples, input.seed).ok())
+        .map(|found| found.wasserstein_1)
+        .collect();
+    if !apart.is_empty() {
+        metrics.insert(format!("wasserstein_1_absolute_magnetisation{}", suffix(kind)), over_models(&apart, "1"));
+    }
+}
+
+/// Mean over models. Its error is that between them, or what their own errors give where that is more: the scatter of a few
+/// models can be small by chance, and exponents are fitted with these errors as weights.
+fn mean_of_models(each: &[Metric]) -> Metric {
+    let mut mean = over_models(each, &each[0].unit);
+    let own: Option<f64> = each.iter().map(|metric| metric.std_error.map(|error| error * error)).sum();
+    let own = own.map(|squares| squares.sqrt() / each.len() as f64);
+    mean.std_error = [mean.std_error, own].into_iter().flatten().reduce(f64::max);
+    mean
 }
 
 /// The temperature of a magnet; `None` of a family of several and of other systems.

@@ -13,8 +13,13 @@ use hdf5::H5Type;
 /// When the kernel or the file system fails.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (seed, choices, shape) = (context.input.seed, context.input.simulate, context.input.small_shape());
-    let records =
-        Records { trajectories: choices.trajectories, records: choices.snapshots, interval: choices.interval, shape };
+    let records = Records {
+        trajectories: choices.trajectories,
+        records: choices.snapshots,
+        first: choices.first.unwrap_or(0.0),
+        interval: choices.interval,
+        shape,
+    };
     let mut file = context.create(Stage::Simulate, "small.h5")?;
     records.declare::<S>(&mut file)?;
     conditions::declare(&mut file, context.input, "trajectory", choices.trajectories)?;

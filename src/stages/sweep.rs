@@ -98,11 +98,12 @@ const TABLES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "Equilibrium of the magnetisation",
-        "Distance of the distributions and rate of reversals of the sign.",
+        "Distance of the distributions of M (the truth together with its mirror image where there is no field) and of |M|, and rate of reversals of the sign.",
         "equal rates, small distances.",
         &[
             "wasserstein_1_magnetisation",
             "wasserstein_1_magnetisation_baseline",
+            "wasserstein_1_absolute_magnetisation",
             "reversal_rate",
             "reversal_rate_baseline",
             "reversal_rate_truth",

@@ -1,9 +1,13 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
-use super::{Context, Stage, StageError, latent::subspace, run::say};
+use super::{
+    Context, Stage, StageError,
+    latent::{scaling, subspace},
+    run::say,
+};
 use crate::{
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, LearningError, Pairs, Run, calibration, fit},
+    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, calibration, fit},
     parallel::{Alone, Ranks},
 };
 use hdf5::H5Type;
@@ -53,6 +57,8 @@ struct Task {
     kind: &'static str,
     covariance_factor: f64,
     increment: &'static str,
+    /// Number of the model among those of its kind.
+    number: usize,
     seed: u64,
 }
 
@@ -66,7 +72,8 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let tasks: Vec<Task> = kinds(context)
         .into_iter()
         .flat_map(|(kind, covariance_factor, increment)| {
-            choices.seeds.iter().map(move |&seed| Task { kind, covariance_factor, increment, seed })
+            let numbered = choices.seeds.iter().enumerate();
+            numbered.map(move |(number, &seed)| Task { kind, covariance_factor, increment, number, seed })
         })
         .collect();
     let apart = apart(context, tasks.len())?;
@@ -120,9 +127,9 @@ fn train_one(
     ranks: &dyn Ranks,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Training, StageError> {
-    let Task { kind, covariance_factor, increment, seed } = *task;
+    let Task { kind, covariance_factor, seed, .. } = *task;
     let choices = &context.input.train;
-    let pairs = pairs_of(context, increment, ranks.share(context.input.pairs()))?;
+    let pairs = chosen_pairs(context, task, ranks)?;
     let device = context.device()?;
     let say = |text: &str| {
         say(context, text).ok();
@@ -133,6 +140,10 @@ fn train_one(
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
+    let model = match mirror(context)? {
+        Some(mirror) => model.symmetric(mirror),
+        None => model,
+    };
     let found = calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
@@ -140,6 +151,31 @@ fn train_one(
     }
     let (calibration, residuals) = (found.variance, found.density);
     Ok(Training { kind: kind.into(), seed, covariance_factor, calibration, residuals, curve })
+}
+
+/// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
+fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
+    let choices = &context.input.train;
+    let mut pairs = pairs_of(context, task.increment, ranks.share(context.input.pairs()))?;
+    if choices.disjoint {
+        pairs = pairs.part(task.number, choices.seeds.len());
+    }
+    if let Some(mirror) = mirror(context)? {
+        pairs = pairs.mirrored(&mirror);
+    }
+    Ok(pairs)
+}
+
+/// The symmetry of the law in scaled latent coordinates, when the models are to have it.
+fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
+    let Some(signs) = context.input.system.mirror().filter(|_| context.input.train.mirrored) else { return Ok(None) };
+    if !subspace(context)?.axes.is_square() {
+        let reason = "train.mirrored is set, but the observables depend on each other, and images in their subspace are not known; leave it out";
+        return Err(LearningError::Shape(reason.into()).into());
+    }
+    let scaling = scaling(context)?;
+    let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
+    Ok(Some(Mirror { signs: signs.to_vec(), centre: centre.collect() }))
 }
 
 /// The texts of all ranks, in rank order, on every rank.

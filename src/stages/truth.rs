@@ -38,7 +38,7 @@ pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (shape, choices) = (context.input.truth_shape(), &context.input.truth);
     let trajectories = context.input.truth_trajectories();
-    let records = Records { trajectories, records: choices.records, interval: choices.interval, shape };
+    let records = Records { trajectories, records: choices.records, first: 0.0, interval: choices.interval, shape };
     let mut file = context.create(Stage::Truth, "truth.h5")?;
     records.declare::<S>(&mut file)?;
     conditions::declare(&mut file, context.input, "trajectory", trajectories)?;

@@ -173,6 +173,11 @@ impl System for CurieWeiss {
         pool[0].replicated(factor)
     }
 
+    /// A flip of all spins, without a field.
+    fn mirror(&self) -> Option<&'static [f64]> {
+        (self.field == 0.0).then_some(&[-1.0])
+    }
+
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         spins::check("curie_weiss", &[self.temperature], self.field, starts)
     }

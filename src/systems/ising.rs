@@ -118,6 +118,11 @@ impl System for Ising {
         pool[0].replicated(factor)
     }
 
+    /// A flip of all spins, without a field.
+    fn mirror(&self) -> Option<&'static [f64]> {
+        (self.field == 0.0).then_some(&[-1.0, 1.0])
+    }
+
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         let temperatures = self.temperature.all();
         if temperatures.is_empty() {

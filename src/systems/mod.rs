@@ -109,6 +109,12 @@ pub trait System: Law + Clone + Send {
         self.clone()
     }
 
+    /// Signs of the observables under an exact symmetry of the law and of its lattice, such as a flip of all spins where there
+    /// is no field: the mirror image of every possible evolution is as likely as itself. None without such a symmetry.
+    fn mirror(&self) -> Option<&'static [f64]> {
+        None
+    }
+
     /// All members of the family; a single system is the only one of its own.
     fn family(&self) -> Vec<Self> {
         (0..self.conditions().len().max(1)).map(|condition| self.under(condition)).collect()
@@ -163,6 +169,11 @@ impl SystemInput {
     /// The conditions of a family of systems; none for one system.
     pub fn conditions(&self) -> &[f64] {
         with_system!(self, system => system.conditions())
+    }
+
+    /// Signs of the observables under a symmetry of the law; `None` without one.
+    pub fn mirror(&self) -> Option<&'static [f64]> {
+        with_system!(self, system => system.mirror())
     }
 
     /// Bytes of a site in files and in memory.

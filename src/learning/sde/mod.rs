@@ -19,7 +19,7 @@ pub use onsager::OnsagerDrift;
 pub use scales::Scales;
 
 use super::{
-    Activation, LearningError,
+    Activation, LearningError, Mirror,
     likelihood::Factor,
     network::Mlp,
     parameters::{Layout, Parameters},
@@ -157,6 +157,11 @@ impl Sde {
         Ok(Self { condition: Some(condition), ..same })
     }
 
+    /// The equation with this symmetry: the mean of its own fields and their mirror image.
+    pub fn symmetric(self, mirror: Mirror) -> Self {
+        Self::new(self.input, Scales { mirror: Some(mirror), ..self.scales }, self.parameters)
+    }
+
     /// An error when the model needs a condition that nobody chose.
     pub(crate) fn complete(&self) -> Result<(), LearningError> {
         if self.scales.condition.is_some() && self.condition.is_none() {
@@ -213,6 +218,13 @@ impl Sde {
 
     /// As [`Sde::fields`], under raw conditions `[samples, 1]`.
     pub(crate) fn fields_under(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(z, condition) };
+        let condition = condition.map(|condition| condition.repeat([2, 1]));
+        let (drift, factor) = self.fields_of_networks(&mirror.both(z), condition.as_ref());
+        mirror.mean(&drift, &factor)
+    }
+
+    fn fields_of_networks(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let states = self.tensors.standardise(z);
         let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
         let (drift, factor) = self.networks.forward(self.parameters.leaves(), &states, condition.as_ref());

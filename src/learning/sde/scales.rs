@@ -1,7 +1,7 @@
 //! Units of the latent state and of its drift and diffusion, taken from the training pairs.
 
 use crate::{
-    learning::{Pairs, descent::total_over, likelihood::Factor},
+    learning::{Mirror, Pairs, descent::total_over, likelihood::Factor, mirror::MirrorTensors},
     parallel::Ranks,
 };
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
@@ -27,6 +27,9 @@ pub struct Scales {
     /// Least condition and range of the conditions; `None` for a model without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<[f64; 2]>,
+    /// A symmetry that drift and diffusion have; `None` for a model without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
 }
 
 impl Scales {
@@ -71,7 +74,7 @@ impl Scales {
             })
             .collect();
         let drift = diffusion.iter().map(|unit| unit * (covariance_factor / time).sqrt()).collect();
-        Self { centre, spread, diffusion, drift, time, covariance_factor, condition: None }
+        Self { centre, spread, diffusion, drift, time, covariance_factor, condition: None, mirror: None }
     }
 
     /// Takes the range of the conditions of all ranks, if they have any.
@@ -146,6 +149,7 @@ impl Scales {
             drift: row(&self.drift),
             diagonal: row(&self.diffusion),
             lower: row(&lower),
+            mirror: self.mirror.as_ref().map(|mirror| mirror.tensors(kind, device)),
         }
     }
 }
@@ -157,6 +161,7 @@ pub(super) struct ScaleTensors {
     pub drift: Tensor,
     diagonal: Tensor,
     lower: Tensor,
+    pub mirror: Option<MirrorTensors>,
 }
 
 impl ScaleTensors {
