@@ -50,7 +50,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("seeds = [1, 2]", "seeds = [1, 2]\nmirrored = true", &["train.mirrored is set"]),
     ("seeds = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7]\ndisjoint = true", &["train.disjoint deals 12"]),
-    ("batch = 64", "batch = 64\ndecay = 1.5", &["decay is 1.5"]),
+    ("batch = 64", "batch = 64\ndecay = 1.5", &["decay = 1.5"]),
     ("trajectories = 12", "trajectories = 12\nfirst = -1.0", &["simulate.first is -1"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
