@@ -7,7 +7,7 @@ use crate::{
     report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, SmallMultiples, Table, series::Mark},
 };
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 /// Writes the joint files into `base`. The contexts are those of the points.
 ///
@@ -27,8 +27,17 @@ pub fn join(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> 
     let joint = json!({"points": all, "fits": fits});
     write_whole(&base.join("metrics.json"), &serde_json::to_string_pretty(&joint).unwrap_or_default())?;
     let labels: Vec<String> = points.iter().map(Point::label).collect();
-    let panels = equilibrium::panels(contexts, &labels)?;
+    let panels = equilibrium::panels(contexts, &titles(&labels))?;
     write_whole(&base.join("report.html"), &page(points, &labels, &all, panels, (fits, section), name).html()?)
+}
+
+/// The beginnings of labels, as short as tells the points apart.
+fn titles(labels: &[String]) -> Vec<String> {
+    let parts =
+        |count| labels.iter().map(|label| label.split(',').take(count).collect::<Vec<_>>().join(", ")).collect();
+    let most = labels.iter().map(|label| label.split(',').count()).max().unwrap_or(0);
+    let distinct = |titles: &Vec<String>| titles.iter().collect::<HashSet<_>>().len() == labels.len();
+    (1..=most).map(parts).find(distinct).unwrap_or_else(|| labels.to_vec())
 }
 
 /// Tables of a sweep: title, caption, what to look for, metrics. Those that no point has are left out.
@@ -139,9 +148,9 @@ fn page(
             continue;
         }
         let mut table = Table::new(*title, &[&["point"][..], &names].concat()).described(*caption, *look_for);
-        for (label, point) in labels.iter().zip(all) {
+        for (title, point) in titles(labels).into_iter().zip(all) {
             let cells = names.iter().map(|name| metric(point, name).map_or(Cell::Empty, Cell::Metric));
-            table = table.row(std::iter::once(Cell::Text(label.clone())).chain(cells).collect());
+            table = table.row(std::iter::once(Cell::Text(title)).chain(cells).collect());
         }
         tables.push(table);
     }
@@ -187,4 +196,17 @@ fn figure(
         }
     }
     (!figure.series.is_empty()).then_some(figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_as_short_as_tells_points_apart() {
+        let labels = ["side=16,time=1,step=2", "side=32,time=1,step=2", "side=32,time=4,step=2"].map(str::to_owned);
+        assert_eq!(titles(&labels), ["side=16, time=1", "side=32, time=1", "side=32, time=4"]);
+        assert_eq!(titles(&labels[..2]), ["side=16", "side=32"]);
+        assert_eq!(titles(&[String::new()]), [""]);
+    }
 }
