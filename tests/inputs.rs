@@ -113,3 +113,24 @@ fn a_missing_input_and_an_unwritable_folder_are_refused_on_all_ranks() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("cannot create the run directory /dev/null/run"), "{error}");
 }
+
+/// Shuffled spins have a domain wall at every other pair or so; those of a later first snapshot have relaxed.
+#[test]
+fn the_first_snapshot_may_be_a_later_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let read = |name: &str, first: &str| -> (Vec<f64>, f64) {
+        let out = folder.path().join(name);
+        let set = format!("simulate.first={first}");
+        succeeds(0, &["simulate", &input, "--out", out.to_str().unwrap(), "--set", &set, "simulate.trajectories=60"]);
+        let file = hdf5::File::open(out.join("small.h5")).unwrap();
+        let observables = file.dataset("observables").unwrap().read_dyn::<f64>().unwrap();
+        let walls = observables.index_axis(ndarray::Axis(1), 0).index_axis(ndarray::Axis(1), 1).mean().unwrap();
+        (file.dataset("time").unwrap().read_raw().unwrap(), walls)
+    };
+    let (times, shuffled) = read("now", "0.0");
+    assert_eq!(times, [0.0, 2.0, 4.0, 6.0, 8.0]);
+    let (times, relaxed) = read("later", "30.0");
+    assert_eq!(times, [30.0, 32.0, 34.0, 36.0, 38.0]);
+    assert!(relaxed < 0.75 * shuffled, "domain-wall density {shuffled} at once, {relaxed} later");
+}

@@ -8,15 +8,13 @@
 use super::{
     barriers::BarrierError,
     environment::{Environment, JUMPS, OFFSETS, TURNS, VACANCY, position},
-    orbits::{BONDS, FEATURES, Lanes, ORBITS},
+    orbits::{BONDS, FEATURES, Lanes, ORBITS, POINTS},
     weights::Arrays,
 };
 use std::sync::LazyLock;
 
 /// Squared lengths of the pairs that have an energy, in units of half the lattice constant.
 pub const SHELLS: [isize; 3] = [3, 4, 8];
-/// The points of Nb, Mo and Ta.
-pub const POINTS: [[f32; 2]; 3] = [[-0.866_025_4, -0.5], [0.866_025_4, -0.5], [0.0, 1.0]];
 /// Numbers for each shell: M_xx, M_xy, M_yy, a_x, a_y.
 const NUMBERS: usize = 5;
 

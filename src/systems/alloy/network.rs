@@ -4,7 +4,7 @@
 //! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major, with the species number at the sites within
 //! 7.5 Angstrom and 0 elsewhere: only 112 rows of the first layer ever count. Each BatchNorm,
 //! gamma (x - mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are
-//! computed at once: as many sums as vector registers hold, so that each weight is read once for four jumps.
+//! computed at once, so that each weight is read once for four jumps and the sums stay in vector registers.
 
 use super::{
     barriers::{BarrierError, Barriers},

@@ -18,6 +18,8 @@ use std::{
     sync::LazyLock,
 };
 
+/// The points of the triangle of Nb, Mo and Ta.
+pub const POINTS: [[f32; 2]; 3] = [[-0.866_025_4, -0.5], [0.866_025_4, -0.5], [0.0, 1.0]];
 /// Number of features of a jump.
 pub const FEATURES: usize = 2 * 30 + 3 * 9;
 /// Width of the hidden layers.
@@ -165,10 +167,10 @@ fn indicators(species: [u8; JUMPS]) -> [Lanes; 3] {
 /// Sums of the points of the triangle for numbers of Nb, Mo and Ta.
 #[inline]
 fn triangle([nb, mo, ta]: [Lanes; 3]) -> [Lanes; 2] {
-    let half_root = 0.75_f32.sqrt();
+    let [_, [half_root, half], _] = POINTS;
     [
         std::array::from_fn(|jump| half_root * (mo[jump] - nb[jump])),
-        std::array::from_fn(|jump| ta[jump] - 0.5 * (nb[jump] + mo[jump])),
+        std::array::from_fn(|jump| ta[jump] + half * (nb[jump] + mo[jump])),
     ]
 }
 
