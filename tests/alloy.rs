@@ -24,9 +24,9 @@ use tessera::{
             balance::SHELLS,
             barriers::{self, Barriers},
             configuration,
-            environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, position},
+            environment::{Environment, JUMPS, OFFSETS, OPERATIONS, REACH, SITES, Sight, position},
+            fitted::OrbitModel,
             network::Network,
-            orbits::OrbitModel,
             order::{PairCounts, atoms},
             samples::{compare, environments},
             weights::{Arrays, read_arrays},
@@ -68,16 +68,16 @@ fn windows_see_the_species_that_lie_around_a_site() {
     let shape = Shape([12, 7, 9]);
     let sites = (0..shape.sites()).map(|_| random.random_range(0..4)).collect();
     let lattice = Lattice::from_sites(shape, sites);
-    let mut open = Window::open(Shape([6, 3, 4]), 5);
+    let mut open = Window::open(Shape([6, 3, 4]), REACH);
     open.load(&lattice, [8, 5, 7]);
     for (window, origin) in [(closed(&lattice), [0, 0, 0]), (open, [8, 5, 7])] {
-        let steps = Steps::new(&window, &OFFSETS);
+        let sight = Sight::new(&window);
         let extents = window.shape();
         for (number, site) in window.sites_of(Region::BOX).enumerate() {
             let place = extents.coordinate(number);
             let place: [isize; 3] = std::array::from_fn(|axis| place[axis] as isize + origin[axis]);
             let point = bcc::point(place);
-            let seen = Environment::gather(&window, &steps, site);
+            let seen = Environment::gather(&window, &sight, site);
             for (species, offset) in seen.0.iter().zip(OFFSETS.iter()) {
                 let there = bcc::coordinate(std::array::from_fn(|axis| point[axis] + offset[axis])).unwrap();
                 assert_eq!(*species, lattice.at(there));
@@ -108,7 +108,7 @@ fn published_network_gives_the_published_barriers_and_order() {
             let place: [isize; 3] = std::array::from_fn(|axis| vacancies[[number, axis]] as isize);
             let index = shape.wrapped_index(bcc::coordinate(place).unwrap());
             let site = window.sites_of(Region::BOX).nth(index).unwrap();
-            let found = network.barriers(&Environment::gather(&window, &Steps::new(&window, &OFFSETS), site));
+            let found = network.barriers(&Environment::gather(&window, &Sight::new(&window), site));
             for (jump, found) in found.into_iter().enumerate() {
                 let expected = expected[[number, jump]];
                 blocked += usize::from(expected.is_infinite());
@@ -318,9 +318,9 @@ fn a_remembering_kernel_draws_the_same_events_and_rates_are_those_of_the_definit
     let run = |mut kernel: VacancyKmc| {
         let (mut window, mut random) = (closed(&start), rng(7));
         let elapsed = kernel.evolve(&alloy, &mut window, Until::Events(3000), &mut random).unwrap();
-        let steps = Steps::new(&window, &OFFSETS);
+        let sight = Sight::new(&window);
         for (site, rates) in kernel.rates() {
-            let environment = Environment::gather(&window, &steps, site);
+            let environment = Environment::gather(&window, &sight, site);
             let expected = alloy.barriers().barriers(&environment).map(|barrier| alloy.rate(barrier));
             assert_eq!(rates, expected, "rates are refreshed wherever a jump is seen");
         }
@@ -697,7 +697,7 @@ fn balanced_barriers_differ_by_the_change_of_the_energy() {
             continue;
         }
         let barrier = |window: &Window<u8>, site, jump: usize| {
-            f64::from(alloy.barriers().barriers(&Environment::gather(window, &seen, site))[jump])
+            f64::from(alloy.barriers().barriers(&Environment::gather(window, &Sight::new(window), site))[jump])
         };
         let before = (barrier(&window, from, jump), energy(&window));
         window.write(from, species);

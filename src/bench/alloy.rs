@@ -59,7 +59,7 @@ fn jumps_a_second(name: &str, alloy: &Alloy, start: &Lattice<u8>, jumps: u64) ->
     let mut rng = stream(1, Purpose::Bench, [sites as u64, 5]);
     let mut window = Window::closed(start.shape, REACH);
     // Many short repeats find a moment without disturbance; large lattices need long ones beside their set-up.
-    let (repeats, jumps) = if sites < 100_000 { (20, jumps / 10) } else { (4, jumps) };
+    let (repeats, jumps) = if sites < 100_000 { (20, jumps / 10) } else { (12, jumps) };
     let mut measurements = Vec::new();
     for (how, mut kernel) in [("every time", VacancyKmc::forgetful()), ("remembered", VacancyKmc::default())] {
         window.load(start, [0; 3]);

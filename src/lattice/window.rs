@@ -6,7 +6,7 @@
 //! Where a lattice ends in a mirror, the halo beyond its edge holds copies of the sites before it, in either kind.
 
 use super::{Boundary, Lattice, Shape, Stencil, shape::mirrored};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// What a padded site is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +49,8 @@ struct Geometry {
     /// Lower and upper side along each axis.
     sides: [[Side; 2]; 3],
     kind: Vec<Kind>,
+    /// Which rows have sites inside, and at which columns these lie in all of them.
+    inside: (Vec<bool>, Range<u32>),
     /// For each padded site the site of the box that it stands for, or itself; empty for a window without copies.
     original: Vec<u32>,
     /// The halo copies of padded site i are `copies[first_copy[i]..first_copy[i + 1]]`.
@@ -133,7 +135,7 @@ impl<S: Copy + Default> Window<S> {
 
     /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for surroundings.
     pub fn home(&self, site: usize) -> Option<usize> {
-        match self.geometry.kind[site] {
+        match self.geometry.kind(site) {
             Kind::Inside | Kind::Repeated => Some(site),
             Kind::Copy => Some(self.geometry.original[site] as usize),
             Kind::Surroundings => None,
@@ -205,7 +207,7 @@ impl<S: Copy + Default> Window<S> {
     }
 
     /// The rows of `region`: padded coordinate of the first site, and the site numbers.
-    pub fn rows(&self, region: Region) -> impl Iterator<Item = ([usize; 3], std::ops::Range<usize>)> {
+    pub fn rows(&self, region: Region) -> impl Iterator<Item = ([usize; 3], Range<usize>)> {
         let geometry = &self.geometry;
         let margin = self.margins(region);
         let start: [usize; 3] = std::array::from_fn(|axis| (geometry.halo[axis] as isize - margin[axis]) as usize);
@@ -285,16 +287,50 @@ impl Geometry {
                 *kind = Kind::Repeated;
             }
         }
-        Self { shape, halo, padded, boundary: Boundary::Periodic, closed, sides, kind, original, first_copy, copies }
+        let inside = inside_of(&kind, padded.0[2]);
+        Self {
+            shape,
+            halo,
+            padded,
+            boundary: Boundary::Periodic,
+            closed,
+            sides,
+            kind,
+            inside,
+            original,
+            first_copy,
+            copies,
+        }
+    }
+
+    /// What a site is. Most lie inside, which their row and column tell without a look at the long list.
+    fn kind(&self, site: usize) -> Kind {
+        let columns = self.padded.0[2] as u32;
+        let (row, column) = (site as u32 / columns, site as u32 % columns);
+        if self.inside.0[row as usize] && self.inside.1.contains(&column) { Kind::Inside } else { self.kind[site] }
     }
 
     /// The copies of a site; most have none, which their kind alone tells.
     fn copies(&self, site: usize) -> &[u32] {
-        match self.kind[site] {
+        match self.kind(site) {
             Kind::Repeated => &self.copies[self.first_copy[site] as usize..self.first_copy[site + 1] as usize],
             _ => &[],
         }
     }
+}
+
+/// Which rows have sites inside, and the columns where they lie: the same in all of them, for the inside is a box.
+fn inside_of(kind: &[Kind], columns: usize) -> (Vec<bool>, Range<u32>) {
+    let rows = kind.chunks_exact(columns);
+    let inside = |row: &[Kind]| -> Vec<u32> {
+        (0..).zip(row).filter(|(_, kind)| **kind == Kind::Inside).map(|(column, _)| column).collect()
+    };
+    let range = rows
+        .clone()
+        .map(inside)
+        .find(|columns| !columns.is_empty())
+        .map_or(0..0, |columns| columns[0]..columns[columns.len() - 1] + 1);
+    (rows.map(|row| row.contains(&Kind::Inside)).collect(), range)
 }
 
 /// The position in the box, along one axis, that a padded position stands for; outside the box for surroundings.

@@ -4,15 +4,16 @@ use crate::{
     dynamics::EvolveError,
     lattice::{
         Region, Window,
-        bcc::{NEIGHBOURS, Steps, point},
+        bcc::{NEIGHBOURS, point},
     },
     learning::{LearningError, Regression},
     systems::alloy::{
         balance::{self, Interactions},
         barriers::{self, BarrierError, Barriers},
         configuration::{self, ConfigurationError},
-        environment::{Environment, JUMPS, OFFSETS, REACH, SPECIES, VACANCY, position},
-        orbits::{FEATURES, OrbitModel, WIDTH, features},
+        environment::{Environment, JUMPS, REACH, SPECIES, Sight, VACANCY, position},
+        fitted::{OrbitModel, WIDTH},
+        orbits::{FEATURES, features},
         samples::{compare, environments},
         weights::Arrays,
     },
@@ -193,9 +194,9 @@ pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
     let lattice = configuration::with_vacancy(configuration::read(path)?)?;
     let mut window = Window::closed(lattice.shape, REACH);
     window.load(&lattice, [0; 3]);
-    let steps = Steps::new(&window, &OFFSETS);
+    let sight = Sight::new(&window);
     let vacancy = |(number, site): (usize, usize)| {
-        let environment = Environment::gather(&window, &steps, site);
+        let environment = Environment::gather(&window, &sight, site);
         let barriers = model.barriers(&environment);
         let jumps = NEIGHBOURS.iter().zip(barriers).map(|(direction, barrier)| {
             let species = SPECIES[usize::from(environment.0[position(*direction)])];

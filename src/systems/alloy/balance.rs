@@ -68,7 +68,7 @@ pub fn symmetric(features: &[Lanes; FEATURES]) -> [Lanes; FEATURES] {
 
 /// The differences between the surroundings of the vacancy and of the atom that jumps, from the features.
 pub fn differences(environment: &Environment, features: &[Lanes; FEATURES]) -> Differences {
-    let alone = environment.vacancies().next().is_none();
+    let alone = !environment.0.contains(&VACANCY);
     let mut differences = Differences::default();
     for (difference, ends) in differences.iter_mut().zip(AROUND.iter()) {
         for (orbits, sign) in ends.iter().zip([1.0, -1.0]) {

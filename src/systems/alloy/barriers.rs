@@ -2,8 +2,8 @@
 
 use super::{
     environment::{Environment, JUMPS, VACANCY},
+    fitted::OrbitModel,
     network::Network,
-    orbits::OrbitModel,
 };
 use std::{
     path::{Path, PathBuf},

@@ -26,6 +26,15 @@ pub const REACH: usize = 4;
 /// Half-lattice offsets of the sites that a vacancy sees, in lexicographic order.
 pub static OFFSETS: LazyLock<Vec<[isize; 3]>> = LazyLock::new(|| bcc::within(SQUARED_REACH));
 
+/// Sites in the longest row along the third axis.
+const LONGEST: usize = 5;
+
+/// Where unbroken rows along the third axis begin in an environment.
+static ROWS: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let next = |place: usize| OFFSETS.get(place.wrapping_sub(1)).map(|&[i, j, k]| [i, j, k + 2]);
+    (0..SITES).filter(|&place| next(place) != Some(OFFSETS[place])).collect()
+});
+
 /// `TURNS[site][jump]`: which site of the environment stands at `site` when it is turned for the jump.
 pub(super) static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
     let source = |offset: &[isize; 3], [x, y, z]: [isize; 3]| {
@@ -51,7 +60,7 @@ pub static OPERATIONS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
 });
 
 /// Positions of the eight nearest neighbours in an environment.
-static TARGETS: LazyLock<[usize; JUMPS]> = LazyLock::new(|| NEIGHBOURS.map(position));
+static TARGETS: LazyLock<[u8; JUMPS]> = LazyLock::new(|| NEIGHBOURS.map(|jump| position(jump) as u8));
 
 /// Position in an environment of the site at a half-lattice offset.
 ///
@@ -59,6 +68,26 @@ static TARGETS: LazyLock<[usize; JUMPS]> = LazyLock::new(|| NEIGHBOURS.map(posit
 /// When no site that is seen lies there.
 pub fn position(offset: [isize; 3]) -> usize {
     OFFSETS.binary_search(&offset).expect("the offset of a site within reach")
+}
+
+/// The steps to the sites that a vacancy sees, in windows of one form.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    sites: Steps,
+    rows: Steps,
+}
+
+impl Sight {
+    /// The steps in windows like `window`.
+    pub fn new(window: &Window<u8>) -> Self {
+        let rows: Vec<_> = ROWS.iter().map(|&place| OFFSETS[place]).collect();
+        Self { sites: Steps::new(window, &OFFSETS), rows: Steps::new(window, &rows) }
+    }
+
+    /// The site at a position of the environment of the vacancy at `site`.
+    pub fn along(&self, site: usize, position: usize) -> usize {
+        self.sites.along(site, position)
+    }
 }
 
 /// The species at the sites that a vacancy sees, in the order of [`OFFSETS`].
@@ -70,14 +99,15 @@ pub struct Environment(pub [u8; SITES]);
 pub type Turned = [[u8; JUMPS]; SITES];
 
 impl Environment {
-    /// What the vacancy at `site` sees; `steps` are those along [`OFFSETS`].
-    pub fn gather(window: &Window<u8>, steps: &Steps, site: usize) -> Self {
-        let mut species = [VACANCY; SITES];
+    /// What the vacancy at `site` sees.
+    pub fn gather(window: &Window<u8>, sight: &Sight, site: usize) -> Self {
+        let mut species = [VACANCY; SITES + LONGEST - 1];
         let values = window.values();
-        for (species, neighbour) in species.iter_mut().zip(steps.from(site)) {
-            *species = values[neighbour];
+        // What is copied beyond the end of a row, the next row replaces.
+        for (&place, first) in ROWS.iter().zip(sight.rows.from(site)) {
+            species[place..][..LONGEST].copy_from_slice(&values[first..][..LONGEST]);
         }
-        Self(species)
+        Self(species[..SITES].try_into().expect("one species for each site"))
     }
 
     /// The environment in the frame of each jump.
@@ -99,20 +129,53 @@ impl Environment {
 
     /// The species that would jump in each direction.
     pub fn targets(&self) -> [u8; JUMPS] {
-        TARGETS.map(|target| self.0[target])
+        self.at(&TARGETS)
+    }
+
+    /// All of it, two bits a site.
+    pub fn packed(&self) -> Packed {
+        let mut words = [0; 4];
+        for (word, species) in words.iter_mut().zip(self.0.chunks(SITES_IN_WORD)) {
+            *word = species.iter().rev().fold(0, |word, &species| word << 2 | u64::from(species));
+        }
+        Packed(words)
+    }
+}
+
+/// An environment with two bits a site, the first site lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed([u64; 4]);
+
+const SITES_IN_WORD: usize = 32;
+
+impl Packed {
+    /// What no environment packs to.
+    pub const NONE: Self = Self([u64::MAX; 4]);
+
+    /// The species that would jump in each direction.
+    pub fn targets(&self) -> [u8; JUMPS] {
+        let mut targets = [VACANCY; JUMPS];
+        for (species, &target) in targets.iter_mut().zip(TARGETS.iter()) {
+            let target = usize::from(target);
+            *species = (self.0[target / SITES_IN_WORD] >> (2 * (target % SITES_IN_WORD)) & 3) as u8;
+        }
+        targets
     }
 
     /// Positions of other vacancies.
     pub fn vacancies(&self) -> impl Iterator<Item = usize> {
-        memchr::memchr_iter(VACANCY, &self.0)
-    }
-
-    /// All of it, two bits a site.
-    pub fn packed(&self) -> [u64; 4] {
-        let mut words = [0; 4];
-        for (word, species) in words.iter_mut().zip(self.0.chunks(32)) {
-            *word = species.iter().fold(0, |word, &species| word << 2 | u64::from(species));
-        }
-        words
+        const LOW_BITS: u64 = u64::MAX / 3;
+        self.0
+            .into_iter()
+            .enumerate()
+            .flat_map(|(number, word)| {
+                let mut empty = !(word | word >> 1) & LOW_BITS;
+                std::iter::from_fn(move || {
+                    let bit = empty.trailing_zeros() as usize;
+                    empty &= empty.wrapping_sub(1);
+                    (bit < 64).then_some(SITES_IN_WORD * number + bit / 2)
+                })
+            })
+            .take_while(|&position| position < SITES)
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     Alloy,
-    environment::{Environment, JUMPS, OFFSETS, VACANCY},
+    environment::{Environment, JUMPS, Packed, Sight, VACANCY},
     memory::Memory,
     order::PairCounts,
 };
@@ -24,7 +24,7 @@ use rustc_hash::FxHashMap;
 /// The kernel's working memory.
 #[derive(Clone, Debug)]
 pub struct VacancyKmc {
-    seen: Steps,
+    sight: Sight,
     neighbours: Steps,
     vacancies: Vec<Vacancy>,
     /// Number of the vacancy at a site.
@@ -32,20 +32,21 @@ pub struct VacancyKmc {
     tree: SumTree,
     /// Other vacancies within whose reach the last jump fell.
     reached: Vec<usize>,
-    memory: Option<Memory>,
     changes: PairCounts,
+    remembers: bool,
+    /// Environments looked up since the start, and how many of them were remembered.
+    looked_up: [u64; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Vacancy {
     site: usize,
-    environment: Environment,
-    rates: [f64; JUMPS],
+    memory: Memory,
 }
 
 impl Default for VacancyKmc {
     fn default() -> Self {
-        Self { memory: Some(Memory::default()), ..Self::forgetful() }
+        Self { remembers: true, ..Self::forgetful() }
     }
 }
 
@@ -53,14 +54,15 @@ impl VacancyKmc {
     /// A kernel that asks the model of barriers every time, instead of remembering environments. It draws the same events.
     pub fn forgetful() -> Self {
         Self {
-            seen: Steps::default(),
+            sight: Sight::default(),
             neighbours: Steps::default(),
             vacancies: Vec::new(),
             numbers: FxHashMap::default(),
             tree: SumTree::default(),
             reached: Vec::new(),
-            memory: None,
             changes: PairCounts::default(),
+            remembers: false,
+            looked_up: [0; 2],
         }
     }
 
@@ -69,70 +71,66 @@ impl VacancyKmc {
         self.changes
     }
 
-    /// How many barriers were asked for since the start, and how many of them were remembered.
+    /// How many environments were looked up since the start, and how many of them were remembered.
     pub fn remembered(&self) -> (u64, u64) {
-        self.memory.as_ref().map_or((0, 0), |memory| (memory.asked, memory.remembered))
+        self.looked_up.into()
     }
 
     /// Site and rates of each vacancy of the box after the last evolution, in events per unit of time.
     pub fn rates(&self) -> impl Iterator<Item = (usize, [f64; JUMPS])> {
-        self.vacancies.iter().map(|vacancy| (vacancy.site, vacancy.rates))
+        self.vacancies.iter().map(|vacancy| (vacancy.site, *vacancy.memory.rates()))
     }
 
     fn prepare(&mut self, law: &Alloy, window: &Window<u8>) {
-        self.seen = Steps::new(window, &OFFSETS);
+        self.sight = Sight::new(window);
         self.neighbours = Steps::new(window, &NEIGHBOURS);
         self.changes = PairCounts::default();
         let alone = law.alone.map(|place| window.site_at(place));
         let empty = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == VACANCY);
         let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
-        let seen = &self.seen;
-        let vacancy =
-            |site| Vacancy { site, environment: Environment::gather(window, seen, site), rates: [0.0; JUMPS] };
         self.vacancies.clear();
-        self.vacancies.extend(empty.map(vacancy));
+        self.vacancies.extend(empty.map(|site| Vacancy { site, memory: Memory::default() }));
         self.numbers.clear();
         self.numbers.extend(self.vacancies.iter().map(|vacancy| vacancy.site).zip(0..));
-        if let Some(memory) = &mut self.memory {
-            memory.prepare(law.barriers(), self.vacancies.len());
-        }
         for number in 0..self.vacancies.len() {
-            self.vacancies[number].rates = self.rates_of(law, window, number);
+            self.look(law, window, number);
         }
-        self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.rates.iter().sum()));
+        self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.memory.rates().iter().sum()));
     }
 
     /// Takes in the environment of a vacancy again.
     fn refresh(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
-        let site = self.vacancies[number].site;
-        self.vacancies[number].environment = Environment::gather(window, &self.seen, site);
-        let rates = self.rates_of(law, window, number);
-        self.vacancies[number].rates = rates;
-        self.tree.set(number, rates.iter().sum());
+        self.look(law, window, number);
+        self.tree.set(number, self.vacancies[number].memory.rates().iter().sum());
     }
 
-    fn rates_of(&mut self, law: &Alloy, window: &Window<u8>, number: usize) -> [f64; JUMPS] {
-        let Vacancy { site, environment, .. } = &self.vacancies[number];
-        let barriers = match &mut self.memory {
-            Some(memory) => memory.barriers(law.barriers().as_ref(), environment),
-            None => law.barriers().barriers(environment),
-        };
-        let mut rates = barriers.map(|barrier| law.rate(barrier));
-        if !window.is_closed() {
-            for (rate, target) in rates.iter_mut().zip(self.neighbours.from(*site)) {
-                if window.home(target).is_none() {
-                    *rate = 0.0;
-                }
+    fn look(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
+        let Vacancy { site, memory } = &mut self.vacancies[number];
+        let environment = Environment::gather(window, &self.sight, *site);
+        let packed = environment.packed();
+        if self.remembers {
+            let known = memory.recall(&packed);
+            self.looked_up[0] += 1;
+            self.looked_up[1] += u64::from(known);
+            if known {
+                return;
             }
         }
-        rates
+        let mut rates = [0.0; JUMPS];
+        let barriers = law.barriers().barriers(&environment);
+        for ((rate, barrier), target) in rates.iter_mut().zip(barriers).zip(self.neighbours.from(*site)) {
+            if window.is_closed() || window.home(target).is_some() {
+                *rate = law.rate(barrier);
+            }
+        }
+        memory.learn(packed, rates);
     }
 
     /// The jump of a vacancy, and the vacancies within whose reach it falls.
     fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, number: usize, jump: usize) {
         let from = self.vacancies[number].site;
         let to = window.home(self.neighbours.along(from, jump)).expect("a jump has a rate only within the box");
-        let left = self.vacancies[number].environment;
+        let left = *self.vacancies[number].memory.environment();
         let species = window.values()[to];
         window.write(from, species);
         window.write(to, VACANCY);
@@ -141,10 +139,10 @@ impl VacancyKmc {
         self.vacancies[number].site = to;
 
         self.refresh(law, window, number);
-        let reached = self.vacancies[number].environment;
+        let reached = *self.vacancies[number].memory.environment();
         // Each end of the jump sees the other as it was, empty or the atom itself; neither is a pair.
         let opposite = JUMPS - 1 - jump;
-        let around = |environment: &Environment, other: usize| {
+        let around = |environment: &Packed, other: usize| {
             let mut targets = environment.targets();
             targets[other] = VACANCY;
             targets.into_iter()
@@ -155,7 +153,7 @@ impl VacancyKmc {
         self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
-                let other = window.home(self.seen.along(site, position));
+                let other = window.home(self.sight.along(site, position));
                 self.reached.extend(other.and_then(|site| self.numbers.get(&site)).filter(|&&other| other != number));
             }
         }
@@ -193,7 +191,7 @@ impl Pending for Evolving<'_> {
 
     fn happen(&mut self, rng: &mut Rng) {
         let (number, mut left) = self.kernel.tree.draw(rng);
-        let rates = self.kernel.vacancies[number].rates;
+        let rates = self.kernel.vacancies[number].memory.rates();
         let mut drawn = 0;
         for (jump, &rate) in rates.iter().enumerate().filter(|&(_, &rate)| rate > 0.0) {
             drawn = jump;

@@ -9,6 +9,7 @@ pub mod balance;
 pub mod barriers;
 pub mod configuration;
 pub mod environment;
+pub mod fitted;
 pub mod kinetics;
 pub mod memory;
 pub mod network;

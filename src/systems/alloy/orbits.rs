@@ -1,39 +1,34 @@
-//! The built-in barrier model: a small network for each jumping species on features that keep the symmetry of the jump.
+//! Features of a jump that keep its symmetry, for the fitted barrier models (`fitted`).
 //!
 //! The six permutations of the half-lattice axes keep the jump's direction (+1, +1, +1). A species is a point of a triangle:
 //! Nb (-sqrt(3)/2, -1/2), Mo (sqrt(3)/2, -1/2), Ta (0, 1), a vacancy (0, 0). Features: the sum of the points over each orbit of
 //! sites (30 orbits of two numbers), and the sum of the products of two points over each orbit of nearest-neighbour
-//! bonds among the sites within one lattice constant of the jump's start or end (9 orbits of three numbers).
-//! Two hidden layers of 32, ReLU; one network a species. Recipe and errors: docs/results/alloy.md.
+//! bonds among the sites within one lattice constant of the jump's start or end (9 orbits of three numbers: xx, yy, and xy
+//! both ways). In units of sqrt(3)/2 and 1/2 all are whole numbers, and are computed as such.
 
-use super::{
-    balance::{self, Interactions},
-    barriers::{BarrierError, Barriers},
-    environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS, VACANCY},
-    weights::Arrays,
-};
+use super::environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::LazyLock,
 };
+use wide::{i8x16, i8x32, i16x16, i32x8, u32x8};
 
 /// The points of the triangle of Nb, Mo and Ta.
 pub const POINTS: [[f32; 2]; 3] = [[-0.866_025_4, -0.5], [0.866_025_4, -0.5], [0.0, 1.0]];
 /// Number of features of a jump.
 pub const FEATURES: usize = 2 * 30 + 3 * 9;
-/// Width of the hidden layers.
-pub const WIDTH: usize = 32;
-/// The fitted model that ships with the program.
-const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
-/// The same with detailed balance.
-const BALANCED: &[u8] = include_bytes!("balanced.safetensors");
 /// Sites this close (squared, in half lattice constants) to either end of the jump take part in bonds.
 const NEAR: isize = 4;
-/// Number of shells of equivalent sites.
-const SHELLS: usize = 8;
-/// No shell falls into more orbits.
-const MOST_ORBITS: usize = 8;
+/// Number of orbits of sites.
+const SITE_ORBITS: usize = 30;
+/// The pairs of features from here on hold one feature only.
+const MIXED: usize = SITE_ORBITS + 9;
+/// Number of pairs of features.
+pub(super) const PAIRS: usize = MIXED + 9;
+/// The points of a vacancy, Nb, Mo and Ta as whole numbers of sqrt(3)/2 and 1/2.
+const WHOLE: [[i8; 2]; 4] = [[0, 0], [-1, -1], [1, -1], [0, 2]];
+/// Blocks of two orbits in a shell, at most.
+const BLOCKS: usize = 3;
 /// No more sites take part in bonds.
 const MOST_ENDS: usize = 32;
 /// Squared length of a bond.
@@ -73,36 +68,34 @@ pub(super) static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     orbits.into_values().collect()
 });
 
-/// A site's share in the orbits of its shell: which shell, and for each orbit of it a 1 for each jump from which the site
-/// belongs to it.
-struct Share {
-    shell: usize,
-    ones: [[u8; JUMPS]; MOST_ORBITS],
+/// A shell of equivalent sites: its orbits, two to a block, and for each site and block a mask of the orbits to which the site
+/// belongs, seen from each jump.
+struct Shell {
+    orbits: Vec<usize>,
+    sites: Vec<(usize, [i8x32; BLOCKS])>,
 }
 
-/// The share of each site of an environment, and for each orbit its shell and its place in it.
-static SHARES: LazyLock<(Vec<Share>, Vec<[usize; 2]>)> = LazyLock::new(|| {
+static SHELLS: LazyLock<Vec<Shell>> = LazyLock::new(|| {
     let lengths = |site: usize| {
         let mut lengths = OFFSETS[site].map(isize::abs);
         lengths.sort_unstable();
         lengths
     };
-    let shells: BTreeSet<[isize; 3]> = (0..SITES).map(lengths).collect();
-    let shell_of = |site| shells.iter().position(|shell| *shell == lengths(site)).unwrap_or(SHELLS);
-    let mut places = Vec::<[usize; 2]>::new();
-    for orbit in ORBITS.iter() {
-        let shell = shell_of(orbit[0]);
-        places.push([shell, places.iter().filter(|place| place[0] == shell).count()]);
-    }
-    let share = |site: usize| {
-        let mut share = Share { shell: shell_of(site), ones: Default::default() };
-        for (sites, &[_, place]) in ORBITS.iter().zip(&places).filter(|(_, [shell, _])| *shell == share.shell) {
-            let seen_from = |jump| sites.iter().any(|&turned| usize::from(TURNS[turned][jump]) == site);
-            share.ones[place] = std::array::from_fn(|jump| u8::from(seen_from(jump)));
-        }
-        share
+    let belongs = |orbit: usize, jump: usize, site: usize| {
+        ORBITS[orbit].iter().any(|&turned| usize::from(TURNS[turned][jump]) == site)
     };
-    ((0..SITES).map(share).collect(), places)
+    let shell = |shell: [isize; 3]| {
+        let orbits: Vec<usize> = (0..ORBITS.len()).filter(|&orbit| lengths(ORBITS[orbit][0]) == shell).collect();
+        let lane = |block: usize, lane: usize, site| {
+            let orbit = orbits.get(2 * block + lane / (2 * JUMPS));
+            -i8::from(orbit.is_some_and(|&orbit| belongs(orbit, lane / 2 % JUMPS, site)))
+        };
+        let masks =
+            |site| std::array::from_fn(|block| i8x32::new(std::array::from_fn(|place| lane(block, place, site))));
+        let sites = (0..SITES).filter(|&site| lengths(site) == shell).map(|site| (site, masks(site))).collect();
+        Shell { orbits, sites }
+    };
+    (0..SITES).map(lengths).collect::<BTreeSet<_>>().into_iter().map(shell).collect()
 });
 
 /// The bonds by the sites that take part in them.
@@ -121,203 +114,103 @@ static ENDS: LazyLock<Ends> = LazyLock::new(|| {
     Ends { positions: ends.iter().map(|&end| TURNS[end]).collect(), orbits }
 });
 
-/// The features of the eight jumps, `[feature][jump]`. Sites are counted in bytes.
+/// The features of the eight jumps as whole numbers of [`units`], two by two: `[pair][2 jump + member]`.
+pub(super) type Pairs = [i16x16; PAIRS];
+
+/// The two features that a pair holds: the sums over an orbit of sites, x and y; the sums over an orbit of bonds, xx and yy; or
+/// xy alone.
+pub(super) fn members(pair: usize) -> [Option<usize>; 2] {
+    const BONDS_FROM: usize = 2 * SITE_ORBITS;
+    match pair {
+        0..SITE_ORBITS => [Some(2 * pair), Some(2 * pair + 1)],
+        SITE_ORBITS..MIXED => [0, 1].map(|part| Some(BONDS_FROM + 3 * (pair - SITE_ORBITS) + part)),
+        _ => [Some(BONDS_FROM + 3 * (pair - MIXED) + 2), None],
+    }
+}
+
+/// What the two features of a pair are whole numbers of.
+pub(super) fn units(pair: usize) -> [f32; 2] {
+    let [x, y] = [POINTS[1][0], 0.5];
+    match pair {
+        0..SITE_ORBITS => [x, y],
+        SITE_ORBITS..MIXED => [x * x, y * y],
+        _ => [x * y, 0.0],
+    }
+}
+
+/// The features of the eight jumps, `[feature][jump]`.
 pub fn features(environment: &Environment) -> [Lanes; FEATURES] {
+    from_pairs(&pairs(environment))
+}
+
+/// The features that pairs hold.
+pub(super) fn from_pairs(pairs: &Pairs) -> [Lanes; FEATURES] {
     let mut features = [[0.0; JUMPS]; FEATURES];
-    let (sites, bonds) = features.split_at_mut(2 * 30);
-    let (shares, places) = &*SHARES;
-    let mut counts = [[[[0_u8; JUMPS]; MOST_ORBITS]; SHELLS]; SPECIES.len()];
-    for (share, &species) in shares.iter().zip(&environment.0) {
-        let counts = &mut counts[usize::from(species) % SPECIES.len()][share.shell];
-        for (count, one) in counts.as_flattened_mut().iter_mut().zip(share.ones.as_flattened()) {
-            *count = count.wrapping_add(*one);
-        }
-    }
-    for (features, &[shell, place]) in sites.as_chunks_mut::<2>().0.iter_mut().zip(places) {
-        let [_, nb, mo, ta] = &counts;
-        *features = triangle([nb, mo, ta].map(|counts| counts[shell][place].map(f32::from)));
-    }
-    let Ends { positions, orbits } = &*ENDS;
-    let mut points = [[[0.0; JUMPS]; 2]; MOST_ENDS];
-    for (points, end) in points.iter_mut().zip(positions) {
-        *points = triangle(indicators(environment.at(end)));
-    }
-    for (features, orbit) in bonds.as_chunks_mut::<3>().0.iter_mut().zip(orbits) {
-        let mut sums = [[0.0; JUMPS]; 3];
-        for &[first, second] in orbit {
-            let ([x, y], [u, v]) = (&points[first], &points[second]);
-            for jump in 0..JUMPS {
-                sums[0][jump] += x[jump] * u[jump];
-                sums[1][jump] += y[jump] * v[jump];
-                sums[2][jump] += x[jump] * v[jump] + y[jump] * u[jump];
+    for (pair, values) in pairs.iter().enumerate() {
+        for (member, (feature, unit)) in members(pair).into_iter().zip(units(pair)).enumerate() {
+            let Some(feature) = feature else { continue };
+            for (feature, values) in features[feature].iter_mut().zip(values.as_array().as_chunks::<2>().0) {
+                *feature = unit * f32::from(values[member]);
             }
         }
-        *features = sums;
     }
     features
 }
 
-/// Which of eight species are Nb, Mo and Ta: 1 for each that is.
-#[inline]
-fn indicators(species: [u8; JUMPS]) -> [Lanes; 3] {
-    let species = species.map(u32::from);
-    [1, 2, 3].map(|name| std::array::from_fn(|jump| if species[jump] == name { 1.0 } else { 0.0 }))
-}
-
-/// Sums of the points of the triangle for numbers of Nb, Mo and Ta.
-#[inline]
-fn triangle([nb, mo, ta]: [Lanes; 3]) -> [Lanes; 2] {
-    let [_, [half_root, half], _] = POINTS;
-    [
-        std::array::from_fn(|jump| half_root * (mo[jump] - nb[jump])),
-        std::array::from_fn(|jump| ta[jump] + half * (nb[jump] + mo[jump])),
-    ]
-}
-
-/// The network of one jumping species.
-#[derive(Clone, Debug)]
-struct Perceptron {
-    first: Vec<[f32; WIDTH]>,
-    first_bias: [f32; WIDTH],
-    second: Vec<[f32; WIDTH]>,
-    second_bias: [f32; WIDTH],
-    head: [f32; WIDTH],
-    head_bias: f32,
-}
-
-/// The networks of the three species, and what gives them detailed balance (`balance`), if anything.
-#[derive(Clone, Debug)]
-pub struct OrbitModel {
-    species: Vec<Perceptron>,
-    interactions: Option<Interactions>,
-}
-
-impl OrbitModel {
-    /// The model that ships with the program.
-    ///
-    /// # Errors
-    /// When the program was built with a damaged file.
-    pub fn builtin() -> Result<Self, BarrierError> {
-        Self::new(&Arrays::from_safetensors(Path::new("builtin"), BUILTIN)?)
-    }
-
-    /// The model with detailed balance that ships with the program.
-    ///
-    /// # Errors
-    /// When the program was built with a damaged file.
-    pub fn balanced() -> Result<Self, BarrierError> {
-        Self::new(&Arrays::from_safetensors(Path::new("balanced"), BALANCED)?)
-    }
-
-    /// Reads a fitted model (`.safetensors`).
-    ///
-    /// # Errors
-    /// When the file cannot be read or holds something else.
-    pub fn read(path: &Path) -> Result<Self, BarrierError> {
-        let bytes = std::fs::read(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
-        Self::new(&Arrays::from_safetensors(path, &bytes)?)
-    }
-
-    /// The model of named arrays, for each species `Nb`, `Mo` and `Ta`: `Nb.0.weight` of [`FEATURES`] x [`WIDTH`],
-    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each; with `interactions` the
-    /// networks give the kinetically resolved activation.
-    ///
-    /// # Errors
-    /// When an array is missing or has another shape, or a number is not finite.
-    pub fn new(arrays: &Arrays) -> Result<Self, BarrierError> {
-        let perceptron = |name: &str| -> Result<Perceptron, BarrierError> {
-            let weight =
-                |layer: usize, inputs, outputs| arrays.get(&format!("{name}.{layer}.weight"), &[inputs, outputs]);
-            let bias = |layer: usize, outputs| arrays.get(&format!("{name}.{layer}.bias"), &[outputs]);
-            let row = |values: &[f32]| std::array::from_fn(|output| values[output]);
-            Ok(Perceptron {
-                first: weight(0, FEATURES, WIDTH)?.as_chunks().0.to_vec(),
-                first_bias: row(bias(0, WIDTH)?),
-                second: weight(1, WIDTH, WIDTH)?.as_chunks().0.to_vec(),
-                second_bias: row(bias(1, WIDTH)?),
-                head: row(weight(2, WIDTH, 1)?),
-                head_bias: bias(2, 1)?[0],
-            })
-        };
-        let species = SPECIES[1..].iter().map(|name| perceptron(name)).collect::<Result<_, _>>()?;
-        Ok(Self { species, interactions: Interactions::read(arrays)? })
-    }
-}
-
-impl Perceptron {
-    /// Two jumps at once, so that each weight is read once for both.
-    fn heights(&self, features: &[Lanes; FEATURES], jumps: [usize; 2]) -> [f32; 2] {
-        let inputs = features.iter().map(|lanes| jumps.map(|jump| lanes[jump]));
-        let [first, second] = hidden_layer(&self.first, &self.first_bias, inputs);
-        let inputs = first.into_iter().zip(second).map(|(first, second)| [first, second]);
-        hidden_layer(&self.second, &self.second_bias, inputs).map(|hidden| {
-            let products: [f32; WIDTH] = std::array::from_fn(|unit| self.head[unit] * hidden[unit]);
-            products.as_chunks::<8>().0.iter().fold([0.0; 8], add).iter().sum::<f32>() + self.head_bias
-        })
-    }
-}
-
-#[inline]
-fn add(sums: [f32; 8], values: &[f32; 8]) -> [f32; 8] {
-    std::array::from_fn(|lane| sums[lane] + values[lane])
-}
-
-/// ReLU of the affine map of two inputs.
-#[inline]
-fn hidden_layer(
-    rows: &[[f32; WIDTH]],
-    bias: &[f32; WIDTH],
-    inputs: impl Iterator<Item = [f32; 2]>,
-) -> [[f32; WIDTH]; 2] {
-    let bias: [[f32; 8]; WIDTH / 8] = std::array::from_fn(|block| std::array::from_fn(|unit| bias[8 * block + unit]));
-    let mut sums = [bias; 2];
-    for (row, inputs) in rows.iter().zip(inputs) {
-        for (sums, input) in sums.iter_mut().zip(inputs) {
-            for (sums, weights) in sums.iter_mut().zip(row.as_chunks::<8>().0) {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum = weight.mul_add(input, *sum);
-                }
+/// The pairs that hold features.
+pub(super) fn into_pairs(features: &[Lanes; FEATURES]) -> Pairs {
+    std::array::from_fn(|pair| {
+        let mut values = [[0; 2]; JUMPS];
+        for (member, (feature, unit)) in members(pair).into_iter().zip(units(pair)).enumerate() {
+            let Some(feature) = feature else { continue };
+            for (values, feature) in values.iter_mut().zip(features[feature]) {
+                values[member] = (feature / unit).round() as i16;
             }
         }
-    }
-    sums.map(|sums| {
-        let mut units = [0.0; WIDTH];
-        units.iter_mut().zip(sums.as_flattened()).for_each(|(unit, sum)| *unit = sum.max(0.0));
-        units
+        bytemuck::cast(values)
     })
 }
 
-impl OrbitModel {
-    /// The energies of pairs of a model with detailed balance.
-    pub fn interactions(&self) -> Option<&Interactions> {
-        self.interactions.as_ref()
-    }
-
-    fn activations(&self, environment: &Environment, features: &[Lanes; FEATURES]) -> [f32; JUMPS] {
-        let jumping = environment.targets();
-        let mut heights = [f32::INFINITY; JUMPS];
-        for (perceptron, species) in self.species.iter().zip(1..) {
-            let mut jumps = (0..JUMPS).filter(|&jump| jumping[jump] == species);
-            while let Some(first) = jumps.next() {
-                let second = jumps.next().unwrap_or(first);
-                [heights[first], heights[second]] = perceptron.heights(features, [first, second]);
+/// The features in pairs.
+#[inline]
+pub(super) fn pairs(environment: &Environment) -> Pairs {
+    let mut pairs = [i16x16::ZERO; PAIRS];
+    let (sites, bonds) = pairs.split_at_mut(SITE_ORBITS);
+    for shell in SHELLS.iter() {
+        let mut sums = [i8x32::ZERO; BLOCKS];
+        for (site, masks) in &shell.sites {
+            let point: i8x32 = bytemuck::cast([WHOLE[usize::from(environment.0[*site]) % SPECIES.len()]; 2 * JUMPS]);
+            for (sum, mask) in sums.iter_mut().zip(masks) {
+                *sum += point & *mask;
             }
         }
-        heights
-    }
-}
-
-impl Barriers for OrbitModel {
-    fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
-        let features = features(environment);
-        let Some(interactions) = &self.interactions else { return self.activations(environment, &features) };
-        let mut heights = self.activations(environment, &balance::symmetric(&features));
-        let (differences, jumping) = (balance::differences(environment, &features), environment.targets());
-        for (jump, height) in heights.iter_mut().enumerate().filter(|&(jump, _)| jumping[jump] != VACANCY) {
-            *height += 0.5 * interactions.change(&differences, jumping[jump], jump);
+        let sums: [i8x16; 2 * BLOCKS] = bytemuck::cast(sums);
+        for (&orbit, sums) in shell.orbits.iter().zip(sums) {
+            sites[orbit] = i16x16::from_i8x16(sums);
         }
-        heights
     }
+    let mut points = [[i16x16::ZERO; 2]; MOST_ENDS];
+    for ([point, turned], positions) in points.iter_mut().zip(&ENDS.positions) {
+        let mut both = [[0_i16; 2]; JUMPS];
+        for (both, &position) in both.iter_mut().zip(positions) {
+            let [x, y] = WHOLE[usize::from(environment.0[usize::from(position)]) % SPECIES.len()];
+            *both = [i16::from(x), i16::from(y)];
+        }
+        *point = bytemuck::cast(both);
+        let lanes: u32x8 = bytemuck::cast(both);
+        *turned = bytemuck::cast(lanes << 16 | lanes >> 16);
+    }
+    let (alike, mixed) = bonds.split_at_mut(MIXED - SITE_ORBITS);
+    for ((alike, mixed), orbit) in alike.iter_mut().zip(mixed).zip(&ENDS.orbits) {
+        let mut sum = i32x8::ZERO;
+        for &[first, second] in orbit {
+            let (first, [second, turned]) = (points[first][0], points[second]);
+            *alike += first * second;
+            sum += first.dot(turned);
+        }
+        *mixed = bytemuck::cast(sum);
+    }
+    pairs
 }
 
 #[cfg(test)]

@@ -7,14 +7,11 @@
 use super::{
     Alloy, Parameters, VacancyKmc,
     barriers::Barriers,
-    environment::{Environment, OFFSETS, SPECIES, VACANCY},
+    environment::{Environment, SPECIES, Sight, VACANCY},
 };
 use crate::{
     dynamics::{Dynamics, EvolveError, Until},
-    lattice::{
-        Lattice, Region, Window,
-        bcc::{self, Steps},
-    },
+    lattice::{Lattice, Region, Window, bcc},
     rng::{Purpose, Rng, stream},
 };
 use rand::{Rng as _, seq::SliceRandom};
@@ -100,17 +97,17 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
     let lattice = relabelled(alloy.configuration(bcc::shape(CELLS), order, rng), rng);
     let mut window = Window::closed(lattice.shape, super::environment::REACH);
     window.load(&lattice, [0; 3]);
-    let steps = Steps::new(&window, &OFFSETS);
+    let sight = Sight::new(&window);
     if kind != Kind::Annealed {
         let sites: Vec<usize> = window.sites_of(Region::BOX).collect();
         let drawn = rand::seq::index::sample(rng, sites.len(), VIEWS);
-        return Ok(drawn.into_iter().map(|number| Environment::gather(&window, &steps, sites[number])).collect());
+        return Ok(drawn.into_iter().map(|number| Environment::gather(&window, &sight, sites[number])).collect());
     }
     let mut kernel = VacancyKmc::default();
     let mut all = Vec::new();
     for _ in 0..VISITS {
         kernel.evolve(&alloy, &mut window, Until::Events(PAUSE), rng)?;
-        all.extend(kernel.rates().map(|(site, _)| Environment::gather(&window, &steps, site)));
+        all.extend(kernel.rates().map(|(site, _)| Environment::gather(&window, &sight, site)));
     }
     Ok(all)
 }
