@@ -4,6 +4,7 @@ mod common;
 
 use common::{command, small_input, succeeds};
 use std::{
+    fs::File,
     path::Path,
     process::{Command, Output},
     time::{Duration, Instant},
@@ -57,6 +58,26 @@ fn damaged_inputs_of_a_stage_are_refused_by_name_and_earlier_results_stay() {
     succeeds(0, &arguments("upsample", &input, &out));
     assert!(std::fs::read(&large).unwrap() == whole);
     succeeds(0, &arguments("evolve", &input, &out));
+}
+
+#[test]
+fn two_runs_do_not_make_the_same_stage_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    std::fs::create_dir(&out).unwrap();
+    let lock = File::create(out.join(".simulate.lock")).unwrap();
+    lock.lock().unwrap();
+    for ranks in [0, 2] {
+        let error = fails(command(ranks, &arguments("simulate", &input, &out)));
+        assert!(error.contains("another run is making the stage simulate"), "{error}");
+        assert!(!out.join("small.h5").exists());
+    }
+    drop(lock);
+    succeeds(0, &arguments("simulate", &input, &out));
+    let other = File::create(out.join(".simulate.lock")).unwrap();
+    other.lock().unwrap();
+    assert!(succeeds(0, &arguments("simulate", &input, &out)).contains("skipped"), "what is complete needs no lock");
 }
 
 #[test]

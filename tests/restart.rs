@@ -3,6 +3,7 @@
 mod common;
 
 use common::{small_input, succeeds, tessera};
+use std::path::Path;
 
 #[test]
 fn finished_stages_are_skipped_and_lost_files_are_made_again_alike() {
@@ -65,4 +66,23 @@ fn a_sweep_shares_stages_between_points_and_makes_one_report() {
     assert_eq!(joint["points"][1]["set"]["lattice.patch"], 8);
     assert!(joint["points"][0]["metrics"]["test_error"]["value"].is_number());
     assert!(out.join("patch=4/report.html").exists() && out.join("report.html").exists());
+}
+
+#[test]
+fn a_stage_is_made_anew_when_the_file_of_the_law_holds_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out, model) =
+        (folder.path().join("alloy.toml"), folder.path().join("run"), folder.path().join("model.safetensors"));
+    let text = include_str!("../inputs/nbmota_small.toml")
+        .replace("\"builtin\" ", &format!("{:?} ", model.to_str().unwrap()))
+        .replacen("interval = 200.0", "interval = 0.1", 1)
+        .replace("trajectories = 8", "trajectories = 2");
+    std::fs::write(&input, text).unwrap();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/systems/alloy");
+    let arguments = ["simulate", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1"];
+    std::fs::copy(models.join("builtin.safetensors"), &model).unwrap();
+    assert!(!succeeds(0, &arguments).contains("skipped"));
+    assert!(succeeds(0, &arguments).contains("skipped"));
+    std::fs::copy(models.join("balanced.safetensors"), &model).unwrap();
+    assert!(!succeeds(0, &arguments).contains("skipped"));
 }

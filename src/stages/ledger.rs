@@ -1,6 +1,6 @@
 //! `stages.json`: which stages of a run directory are complete, for which choices, and the checksums of their files.
 
-use super::{Context, Stage, StageError, checksum, context::write_whole};
+use super::{Context, Stage, StageError, checksum, context::write_whole, lock};
 use crate::{config::Input, dataset::Provenance, parallel::Ranks};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,10 +17,14 @@ struct Entry {
     files: BTreeMap<String, String>,
 }
 
-/// Hash of everything that determines the files of a stage: its own choices and those of the stages it reads.
+/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is read from,
+/// and those of the stages it reads.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
+    if let Some(file) = input.system.file().filter(|_| stage.needs().is_empty()) {
+        hasher.update(std::fs::read(file).unwrap_or_default());
+    }
     for need in stage.needs() {
         hasher.update(fingerprint(*need, input));
     }
@@ -52,6 +56,7 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
 /// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
 /// Rank 0 only.
 pub fn forget(context: &Context, stage: Stage) -> Result<(), StageError> {
+    let _lock = lock::ledger(&context.folder);
     let mut entries = read(&context.folder);
     entries.remove(stage.name()).map_or(Ok(()), |_| write(context, &entries))
 }
@@ -64,6 +69,7 @@ pub fn note(context: &Context, stage: Stage) -> Result<(), StageError> {
         files.insert(file, sum);
     }
     if context.leads() {
+        let _lock = lock::ledger(&context.folder);
         let mut entries = read(&context.folder);
         entries.insert(stage.name().into(), Entry { fingerprint: fingerprint(stage, context.input), files });
         write(context, &entries)?;
@@ -105,8 +111,9 @@ pub fn adopt(context: &Context, stage: Stage, other: &Path) -> bool {
         std::fs::remove_file(&target).ok();
         std::fs::hard_link(other.join(file), &target).is_ok()
     });
-    let (mut entries, mut theirs) = (read(&context.folder), read(other));
-    let Some(entry) = theirs.remove(stage.name()).filter(|_| linked) else { return false };
+    let Some(entry) = read(other).remove(stage.name()).filter(|_| linked) else { return false };
+    let _lock = lock::ledger(&context.folder);
+    let mut entries = read(&context.folder);
     entries.insert(stage.name().into(), entry);
     write(context, &entries).is_ok()
 }

@@ -17,6 +17,7 @@ mod evolve;
 mod finite_size;
 mod latent;
 mod ledger;
+mod lock;
 mod plan;
 mod predict;
 mod progress;
@@ -204,6 +205,16 @@ pub enum StageError {
         path: PathBuf,
         /// The stage that made it.
         maker: &'static str,
+    },
+    /// Another run makes the same stage.
+    #[error(
+        "another run is making the stage {stage} in {folder}: wait until it ends, or give this one a directory of its own (--out)"
+    )]
+    Busy {
+        /// The stage.
+        stage: &'static str,
+        /// The run directory.
+        folder: String,
     },
     /// A stage was asked for whose inputs are not there.
     #[error(

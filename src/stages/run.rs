@@ -1,8 +1,8 @@
 //! Runs stages in order, skips what is complete, and tells how long each took.
 
 use super::{
-    Context, Options, Stage, StageError, closure, evaluate, evolve, ledger, predict, report, simulate, sweep, train,
-    truth, upsample,
+    Context, Options, Stage, StageError, closure, evaluate, evolve, ledger, lock, predict, report, simulate, sweep,
+    train, truth, upsample,
 };
 use crate::{
     config::Point,
@@ -94,6 +94,7 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             0 => {
                 let start = Instant::now();
                 context.worked.set(0.0);
+                let _lock = if context.leads() { lock::stage(context, stage)? } else { None };
                 ledger::verify(context, stage)?;
                 if context.leads() {
                     ledger::forget(context, stage)?;

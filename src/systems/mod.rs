@@ -25,6 +25,7 @@ use crate::{
     rng::Rng,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::path::Path;
 
 /// A macroscopic observable of a system, intensive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -153,6 +154,14 @@ impl SystemInput {
     /// A sentence that says what is wrong and what to do.
     pub fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
         with_system!(self, system => starts_of(system, starts).and_then(|starts| system.check(&starts)))
+    }
+
+    /// The file that the law is read from, if it is.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Alloy(alloy) => alloy.file(),
+            _ => None,
+        }
     }
 
     /// Whether the system's dynamics can stop there.

@@ -77,6 +77,9 @@ pub enum BarrierError {
     },
 }
 
+/// Names of the models that ship with the program.
+pub const SHIPPED: [&str; 2] = ["builtin", "balanced"];
+
 /// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npy` and `.npz` hold the published network, `.safetensors` a fitted model).
 ///
 /// # Errors

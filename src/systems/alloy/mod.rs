@@ -36,7 +36,7 @@ use environment::{OFFSETS, VACANCY};
 use order::{PAIRS, PairCounts};
 use rand::{Rng as _, seq::SliceRandom};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// Boltzmann's constant in eV / K.
 pub const BOLTZMANN: f64 = 8.617_333e-5;
@@ -136,6 +136,12 @@ impl Alloy {
     /// The parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// The file of the model of the barriers; none for a model that ships with the program.
+    pub fn file(&self) -> Option<&Path> {
+        let name = self.parameters.barriers.as_str();
+        (!barriers::SHIPPED.contains(&name)).then_some(Path::new(name))
     }
 
     /// The model of the barriers.
