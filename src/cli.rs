@@ -145,7 +145,7 @@ struct Run {
     /// Ranks that share each large snapshot, and each trajectory of the direct simulation that is cut into tiles
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     ranks_per_snapshot: u32,
-    /// Seconds between checkpoints of a direct simulation that is cut into tiles
+    /// Seconds between checkpoints of a direct simulation; one that is not cut into tiles is kept at its records
     #[arg(long, default_value_t = 300.0)]
     checkpoint_seconds: f64,
     /// Where training and prediction run

@@ -7,7 +7,7 @@ use rand::Rng as _;
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tessera::rng::{Purpose, stream};
 
@@ -65,6 +65,46 @@ fn arguments<'a>(stage: &'a str, input: &'a str, out: &'a str, ranks: usize) -> 
     let fixed =
         [stage, input, "--out", out, "--threads", "1", "--checkpoint-seconds", "0.2", "--ranks-per-snapshot", team];
     fixed.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn an_exact_trajectory_goes_on_from_its_last_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.toml");
+    std::fs::write(&input, INPUT.replace("interval = 2.0", "interval = 100.0").replace("tile = 16", "")).unwrap();
+    let (input, reference) = (input.to_str().unwrap(), folder.path().join("reference"));
+    let out = folder.path().join("run");
+    let run = ["truth", input, "--threads", "1", "--checkpoint-seconds", "0", "--out"];
+    succeeds(0, &[&run[..], &[reference.to_str().unwrap()]].concat());
+    let arguments = [&run[..], &[out.to_str().unwrap()]].concat();
+    let unfinished = out.join("truth.checkpoints/0.unfinished");
+    let size = || std::fs::metadata(&unfinished).map_or(0, |file| file.len());
+    let mut before = 0;
+    for signal in ["-KILL", "-TERM"] {
+        let mut child = command(0, &arguments).stdout(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        while size() <= before && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        send(signal, &child.id().to_string());
+        let status = child.wait().unwrap();
+        assert!(signal == "-KILL" || status.code() == Some(EXIT_STOPPED), "{status}");
+        assert!(size() > before, "{signal}: it did not go on");
+        before = size();
+    }
+    assert!(!out.join("truth.h5").exists());
+    let mut damaged = std::fs::read(&unfinished).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    let copy = folder.path().join("copy");
+    std::fs::create_dir_all(copy.join("truth.checkpoints")).unwrap();
+    std::fs::write(copy.join("truth.checkpoints/0.unfinished"), damaged).unwrap();
+    let output = tessera(0, &[&run[..], &[copy.to_str().unwrap()]].concat());
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("damaged"));
+    succeeds(0, &arguments);
+    let bytes = |folder: &Path| std::fs::read(folder.join("truth.h5")).unwrap();
+    assert!(bytes(&out) == bytes(&reference) && bytes(&copy) == bytes(&reference));
+    assert!(!unfinished.exists());
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod stop;
 mod sweep;
 mod train;
 mod truth;
+mod unfinished;
 mod upsample;
 
 pub use context::{Context, Options};

@@ -12,6 +12,7 @@ use hdf5::H5Type;
 use ndarray::{ArrayView, IxDyn};
 
 /// Snapshots of one trajectory and the observables of each.
+#[derive(Default)]
 pub struct Trajectory<T> {
     /// Sites, snapshot after snapshot.
     pub sites: Vec<T>,
@@ -39,28 +40,36 @@ impl Records {
         self.records * self.shape.sites() * size_of::<S::Site>()
     }
 
-    /// Evolves a whole periodic system from `start` and records it.
+    /// Evolves a whole periodic system from `start`, or on from the last record of what was `begun`, and records it. `keep` sees
+    /// the trajectory so far, with its number of records, after every record.
     ///
     /// # Errors
-    /// When the kernel cannot evolve it.
+    /// When the kernel cannot evolve it, or `keep` says so.
     pub fn record<S: System>(
         &self,
         system: &S,
-        start: &Lattice<S::Site>,
+        start: Lattice<S::Site>,
+        begun: Trajectory<S::Site>,
         rng: &mut Rng,
         dynamics: &mut S::Dynamics,
+        mut keep: impl FnMut(&Trajectory<S::Site>, usize, &Rng) -> Result<(), StageError>,
     ) -> Result<Trajectory<S::Site>, StageError> {
-        let mut window = S::closed_window(start.shape);
-        window.load(start, [0; 3]);
-        let sites = Vec::with_capacity(self.records * start.shape.sites());
-        let mut trajectory = Trajectory { sites, observables: Vec::new() };
-        for record in 0..self.records {
+        let shape = start.shape;
+        let mut trajectory = begun;
+        let done = trajectory.sites.len() / shape.sites();
+        let last = trajectory.sites[done.saturating_sub(1) * shape.sites()..].to_vec();
+        let from = if done > 0 { Lattice::from_sites(shape, last) } else { start };
+        let mut window = S::closed_window(shape);
+        window.load(&from, [0; 3]);
+        trajectory.sites.reserve_exact((self.records - done) * shape.sites());
+        for record in done..self.records {
             let span = if record > 0 { self.interval } else { self.first };
             if span > 0.0 {
                 dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
             }
             trajectory.sites.extend(window.values_of(Region::BOX));
             trajectory.observables.extend(intensive(system, &window));
+            keep(&trajectory, record + 1, rng)?;
         }
         Ok(trajectory)
     }

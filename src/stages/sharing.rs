@@ -56,11 +56,15 @@ impl Work {
             let results = items
                 .clone()
                 .into_par_iter()
-                .map_init(&start, |memory, item| {
-                    (!stop.requested()).then(|| compute(memory, &loaded, item)).transpose()
+                .map_init(&start, |memory, item| match stop.requested() {
+                    true => Ok(None),
+                    false => match compute(memory, &loaded, item) {
+                        Err(StageError::Stopped) => Ok(None),
+                        result => result.map(Some),
+                    },
                 })
                 .collect::<Result<Vec<Option<T>>, StageError>>()?;
-            // What is complete before the first item that was not begun is kept.
+            // What is complete before the first item that was not finished is kept.
             let results: Vec<T> = results.into_iter().map_while(|result| result).collect();
             let written = items.start..items.start + results.len();
             progress.advance(written.len());

@@ -1,6 +1,10 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
-use super::{Context, Stage, StageError, conditions, records::Records, sharing::Work};
+use super::{
+    Context, Stage, StageError, conditions,
+    records::{Records, Trajectory},
+    sharing::Work,
+};
 use crate::{
     rng::{Purpose, stream},
     systems::System,
@@ -38,7 +42,8 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
             let item = [trajectory as u64, 0];
             let system = &system.under(context.input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
-            records.record(system, &start, &mut stream(seed, Purpose::SmallEvolve, item), dynamics)
+            let rng = &mut stream(seed, Purpose::SmallEvolve, item);
+            records.record(system, start, Trajectory::default(), rng, dynamics, |_, _, _| Ok(()))
         },
         |file, items, block| {
             let numbers = items.clone().map(|trajectory| context.input.condition_of(trajectory));

@@ -1,6 +1,6 @@
 //! Direct simulation of the large system from given starts, for comparison only (`truth.h5`).
 //!
-//! Without a tile each trajectory is one window, exact, and trajectories are shared out. With `truth.tile` the lattice
+//! Without a tile each trajectory is one window, exact, and trajectories are shared out; a long one is kept between its records. With `truth.tile` the lattice
 //! advances by coloured sweeps, and a team of ranks shares each trajectory.
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     records::{Records, shaped},
     run::say,
     sharing::{Teamwork, Work, complete, write_block},
+    unfinished::Unfinished,
 };
 use crate::{
     config::Input,
@@ -56,6 +57,10 @@ fn whole<S: System<Site: H5Type>>(
     records: &Records,
     file: &mut Writer,
 ) -> Result<(), StageError> {
+    let folder = context.path(CHECKPOINTS);
+    let fingerprint = context.provenance(Stage::Truth).fingerprint;
+    let seconds = context.options.checkpoint_seconds;
+    let unfinished = Unfinished { folder: &folder, fingerprint: &fingerprint, stop: &context.stop, seconds };
     Work {
         stage: Stage::Truth,
         unit: "trajectories",
@@ -71,14 +76,23 @@ fn whole<S: System<Site: H5Type>>(
             let mut rng = stream(context.input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(context.input, system, trajectory);
             let system = &system.under(context.input.truth_start(trajectory).0);
-            records.record(system, &start, &mut rng, dynamics)
+            let begun = unfinished.read(trajectory, S::OBSERVABLES.len(), &mut rng);
+            let mut last = Instant::now();
+            records.record(system, start, begun, &mut rng, dynamics, |so_far, records, rng| {
+                unfinished.keep(trajectory, so_far, records, rng, &mut last)
+            })
         },
         |file, items, block| {
             let numbers = items.clone().map(|trajectory| context.input.truth_start(trajectory).0);
             conditions::write(file, context.input, items.start, numbers)?;
             records.write::<S>(file, items.start, &block)
         },
-    )
+    )?;
+    context.world.barrier();
+    if context.leads() {
+        std::fs::remove_dir_all(folder).ok();
+    }
+    Ok(())
 }
 
 /// What the first rank of a team decides between sweeps.
