@@ -49,7 +49,7 @@ struct Geometry {
     /// Lower and upper side along each axis.
     sides: [[Side; 2]; 3],
     kind: Vec<Kind>,
-    /// Which rows have sites inside, and at which columns these lie in all of them.
+    /// Which rows have sites inside at all columns of a range, and the range.
     inside: (Vec<bool>, Range<u32>),
     /// For each padded site the site of the box that it stands for, or itself; empty for a window without copies.
     original: Vec<u32>,
@@ -319,18 +319,13 @@ impl Geometry {
     }
 }
 
-/// Which rows have sites inside, and the columns where they lie: the same in all of them, for the inside is a box.
+/// The first unbroken range of columns that lies inside, and in which rows all of it does.
 fn inside_of(kind: &[Kind], columns: usize) -> (Vec<bool>, Range<u32>) {
+    let first = kind.iter().position(|kind| *kind == Kind::Inside).map_or(0, |site| site % columns);
     let rows = kind.chunks_exact(columns);
-    let inside = |row: &[Kind]| -> Vec<u32> {
-        (0..).zip(row).filter(|(_, kind)| **kind == Kind::Inside).map(|(column, _)| column).collect()
-    };
-    let range = rows
-        .clone()
-        .map(inside)
-        .find(|columns| !columns.is_empty())
-        .map_or(0..0, |columns| columns[0]..columns[columns.len() - 1] + 1);
-    (rows.map(|row| row.contains(&Kind::Inside)).collect(), range)
+    let unbroken = |row: &[Kind]| row[first..].iter().take_while(|kind| **kind == Kind::Inside).count();
+    let length = rows.clone().map(unbroken).find(|length| *length > 0).unwrap_or(0);
+    (rows.map(|row| length > 0 && unbroken(row) >= length).collect(), first as u32..(first + length) as u32)
 }
 
 /// The position in the box, along one axis, that a padded position stands for; outside the box for surroundings.
