@@ -16,14 +16,11 @@ impl LatticePalette {
         Self::of(&[(1, [244, 236, 220], "spin up"), (-1, [31, 62, 99], "spin down")])
     }
 
-    /// Vacancy and the three species of the alloy (0 to 3).
-    pub fn alloy() -> Self {
-        Self::of(&[
-            (0, [255, 255, 255], "vacancy"),
-            (1, [44, 85, 138], "Nb"),
-            (2, [226, 143, 65], "Mo"),
-            (3, [92, 163, 132], "Ta"),
-        ])
+    /// Species 0, 1, ... by their names, the first one white; at most six.
+    pub fn species(names: &[&str]) -> Self {
+        const COLOURS: [[u8; 3]; 6] =
+            [[255, 255, 255], [44, 85, 138], [226, 143, 65], [92, 163, 132], [170, 60, 80], [120, 100, 160]];
+        Self((0..).zip(COLOURS).zip(names).map(|((value, colour), name)| (value, colour, (*name).to_owned())).collect())
     }
 
     /// A palette from (value, red-green-blue, name).

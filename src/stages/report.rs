@@ -194,21 +194,38 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
             caption: "One snapshot of the small system at each level of the hierarchy.".into(),
             look_for: "no blocks left after LocalRelax.".into(),
             images,
-            palette: S::Feature::SPINS.then(LatticePalette::spins),
+            palette: palette::<S>(),
         }));
     }
     Ok(section)
 }
 
-/// Spins in two colours; of fields the first channel, from its least to its greatest value.
+/// Colours of a system's sites, if they have names.
+fn palette<S: System<Feature: Feature>>() -> Option<LatticePalette> {
+    match S::SPECIES {
+        [] => S::Feature::SPINS.then(LatticePalette::spins),
+        names => Some(LatticePalette::species(names)),
+    }
+}
+
+/// One layer of the lattice: spins and species in colours of their own; of fields the first channel, from its least to its
+/// greatest value.
 fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) -> Result<LatticeImage, StageError> {
     let [depth, rows, columns] = lattice.shape.0;
-    let label = format!("{step}, {:?}", lattice.shape.used());
-    let values = S::features(&lattice.sites).into_iter().take(lattice.shape.sites()).map(Feature::value).collect();
-    let sites = Array2::from_shape_vec((depth * rows, columns), values).expect("one value a site");
-    if S::Feature::SPINS {
-        let spins = sites.mapv(|value: f64| value as i32);
-        return Ok(LatticeImage::new(label, spins.view(), &LatticePalette::spins())?);
+    let (plane, layer) = (rows * columns, depth / 2);
+    let mut label = format!("{step}, {:?}", lattice.shape.used());
+    if depth > 1 {
+        label += &format!(", layer {layer}");
+    }
+    let features = S::features(&lattice.sites[layer * plane..][..plane]);
+    let channel = |number: usize| features[number * plane..][..plane].iter().map(|&feature| feature.value());
+    let mut values: Vec<f64> = channel(0).collect();
+    for number in (1..S::CHANNELS).filter(|_| !S::SPECIES.is_empty()) {
+        values.iter_mut().zip(channel(number)).for_each(|(value, present)| *value += (number + 1) as f64 * present);
+    }
+    let sites = Array2::from_shape_vec((rows, columns), values).expect("one value a site");
+    if let Some(palette) = palette::<S>() {
+        return Ok(LatticeImage::new(label, sites.mapv(|value| value as i32).view(), &palette)?);
     }
     let least = sites.iter().copied().fold(f64::INFINITY, f64::min);
     let most = sites.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -69,6 +69,9 @@ pub trait System: Law + Clone + Send {
     /// Features a site.
     const CHANNELS: usize;
 
+    /// Names of a site's values where each but the first is a channel that is 1 or 0; none where channels are other numbers.
+    const SPECIES: &'static [&'static str] = &[];
+
     /// The features of sites, `[channel, site]`.
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
 

@@ -255,6 +255,7 @@ impl System for Alloy {
 
     type Feature = f32;
     const CHANNELS: usize = 3;
+    const SPECIES: &'static [&'static str] = &environment::SPECIES;
 
     /// For each species 1 where it sits, else 0.
     fn features(sites: &[u8]) -> Vec<f32> {
