@@ -252,7 +252,7 @@ fn alloy(barriers: impl Barriers + 'static, temperature: f64, sites_per_vacancy:
     let parameters = Parameters {
         temperature: temperature.into(),
         sites_per_vacancy,
-        reference_barrier: 1.0,
+        reference_barrier: 1.0.into(),
         ..Parameters::default()
     };
     Alloy::with_barriers(parameters, Arc::new(barriers))
