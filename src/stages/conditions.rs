@@ -82,7 +82,7 @@ pub fn label(input: &Input, number: usize) -> String {
     input.system.conditions().get(number).map_or_else(String::new, |condition| format!("at {condition}"))
 }
 
-/// The unit of time of a family's member where it is known: `, unit 0.0928 s`.
+/// The unit of time of a family's member where it is known: `, unit 0.09321 s`.
 pub fn unit_label(input: &Input, number: usize) -> String {
     let known = input.system.seconds(number).filter(|_| !input.system.conditions().is_empty());
     known.map_or_else(String::new, |seconds| format!(", unit {} s", measured(seconds, None)))

@@ -105,14 +105,12 @@ impl Scales {
 
     /// Takes the strength of the noise under each condition from the pairs of all ranks, if they have conditions.
     pub fn with_strength(mut self, ranks: &dyn Ranks, pairs: &Pairs) -> Self {
-        let square = |row: usize| {
-            let terms = pairs.increment.row(row).into_iter().zip(&self.diffusion).map(|(&q, unit)| f64::from(q) / unit);
-            let noise = self.covariance_factor * f64::from(pairs.dt[row]) * self.components() as f64;
-            terms.map(|term| term * term).sum::<f64>() / noise
-        };
         self.strength = pairs.condition.as_ref().and_then(|condition| {
-            let pairs = condition.iter().enumerate().map(|(row, &condition)| (f64::from(condition), square(row)));
-            Strength::over(ranks, pairs)
+            let rows = self.packed_rows(pairs, 0..pairs.dt.len());
+            let pair = |row: &[f64]| (0..self.components()).map(|i| [row[i], row[self.components() + i]]).collect();
+            let rows = rows.chunks_exact(self.columns()).map(pair);
+            let pairs: Vec<_> = condition.iter().map(|&condition| f64::from(condition)).zip(rows).collect();
+            Strength::over(ranks, &pairs)
         });
         self
     }
