@@ -174,7 +174,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         let input = TrainInput {
             epochs: 14,
             batch: 512,
-            plateau_patience: 1,
+            decay: 0.8,
             learning_rate: 4e-3,
             threads: 1,
             ..TrainInput::default()
