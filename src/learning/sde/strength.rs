@@ -122,7 +122,7 @@ mod tests {
         let expected =
             [(200.0, LEAST), (300.0, LEAST), (600.0, 0.01), (750.0, 0.03_f64.sqrt()), (900.0, 3.0), (2e3, 3.0)];
         let conditions = Tensor::from_slice(&expected.map(|(condition, _)| condition)).view([-1, 1]);
-        let found = strength.tensors(|values| Tensor::from_slice(values)).under(&conditions);
+        let found = strength.tensors(Tensor::from_slice).under(&conditions);
         for (row, (condition, expected)) in expected.into_iter().enumerate() {
             assert!((strength.at(condition) / expected - 1.0).abs() < 1e-9, "{condition}");
             assert!((found.double_value(&[row as i64, 0]) / expected - 1.0).abs() < 1e-9, "{condition}");
