@@ -18,9 +18,9 @@ use tessera::{
     rng::{Purpose, Rng, stream},
     sampling::{PartialEvolution, Surroundings},
     systems::{
-        System,
+        Condition, System,
         alloy::{
-            Alloy, BOLTZMANN, Parameters, VacancyKmc,
+            ATTEMPT_RATE, Alloy, BOLTZMANN, Parameters, VacancyKmc,
             balance::SHELLS,
             barriers::{self, Barriers},
             configuration,
@@ -252,7 +252,7 @@ fn alloy(barriers: impl Barriers + 'static, temperature: f64, sites_per_vacancy:
     let parameters = Parameters {
         temperature: temperature.into(),
         sites_per_vacancy,
-        reference_barrier: 1.0,
+        reference_barrier: 1.0.into(),
         ..Parameters::default()
     };
     Alloy::with_barriers(parameters, Arc::new(barriers))
@@ -616,6 +616,36 @@ fn counts_follow_the_composition_and_order_fills_the_sublattices() {
     let cowley = pairs(&ordered).warren_cowley(atoms(&ordered));
     assert!(order[3] < -2.5 && order[4] > 2.5, "B2 order has few Mo-Mo and many Mo-Ta neighbours: {order:?}");
     assert!((cowley[3] - 1.0).abs() < 0.05 && cowley[4] < -0.7, "{cowley:?}");
+}
+
+/// Each member of a family has a unit of time of its own; rates a second are those of the barrier alone.
+#[test]
+fn members_of_a_family_jump_at_the_rate_of_their_temperature_in_units_of_their_own() {
+    let temperatures = [2000.0, 700.0, 300.0];
+    let family = |reference: Condition| {
+        Alloy::with_barriers(
+            Parameters {
+                temperature: Condition::Several(temperatures.to_vec()),
+                reference_barrier: reference,
+                ..Parameters::default()
+            },
+            Arc::new(PairEnergy),
+        )
+    };
+    let units = Condition::Several(vec![1.9, 1.74, 1.38]);
+    let (own, common) = (family(units.clone()), family(1.5.into()));
+    own.check(&[]).unwrap();
+    for (number, temperature) in temperatures.into_iter().enumerate() {
+        let expected = ATTEMPT_RATE * (-1.25 / (BOLTZMANN * temperature)).exp();
+        for member in [own.under(number), common.under(number)] {
+            let found = member.rate(1.25) / member.seconds().unwrap();
+            assert!((found / expected - 1.0).abs() < 1e-6, "{temperature} K: {found} a second, not {expected}");
+        }
+        assert_eq!(own.under(number).parameters().reference_barrier, units.member(number));
+    }
+    let short = family(Condition::Several(vec![1.9, 1.7])).check(&[]).unwrap_err();
+    assert!(short.contains("lists 2 numbers") && short.contains("temperature lists 3"), "{short}");
+    assert!(family(Condition::Several(vec![1.9, f64::NAN, 1.7])).check(&[]).unwrap_err().contains("NaN"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One data set and one model for a family of systems: Ising spins at several temperatures.
+//! One data set and one model for a family of systems: Ising spins at several temperatures, alloys with units of time of their own.
 
 mod common;
 
@@ -87,4 +87,56 @@ fn one_model_of_several_temperatures_predicts_each() {
         last = truth;
     }
     assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("start -0.5 at 2.5"));
+}
+
+const ALLOY: &str = r#"
+seed = 5
+[system.alloy]
+temperature = [2000.0, 600.0]
+reference_barrier = [1.2, 1.5]
+sites_per_vacancy = 128
+[lattice]
+patch = 4
+large = 8
+[simulate]
+trajectories = 4
+snapshots = 3
+interval = 2.0
+[upsample]
+relax = { time = 0.1 }
+shuffled = 3
+[evolve]
+until = { time = 1.0 }
+patches = 2
+[closure]
+encoder = "none"
+[predict]
+step = 1.0
+[truth]
+starts = [0.0]
+trajectories = 2
+interval = 2.0
+records = 3
+"#;
+
+#[test]
+fn files_of_a_family_of_alloys_hold_the_unit_of_time_of_every_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("alloys.toml");
+    fs::write(&input, ALLOY).unwrap();
+    let out = folder.path().join("run");
+    for stage in ["simulate", "upsample", "evolve", "closure", "truth"] {
+        succeeds(0, &[stage, input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1"]);
+    }
+    let unit = |temperature: f64| {
+        let reference = if temperature == 600.0 { 1.5 } else { 1.2 };
+        (reference / (8.617_333e-5 * temperature)).exp() / 1e13
+    };
+    for file in ["small.h5", "large.h5", "pairs.h5", "latent.h5", "truth.h5"] {
+        let temperatures: Vec<f64> = dataset(&out, file, "condition");
+        let units: Vec<f64> = dataset(&out, file, "time_unit");
+        assert!(temperatures.contains(&600.0) && temperatures.contains(&2000.0), "{file}");
+        let right = |(&temperature, &found): (&f64, &f64)| (found / unit(temperature) - 1.0).abs() < 1e-12;
+        assert!(units.len() == temperatures.len() && temperatures.iter().zip(&units).all(right), "{file}: {units:?}");
+    }
 }

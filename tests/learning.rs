@@ -96,8 +96,7 @@ fn several_ranks_follow_the_curve_of_one() {
     let curve = |size: usize| -> Vec<(Vec<f64>, Vec<f64>)> {
         on_ranks(size, |ranks| {
             let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
-            let (z, increment, dt) = pairs.select(&own);
-            let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
+            let own = pairs.rows(&own);
             let run = Run::new(1, ranks, Device::Cpu);
             let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
@@ -117,8 +116,7 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
     let input = TrainInput { epochs: 3, batch: 500, ..Default::default() };
     let errors: Vec<LearningError> = on_ranks(2, |ranks| {
         let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
-        let (z, increment, dt) = pairs.select(&own);
-        let own = Pairs { z, increment, dt, trajectory: pairs.trajectory.select(Axis(0), &own), condition: None };
+        let own = pairs.rows(&own);
         // Before the eleventh step; the wishes of other ranks do not count.
         let asked = std::cell::Cell::new(0);
         let stop = || {

@@ -26,6 +26,11 @@ impl Factor {
         }
     }
 
+    /// L times a number a sample, `[samples, 1]`.
+    pub fn scaled(self, numbers: &Tensor) -> Self {
+        Self { diagonal: self.diagonal * numbers, lower: self.lower.map(|lower| lower * numbers) }
+    }
+
     /// L x for vectors x, `[samples, d]`.
     pub fn times(&self, vectors: &Tensor) -> Tensor {
         match &self.lower {

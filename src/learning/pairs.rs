@@ -81,20 +81,15 @@ impl Pairs {
         pairs
     }
 
-    fn rows(&self, rows: &[usize]) -> Self {
-        let (z, increment, dt) = self.select(rows);
+    /// Some of the pairs.
+    pub fn rows(&self, rows: &[usize]) -> Self {
         Self {
-            z,
-            increment,
-            dt,
+            z: self.z.select(Axis(0), rows),
+            increment: self.increment.select(Axis(0), rows),
+            dt: self.dt.select(Axis(0), rows),
             trajectory: self.trajectory.select(Axis(0), rows),
             condition: self.condition.as_ref().map(|condition| condition.select(Axis(0), rows)),
         }
-    }
-
-    /// States, increments and times of some rows.
-    pub fn select(&self, rows: &[usize]) -> (Array2<f32>, Array2<f32>, Array1<f32>) {
-        (self.z.select(Axis(0), rows), self.increment.select(Axis(0), rows), self.dt.select(Axis(0), rows))
     }
 }
 

@@ -57,16 +57,24 @@ pub fn split(
 
 /// All trajectories of all ranks, in order.
 fn trajectories(trajectory: ArrayView1<u32>, ranks: &dyn Ranks) -> Vec<u32> {
-    let sorted = |mut values: Vec<u32>| {
-        values.sort_unstable();
+    distinct(trajectory.iter().map(|&number| f64::from(number)), ranks)
+        .into_iter()
+        .map(|number| number as u32)
+        .collect()
+}
+
+/// The distinct values of all ranks, rising.
+pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64> {
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
         values.dedup();
         values
     };
-    let own = sorted(trajectory.to_vec());
+    let own = sorted(values.collect());
     let counts = ranks.gather(own.len() as f64);
     let first = counts[..ranks.rank()].iter().sum::<f64>() as usize;
     let mut slots = vec![0.0; counts.iter().sum::<f64>() as usize];
-    slots[first..first + own.len()].iter_mut().zip(&own).for_each(|(slot, value)| *slot = f64::from(*value));
+    slots[first..first + own.len()].copy_from_slice(&own);
     total_over(ranks, &mut slots);
-    sorted(slots.into_iter().map(|value| value as u32).collect())
+    sorted(slots)
 }

@@ -190,11 +190,11 @@ pub fn fit(
     let own = |samples: &[usize]| -> Vec<usize> {
         samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
     };
-    let (z, increment, dt) = pairs.select(&own(&rows));
-    let scales = Scales::over(run.ranks, z.view(), increment.view(), dt.view(), covariance_factor)
-        .with_condition(run.ranks, pairs.condition.as_ref());
-    let held_dt = pairs.select(&own(&held)).2;
-    let offsets = [scales.offset(run.ranks, dt.view()), scales.offset(run.ranks, held_dt.view())];
+    let known = pairs.rows(&own(&rows));
+    let scales = Scales::over(run.ranks, known.z.view(), known.increment.view(), known.dt.view(), covariance_factor)
+        .with_condition(run.ranks, pairs.condition.as_ref())
+        .with_strength(run.ranks, &known);
+    let offsets = [&known, &pairs.rows(&own(&held))].map(|part| scales.offset(run.ranks, part));
     let packed = scales.pack(pairs, kind, device);
 
     let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());

@@ -104,10 +104,7 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
         file.declare::<f64>(Field { name, axes, extents, unit: "1", meaning })?;
     }
     let first = share.start * drawn;
-    if !input.system.conditions().is_empty() {
-        let conditions = pairs.read_items::<f64>("condition", first..share.end * drawn)?;
-        file.write("condition", first, conditions.view())?;
-    }
+    conditions::copy(&pairs, &file, input, first..share.end * drawn)?;
     file.write("state", first, states.view())?;
     file.write("increment", first, ours.view())?;
     file.write("increment_baseline", first, baseline.view())?;

@@ -6,7 +6,7 @@ use crate::{
         Metrics,
         distributions::{common_edges, density},
     },
-    report::{Axis, Block, Colour, Figure, Section, Series, SmallMultiples},
+    report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
     systems::{Observable, System, with_system},
 };
 use ndarray::{Array2, ArrayView2, ArrayView3, concatenate};
@@ -36,6 +36,7 @@ pub fn distributions(
                 "the line through the points.",
             ),
         ));
+        section = section.with(Block::Table(under_each_condition(context, metrics, observables)));
     }
     for (component, observable) in observables.iter().enumerate() {
         let panel = |condition, title: &str| {
@@ -137,6 +138,35 @@ fn histograms(
         }
     }
     figure
+}
+
+/// The same means as a table, with the unit of time, and how far from standing still both are.
+fn under_each_condition(context: &Context, metrics: &Metrics, observables: &[Observable]) -> Table {
+    let (input, system) = (context.input, &context.input.system);
+    let span = input.truth.interval * (input.truth.records - 1) as f64;
+    let symbols: Vec<&str> = observables.iter().map(|observable| observable.symbol).collect();
+    let heads = [&[conditions::NAME, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
+    let mut table = Table::new(format!("Equilibrium under each {}", conditions::NAME), &heads).described(
+        format!(
+            "Means over the last {:.0} %, with one standard error. Change: the largest, over the observables, between the two halves \
+             of that part. Deviation: mean distance of ours from the truth.",
+            100.0 * input.evaluate.equilibrium
+        ),
+        "equal rows; where the change is well above the errors, neither is in equilibrium, and both are compared at equal times.",
+    );
+    for (number, &condition) in system.conditions().iter().enumerate() {
+        let at = conditions::suffix(input, number);
+        let cell = |name: String| metrics.get(&name).cloned().map_or(Cell::Empty, Cell::Metric);
+        for (quantity, label) in [("_truth", "truth"), ("", "ours")] {
+            let time = system.seconds(number).map_or(Cell::Empty, |seconds| Cell::Number(span * seconds));
+            let means = observables.iter().map(|found| cell(format!("equilibrium_{}{quantity}{at}", found.name)));
+            let deviation = if quantity.is_empty() { cell(format!("equilibrium_deviation{at}")) } else { Cell::Empty };
+            let change = cell(format!("equilibrium_change{quantity}{at}"));
+            let first = [Cell::Number(condition), time, label.into()];
+            table = table.row(first.into_iter().chain(means).chain([change, deviation]).collect());
+        }
+    }
+    table
 }
 
 /// Equilibrium means of truth and of our models against the condition of a family of systems.

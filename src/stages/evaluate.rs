@@ -15,7 +15,7 @@ use crate::{
     systems::{Observable, System},
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, concatenate, s};
+use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView3, Axis, concatenate, s};
 
 /// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
 /// gives the errors then, which are right where a part is longer than the memory of the system.
@@ -157,6 +157,7 @@ fn equilibria(
     let (choices, seed) = (context.input.evaluate, context.input.seed);
     let conditions = context.input.system.conditions().len().max(1);
     let at = conditions::suffix(context.input, condition);
+    let mut changes = [0.0_f64; 2];
     for (component, observable) in observables.iter().enumerate() {
         let (name, unit) = (observable.name, observable.unit);
         let sign = context.input.system.mirror().map_or(1.0, |signs| signs[component]);
@@ -172,9 +173,11 @@ fn equilibria(
         }
         let (mut means, mut spreads, mut wasserstein, mut kolmogorov) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        changes[0] = changes[0].max(change(&[&truth]).abs());
+        let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
+        changes[1] = changes[1].max(change(&samples.iter().collect::<Vec<_>>()).abs());
         let law = with_mirror_image(truth, sign);
-        for model in models.outer_iter() {
-            let predicted = sample(model);
+        for predicted in samples {
             let [mean, spread] = mean_and_spread(&predicted, unit);
             means.push(mean);
             spreads.push(spread);
@@ -193,6 +196,22 @@ fn equilibria(
             metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
         }
     }
+    let [of_truth, of_models] = changes.map(|change| Metric::exact(change, observables.len(), "1"));
+    if suffix.is_empty() {
+        metrics.insert(format!("equilibrium_change_truth{at}"), of_truth);
+    }
+    metrics.insert(format!("equilibrium_change{suffix}{at}"), of_models);
+}
+
+/// Mean over the later half of all times less that over the earlier one; trajectories that diverge are left out.
+fn change(samples: &[&Array2<f64>]) -> f64 {
+    let half = |row: ArrayView1<f64>| {
+        let (early, late) = row.split_at(Axis(0), row.len() / 2);
+        late.mean().unwrap_or(f64::NAN) - early.mean().unwrap_or(f64::NAN)
+    };
+    let rows = samples.iter().flat_map(|sample| sample.rows());
+    let changes: Vec<f64> = rows.map(half).filter(|change| change.is_finite()).collect();
+    changes.iter().sum::<f64>() / changes.len().max(1) as f64
 }
 
 /// Trajectories, each followed in time by its mirror image, which has the same law: the way to know a distribution between
@@ -255,17 +274,23 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
 
 /// Mean over observables and conditions of the distance of a model's equilibrium mean from that of the truth.
 fn deviation(metrics: &mut Metrics, input: &Input, observables: &[Observable], suffix: &str) {
-    let mut distances = Vec::new();
+    let mean =
+        |distances: &[f64]| Metric::exact(distances.iter().sum::<f64>() / distances.len() as f64, distances.len(), "1");
+    let mut all = Vec::new();
     for condition in 0..input.system.conditions().len().max(1) {
         let at = conditions::suffix(input, condition);
         let value = |name: String| metrics.get(&name).map(|metric| metric.value);
-        distances.extend(observables.iter().filter_map(|Observable { name, .. }| {
+        let distances = observables.iter().filter_map(|Observable { name, .. }| {
             let found = value(format!("equilibrium_{name}{suffix}{at}"))?;
             Some((found - value(format!("equilibrium_{name}_truth{at}"))?).abs())
-        }));
+        });
+        let distances: Vec<f64> = distances.collect();
+        if !at.is_empty() {
+            metrics.insert(format!("equilibrium_deviation{suffix}{at}"), mean(&distances));
+        }
+        all.extend(distances);
     }
-    let mean = distances.iter().sum::<f64>() / distances.len() as f64;
-    metrics.insert(format!("equilibrium_deviation{suffix}"), Metric::exact(mean, distances.len(), "1"));
+    metrics.insert(format!("equilibrium_deviation{suffix}"), mean(&all));
 }
 
 /// Mean and standard deviation over trajectories and times, with errors between trajectories or parts of them. Trajectories that
@@ -293,6 +318,14 @@ fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_grows_changes_between_its_halves() {
+        let growing = Array2::from_shape_fn((2, 100), |(_, time)| 0.02 * time as f64);
+        let lost = Array2::from_elem((1, 100), f64::NAN);
+        assert!((change(&[&growing, &lost]) - 1.0).abs() < 1e-12);
+        assert_eq!(change(&[&Array2::ones((3, 7))]), 0.0);
+    }
 
     #[test]
     fn few_trajectories_get_their_errors_from_their_parts() {

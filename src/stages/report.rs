@@ -148,6 +148,7 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
         .map(|group| {
             let (condition, start) = input.truth_start(group * input.truth.trajectories);
             format!("start {} {}", input.truth.starts[start], conditions::label(input, condition)).trim_end().to_owned()
+                + &conditions::unit_label(input, condition)
         })
         .collect();
     let of_each = S::OBSERVABLES.iter().enumerate().map(|(component, observable)| {

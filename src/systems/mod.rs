@@ -103,6 +103,11 @@ pub trait System: Law + Clone + Send {
     /// A sentence that says what is wrong and what to do.
     fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
 
+    /// The unit of the law's time in s, which may differ between members of a family; none where it has none.
+    fn seconds(&self) -> Option<f64> {
+        None
+    }
+
     /// The conditions of a family of systems that share one data set, such as their temperatures; none for one system.
     fn conditions(&self) -> &[f64] {
         &[]
@@ -181,6 +186,11 @@ impl SystemInput {
     /// The conditions of a family of systems; none for one system.
     pub fn conditions(&self) -> &[f64] {
         with_system!(self, system => system.conditions())
+    }
+
+    /// The unit of time in s under condition number `condition`; none where it has none.
+    pub fn seconds(&self, condition: usize) -> Option<f64> {
+        with_system!(self, system => system.under(condition).seconds())
     }
 
     /// Signs of the observables under a symmetry of the law; `None` without one.

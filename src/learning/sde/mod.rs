@@ -2,7 +2,8 @@
 //!
 //! Drift and diffusion are networks in standardised units, so that any latent state is learned equally well:
 //! inputs (z - centre) / spread; diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
-//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q. The scales are part of the model: raw values go in and out.
+//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q; in a family both times the [`Strength`] under the condition.
+//! The scales are part of the model: raw values go in and out.
 //!
 //! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
 
@@ -11,12 +12,14 @@ mod diffusion;
 mod mlp;
 mod onsager;
 mod scales;
+mod strength;
 
 pub use diffusion::{Diffusion, DiffusionKind};
 pub(crate) use diffusion::{FLOOR, SHIFT};
 pub use mlp::MlpDrift;
 pub use onsager::OnsagerDrift;
 pub use scales::Scales;
+pub use strength::Strength;
 
 use super::{
     Activation, LearningError, Mirror,
@@ -226,9 +229,14 @@ impl Sde {
 
     fn fields_of_networks(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let states = self.tensors.standardise(z);
+        let strength = self.tensors.strength.as_ref().zip(condition).map(|(strength, raw)| strength.under(raw));
         let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
         let (drift, factor) = self.networks.forward(self.parameters.leaves(), &states, condition.as_ref());
-        (drift * &self.tensors.drift, self.tensors.scale_factor(factor))
+        let (drift, factor) = (drift * &self.tensors.drift, self.tensors.scale_factor(factor));
+        match strength {
+            Some(strength) => (drift * &strength, factor.scaled(&strength)),
+            None => (drift, factor),
+        }
     }
 
     /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).

@@ -1,5 +1,6 @@
 //! Units of the latent state and of its drift and diffusion, taken from the training pairs.
 
+use super::{Strength, strength::StrengthTensors};
 use crate::{
     learning::{Mirror, Pairs, descent::total_over, likelihood::Factor, mirror::MirrorTensors},
     parallel::Ranks,
@@ -27,6 +28,9 @@ pub struct Scales {
     /// Least condition and range of the conditions; `None` for a model without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<[f64; 2]>,
+    /// Noise under each condition over that of all pairs; `None` for a model without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
     /// A symmetry that drift and diffusion have; `None` for a model without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
@@ -74,7 +78,17 @@ impl Scales {
             })
             .collect();
         let drift = diffusion.iter().map(|unit| unit * (covariance_factor / time).sqrt()).collect();
-        Self { centre, spread, diffusion, drift, time, covariance_factor, condition: None, mirror: None }
+        Self {
+            centre,
+            spread,
+            diffusion,
+            drift,
+            time,
+            covariance_factor,
+            condition: None,
+            strength: None,
+            mirror: None,
+        }
     }
 
     /// Takes the range of the conditions of all ranks, if they have any.
@@ -89,6 +103,24 @@ impl Scales {
         self
     }
 
+    /// Takes the strength of the noise under each condition from the pairs of all ranks, if they have conditions.
+    pub fn with_strength(mut self, ranks: &dyn Ranks, pairs: &Pairs) -> Self {
+        self.strength = pairs.condition.as_ref().and_then(|condition| {
+            let rows = self.packed_rows(pairs, 0..pairs.dt.len());
+            let pair = |row: &[f64]| (0..self.components()).map(|i| [row[i], row[self.components() + i]]).collect();
+            let rows = rows.chunks_exact(self.columns()).map(pair);
+            let pairs: Vec<_> = condition.iter().map(|&condition| f64::from(condition)).zip(rows).collect();
+            Strength::over(ranks, &pairs)
+        });
+        self
+    }
+
+    /// The strength of the noise under the condition of a pair.
+    fn strength_of(&self, pairs: &Pairs, row: usize) -> f64 {
+        let known = self.strength.as_ref().zip(pairs.condition.as_ref());
+        known.map_or(1.0, |(strength, condition)| strength.at(f64::from(condition[row])))
+    }
+
     /// Number of latent components.
     pub fn components(&self) -> usize {
         self.centre.len()
@@ -96,8 +128,10 @@ impl Scales {
 
     /// Mean over the samples of all ranks of what the loss in raw units has on top of the loss in these units: log det of
     /// the units and of lambda dt.
-    pub fn offset(&self, ranks: &dyn Ranks, dt: ArrayView1<f32>) -> f64 {
-        let mut sums = [dt.iter().map(|&dt| f64::from(dt).ln()).sum::<f64>(), dt.len() as f64];
+    pub fn offset(&self, ranks: &dyn Ranks, pairs: &Pairs) -> f64 {
+        let count = pairs.dt.len();
+        let term = |row| f64::from(pairs.dt[row]).ln() + 2.0 * self.strength_of(pairs, row).ln();
+        let mut sums = [(0..count).map(term).sum::<f64>(), count as f64];
         total_over(ranks, &mut sums);
         let time = sums[0] / sums[1].max(1.0);
         let units: f64 = self.diffusion.iter().map(|unit| 2.0 * unit.ln()).sum();
@@ -127,7 +161,7 @@ impl Scales {
         let mut rows = Vec::with_capacity(block.len() * self.columns());
         for row in block {
             let (z, q, dt) = (pairs.z.row(row), pairs.increment.row(row), f64::from(pairs.dt[row]));
-            let noise = (self.covariance_factor * dt).sqrt();
+            let noise = (self.covariance_factor * dt).sqrt() * self.strength_of(pairs, row);
             let states = z.iter().zip(&self.centre).zip(&self.spread);
             rows.extend(states.map(|((&z, centre), spread)| (f64::from(z) - centre) / spread));
             rows.extend(q.iter().zip(&self.diffusion).map(|(&q, unit)| f64::from(q) / (unit * noise)));
@@ -149,6 +183,7 @@ impl Scales {
             drift: row(&self.drift),
             diagonal: row(&self.diffusion),
             lower: row(&lower),
+            strength: self.strength.as_ref().map(|strength| strength.tensors(row)),
             mirror: self.mirror.as_ref().map(|mirror| mirror.tensors(kind, device)),
         }
     }
@@ -161,6 +196,7 @@ pub(super) struct ScaleTensors {
     pub drift: Tensor,
     diagonal: Tensor,
     lower: Tensor,
+    pub strength: Option<StrengthTensors>,
     pub mirror: Option<MirrorTensors>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A vacancy exchanges places with one of its eight nearest neighbours, never with another vacancy, at the rate
 //! k0 exp(-E / k_B T), k0 = 1e13 / s; the barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of
-//! time is exp(E_ref / k_B T) / k0, so that a few units are a jump at every temperature; E_ref = 0 gives units of 0.1 ps.
+//! time is exp(E_ref / k_B T) / k0, so that a unit holds some jumps at every temperature; E_ref = 0 gives units of 0.1 ps.
 //! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
 
 pub mod balance;
@@ -59,9 +59,11 @@ pub struct Parameters {
     /// Sites for each vacancy.
     #[serde(default = "sites_per_vacancy")]
     pub sites_per_vacancy: usize,
-    /// E_ref of the unit of time in eV.
+    /// E_ref of the unit of time in eV; a list holds one for each temperature, because vacancies pass lower barriers the
+    /// colder they are. A model learned from a family has, between its temperatures, the unit of a barrier on the line
+    /// between theirs.
     #[serde(default = "reference_barrier")]
-    pub reference_barrier: f64,
+    pub reference_barrier: Condition,
 }
 
 fn builtin() -> String {
@@ -76,8 +78,8 @@ fn sites_per_vacancy() -> usize {
     1024
 }
 
-fn reference_barrier() -> f64 {
-    1.2
+fn reference_barrier() -> Condition {
+    1.2.into()
 }
 
 impl Default for Parameters {
@@ -101,6 +103,8 @@ pub struct Alloy {
     barriers: Arc<dyn Barriers>,
     /// k_B T in eV.
     thermal_energy: f64,
+    /// E_ref in eV, of a family that of its first temperature.
+    reference_barrier: f64,
     /// Where in the box of the window the only vacancy sits that jumps, to begin with; all jump when absent.
     alone: Option<[usize; 3]>,
 }
@@ -130,7 +134,8 @@ impl Alloy {
     /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
     pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
         let thermal_energy = BOLTZMANN * parameters.temperature.value();
-        Self { parameters, barriers, thermal_energy, alone: None }
+        let reference_barrier = parameters.reference_barrier.value();
+        Self { parameters, barriers, thermal_energy, reference_barrier, alone: None }
     }
 
     /// The parameters.
@@ -149,14 +154,9 @@ impl Alloy {
         &self.barriers
     }
 
-    /// The unit of time in s.
-    pub fn time_unit(&self) -> f64 {
-        (self.parameters.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE
-    }
-
     /// Rate of a jump over a barrier in eV, per unit of time.
     pub fn rate(&self, barrier: f32) -> f64 {
-        ((self.parameters.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
+        ((self.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
     }
 
     /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike, the
@@ -330,10 +330,23 @@ impl System for Alloy {
         if *sites_per_vacancy < 2 {
             return Err(format!("system.alloy.sites_per_vacancy is {sites_per_vacancy}; it must be at least 2"));
         }
-        if !reference_barrier.is_finite() {
-            return Err(format!("system.alloy.reference_barrier is {reference_barrier}; it must be a finite number"));
+        let barriers = reference_barrier.all();
+        if let Some(barrier) = barriers.iter().find(|barrier| !barrier.is_finite()) {
+            return Err(format!("system.alloy.reference_barrier is {barrier}; it must be a finite number"));
+        }
+        if matches!(reference_barrier, Condition::Several(_)) && barriers.len() != temperature.family().len() {
+            return Err(format!(
+                "system.alloy.reference_barrier lists {} numbers, but system.alloy.temperature lists {}; give one for each \
+                 temperature, or one number for all",
+                barriers.len(),
+                temperature.family().len()
+            ));
         }
         Ok(())
+    }
+
+    fn seconds(&self) -> Option<f64> {
+        Some((self.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE)
     }
 
     fn conditions(&self) -> &[f64] {
@@ -342,6 +355,8 @@ impl System for Alloy {
 
     fn under(&self, condition: usize) -> Self {
         let temperature = self.parameters.temperature.member(condition);
-        Self::with_barriers(Parameters { temperature, ..self.parameters.clone() }, self.barriers.clone())
+        let reference_barrier = self.parameters.reference_barrier.member(condition);
+        let parameters = Parameters { temperature, reference_barrier, ..self.parameters.clone() };
+        Self::with_barriers(parameters, self.barriers.clone())
     }
 }
