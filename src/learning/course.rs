@@ -118,7 +118,9 @@ pub(super) fn optimise<'a>(
                 return Err(keeper.explain(descent.diverged(epoch, last, validation_loss, learning_rate)));
             }
         }
-        course.plateau.observe(validation_loss);
+        if train.decay == 1.0 {
+            course.plateau.observe(validation_loss);
+        }
         if validation_loss < course.best_loss {
             (course.best_loss, course.best) = (validation_loss, descent.parameters.snapshot());
         }

@@ -52,10 +52,11 @@ pub struct TrainInput {
     pub batch: usize,
     /// First learning rate.
     pub learning_rate: f64,
-    /// Factor on the learning rate after every epoch. Where noise hides the drift, only small last steps find it.
+    /// Factor on the learning rate after every epoch; below 1 it is the whole schedule and the plateau does nothing. Where noise
+    /// hides the drift an epoch gains less than a plateau can tell from none, and many large steps come before small last ones.
     #[serde(skip_serializing_if = "is_one")]
     pub decay: f64,
-    /// Factor on the learning rate when the validation loss stalls.
+    /// Factor on the learning rate when the validation loss stalls, without `decay`.
     pub plateau_factor: f64,
     /// Epochs without improvement before that.
     pub plateau_patience: usize,

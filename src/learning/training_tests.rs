@@ -66,12 +66,24 @@ fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
 
 /// As [`training`], until `stop` says so, with a look at the losses after every `look_every` steps.
 fn watched(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool, look_every: usize) -> (Trained, String) {
+    scheduled(&INPUT, path, identity, end, stop, look_every)
+}
+
+/// As [`watched`], with other choices.
+fn scheduled(
+    input: &TrainInput,
+    path: &Path,
+    identity: &str,
+    end: usize,
+    stop: &dyn Fn() -> bool,
+    look_every: usize,
+) -> (Trained, String) {
     let data: Vec<f32> = (0..SAMPLES).flat_map(|row| [row as f32 / 30.0 - 1.0, (row as f32).sin()]).collect();
     let data = [Tensor::from_slice(&data).view([SAMPLES as i64, 2])];
     let mut layout = Layout::default();
     layout.linear("line", 1, 1, 1.0);
     let parameters = Parameters::draw(layout, 1, 0, Kind::Float, Device::Cpu);
-    let optimiser = AdamW::new(parameters.flat(), INPUT.weight_decay, INPUT.gradient_clip);
+    let optimiser = AdamW::new(parameters.flat(), input.weight_decay, input.gradient_clip);
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
     let mut descent = Descent::new(objective, parameters, optimiser, rows, 1, &Alone);
@@ -81,7 +93,7 @@ fn watched(path: &Path, identity: &str, end: usize, stop: &dyn Fn() -> bool, loo
     let say = |text: &str| said.borrow_mut().push_str(text);
     let checkpoint = Some(Checkpoint { path, identity, say: &say });
     let run = Run { checkpoint, stop: Some(stop), ..Run::new(1, &Alone, Device::Cpu) };
-    let result = optimise(&mut descent, &samples, &INPUT, &run, &mut |_| ())
+    let result = optimise(&mut descent, &samples, input, &run, &mut |_| ())
         .map(|records| (vector(descent.parameters.flat()), records));
     drop(descent);
     (result, said.into_inner())
@@ -131,6 +143,16 @@ fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
         assert!(said.contains(&format!("epoch {}, batch {}", steps / 5, steps % 5)), "{said}");
         assert_eq!(weights, resumed, "stopped after {steps} steps");
         assert_eq!(curve(&records), curve(&again), "stopped after {steps} steps");
+    }
+}
+
+#[test]
+fn a_decay_is_the_whole_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = TrainInput { decay: 0.5, plateau_patience: 0, ..INPUT };
+    let (result, _) = scheduled(&input, &folder.path().join("line.checkpoint"), "decay", usize::MAX, &|| false, 1);
+    for record in result.unwrap().1 {
+        assert_eq!(record.learning_rate, input.learning_rate * input.decay.powi(record.epoch as i32));
     }
 }
 

@@ -21,6 +21,9 @@ const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
 /// Highest degree of the polynomials in T that the slope of the Binder cumulant is taken from.
 const DEGREE: usize = 2;
 
+/// Ending of exponents that leave the smallest side out, where corrections to the power laws are largest.
+const WITHOUT_SMALLEST: &str = "_without_smallest";
+
 /// <|M|>, chi and U of one size at one temperature.
 struct Magnet {
     side: f64,
@@ -44,9 +47,11 @@ impl AgainstSide {
         self.errors.push(error);
     }
 
-    fn fit(&self) -> Option<PowerLaw> {
+    /// The power law through the sides from number `first` on.
+    fn fit(&self, first: usize) -> Option<PowerLaw> {
+        let [sides, values, errors] = [&self.sides, &self.values, &self.errors].map(|all| all.get(first..));
         let known = self.errors.iter().all(|error| *error > 0.0);
-        power_law_fit(&self.sides, &self.values, known.then_some(&self.errors[..])).ok()
+        power_law_fit(sides?, values?, errors.filter(|_| known)).ok()
     }
 }
 
@@ -71,16 +76,16 @@ pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)
                 series = series.with_band(&against.errors);
             }
             figures[number] = figures[number].clone().with(series);
-            let Some(fit) = against.fit() else { continue };
+            for (first, ending) in [(0, ""), (1, WITHOUT_SMALLEST)] {
+                if let Some(fit) = against.fit(first) {
+                    let (name, value, error) = exponent(number, fit.slope);
+                    let metric = Metric::new(value, Some(error), against.sides.len() - first, "1");
+                    exponents.insert(format!("{name}{ending}{suffix}"), metric);
+                }
+            }
+            let Some(fit) = against.fit(0) else { continue };
             let ends = against.sides.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &side| (a.min(side), b.max(side)));
             figures[number] = figures[number].clone().with(Series::power_law("", colour, &fit, ends.0, ends.1));
-            let (slope, error) = fit.slope;
-            let (name, value, error) = match number {
-                0 => ("beta_over_nu", -slope, error),
-                1 => ("gamma_over_nu", slope, error),
-                _ => ("nu", slope.recip(), error / (slope * slope)),
-            };
-            exponents.insert(format!("{name}{suffix}"), Metric::new(value, Some(error), against.sides.len(), "1"));
         }
         for (number, power) in [EXACT[0], -EXACT[1]].into_iter().enumerate() {
             let curves = curves(&magnets, number, power);
@@ -98,6 +103,15 @@ pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)
     let figures = figures.into_iter().chain(collapses).filter(|figure| !figure.series.is_empty());
     let section = figures.map(Block::Figure).fold(Section::new("Finite-size scaling"), Section::with);
     Some((exponents, section))
+}
+
+/// Name, value and error of the exponent that a quantity's slope against the side gives.
+fn exponent(number: usize, (slope, error): (f64, f64)) -> (&'static str, f64, f64) {
+    match number {
+        0 => ("beta_over_nu", -slope, error),
+        1 => ("gamma_over_nu", slope, error),
+        _ => ("nu", slope.recip(), error / (slope * slope)),
+    }
 }
 
 /// The points of the sweep that are magnets; `None` for fewer than two sizes.
@@ -168,4 +182,22 @@ fn curves(magnets: &[Magnet], number: usize, power: f64) -> Vec<ScaledCurve> {
         curve
     };
     sides(magnets).into_iter().map(curve).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exponent_without_the_smallest_side_does_not_see_it() {
+        let mut against = AgainstSide::default();
+        for side in [16.0_f64, 32.0, 64.0] {
+            let correction = if side < 20.0 { 0.9 } else { 1.0 };
+            against.push(side, correction * side.powf(1.75), 0.01);
+        }
+        let gamma = |first| against.fit(first).map(|fit| exponent(1, fit.slope).1);
+        assert!((gamma(1).unwrap() - 1.75).abs() < 1e-9);
+        assert!(gamma(0).unwrap() > 1.76);
+        assert_eq!(gamma(2), None);
+    }
 }

@@ -31,13 +31,26 @@ pub fn join(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> 
     write_whole(&base.join("report.html"), &page(points, &labels, &all, panels, (fits, section), name).html()?)
 }
 
-/// The beginnings of labels, as short as tells the points apart.
+/// The parts of labels that tell the points apart, from the front; a part that goes with those before it is left out.
 fn titles(labels: &[String]) -> Vec<String> {
-    let parts =
-        |count| labels.iter().map(|label| label.split(',').take(count).collect::<Vec<_>>().join(", ")).collect();
+    if let [label] = labels {
+        return vec![label.replace(',', ", ")];
+    }
+    let told_apart = |titles: &[String]| titles.iter().collect::<HashSet<_>>().len();
     let most = labels.iter().map(|label| label.split(',').count()).max().unwrap_or(0);
-    let distinct = |titles: &Vec<String>| titles.iter().collect::<HashSet<_>>().len() == labels.len();
-    (1..=most).map(parts).find(distinct).unwrap_or_else(|| labels.to_vec())
+    let mut titles = vec![String::new(); labels.len()];
+    for number in 0..most {
+        let longer = |(title, label): (&String, &String)| match label.split(',').nth(number) {
+            Some(part) if title.is_empty() => part.to_owned(),
+            Some(part) => format!("{title}, {part}"),
+            None => title.clone(),
+        };
+        let longer: Vec<String> = titles.iter().zip(labels).map(longer).collect();
+        if told_apart(&longer) > told_apart(&titles) {
+            titles = longer;
+        }
+    }
+    titles
 }
 
 /// Tables of a sweep: title, caption, what to look for, metrics. Those that no point has are left out.
@@ -207,6 +220,9 @@ mod tests {
         let labels = ["side=16,time=1,step=2", "side=32,time=1,step=2", "side=32,time=4,step=2"].map(str::to_owned);
         assert_eq!(titles(&labels), ["side=16, time=1", "side=32, time=1", "side=32, time=4"]);
         assert_eq!(titles(&labels[..2]), ["side=16", "side=32"]);
+        let labels = ["patch=64,epochs=9,small=64", "patch=64,epochs=9,small=16", "patch=16,epochs=5,small=64"];
+        let short = ["patch=64, small=64", "patch=64, small=16", "patch=16, small=64"];
+        assert_eq!(titles(&labels.map(str::to_owned)), short);
         assert_eq!(titles(&[String::new()]), [""]);
     }
 }
