@@ -150,7 +150,7 @@ fn member(temperature: f64) -> [f64; 3] {
 
 #[test]
 fn families_of_equations_are_recovered_between_their_conditions() {
-    const COUNT: usize = 100_000;
+    const COUNT: usize = 200_000;
     let mut rng = stream(5, Purpose::Bench, [0, 0]);
     let temperatures: Vec<f64> = (0..COUNT).map(|_| 300.0 + 100.0 * f64::from(rng.random_range(0..10))).collect();
     let z = Array2::from_shape_simple_fn((COUNT, 1), || 4.0 * rng.random::<f32>() - 1.5);
@@ -173,7 +173,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
     for drift in [DriftKind::Mlp, DriftKind::Onsager] {
         let input = TrainInput {
             epochs: 20,
-            batch: 512,
+            batch: 1024,
             decay: 0.85,
             learning_rate: 4e-3,
             threads: 1,
