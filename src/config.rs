@@ -215,6 +215,9 @@ pub struct TruthInput {
     /// Time that a tile evolves in fixed surroundings, a whole part of `interval`; chosen by the system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<f64>,
+    /// Conditions of the system that no data are made under: the model is learned from the others and predicts these too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<f64>,
 }
 
 /// Choices of the evaluation.
@@ -330,9 +333,20 @@ impl Input {
         (group / self.truth.starts.len(), group % self.truth.starts.len())
     }
 
-    /// Condition (by number) of a training trajectory, small or shuffled: they take the conditions in turn.
+    /// Whether the data hold condition number `condition`.
+    pub fn is_seen(&self, condition: usize) -> bool {
+        self.system.conditions().get(condition).is_none_or(|condition| !self.truth.unseen.contains(condition))
+    }
+
+    /// Numbers of the conditions that the data hold.
+    pub fn seen(&self) -> Vec<usize> {
+        (0..self.system.conditions().len().max(1)).filter(|&condition| self.is_seen(condition)).collect()
+    }
+
+    /// Condition (by number) of a training trajectory, small or shuffled: they take those of the data in turn.
     pub fn condition_of(&self, trajectory: usize) -> usize {
-        trajectory % self.system.conditions().len().max(1)
+        let seen = self.seen();
+        seen[trajectory % seen.len()]
     }
 
     /// lambda of our loss.

@@ -71,6 +71,14 @@ fn one_model_of_several_temperatures_predicts_each() {
     let truth: Vec<f64> = dataset(&out, "truth.h5", "condition");
     assert!(truth.iter().enumerate().all(|(item, &condition)| condition == temperatures[item / 20]));
 
+    // The model predicts a temperature that it was not learned from, without new data or training.
+    let more = INPUT.replace("[2.5, 3.0, 4.0]", "[2.5, 3.0, 3.4, 4.0]").replace("[truth]", "[truth]\nunseen = [3.4]");
+    fs::write(&input, more).unwrap();
+    let said = succeeds(0, &["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2"]);
+    for stage in ["simulate", "upsample", "evolve", "closure", "train"] {
+        assert!(said.lines().any(|line| line.starts_with(stage) && line.contains("skipped")), "{stage}: {said}");
+    }
+
     let metrics: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(out.join("metrics.json")).unwrap()).unwrap();
     let value = |name: String| {
@@ -78,7 +86,7 @@ fn one_model_of_several_temperatures_predicts_each() {
         (metric["value"].as_f64().unwrap_or_else(|| panic!("no metric {name}")), metric["std_error"].as_f64().unwrap())
     };
     let mut last = f64::INFINITY;
-    for temperature in ["2.5", "3", "4"] {
+    for temperature in ["2.5", "3", "3.4", "4"] {
         let (truth, truth_error) = value(format!("equilibrium_magnetisation_truth_at_{temperature}"));
         let (found, error) = value(format!("equilibrium_magnetisation_at_{temperature}"));
         println!("T = {temperature}: M = {truth:.4} +- {truth_error:.4}, learned {found:.4} +- {error:.4}");
@@ -86,7 +94,8 @@ fn one_model_of_several_temperatures_predicts_each() {
         assert!(truth < last, "colder spins are more magnetic");
         last = truth;
     }
-    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("start -0.5 at 2.5"));
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("start -0.5 at 2.5") && page.contains("start -0.5 at 3.4, not in the data"));
 }
 
 const ALLOY: &str = r#"

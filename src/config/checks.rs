@@ -108,7 +108,17 @@ impl Input {
                 return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
             }
         }
-        let conditions = self.system.conditions().len();
+        let all = self.system.conditions();
+        if let Some(unknown) = self.truth.unseen.iter().find(|unseen| !all.contains(unseen)) {
+            return Err(format!(
+                "truth.unseen names {unknown}, which is none of the system's conditions {all:?}; add it to their list, or take it \
+                 out here"
+            ));
+        }
+        let conditions = self.seen().len();
+        if conditions == 0 {
+            return Err("truth.unseen names all conditions of the system; leave some to learn from".into());
+        }
         if conditions > self.simulate.trajectories {
             return Err(format!(
                 "simulate.trajectories is {}, but the system has {conditions} conditions, which trajectories take in turn; make \

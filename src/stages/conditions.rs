@@ -77,9 +77,10 @@ pub fn suffix(input: &Input, number: usize) -> String {
     input.system.conditions().get(number).map_or_else(String::new, |condition| format!("_at_{condition}"))
 }
 
-/// What names a condition in figures: `at 2.5`; nothing for a single system.
+/// What names a condition in figures: `at 2.5`, `at 3.4, not in the data`; nothing for a single system.
 pub fn label(input: &Input, number: usize) -> String {
-    input.system.conditions().get(number).map_or_else(String::new, |condition| format!("at {condition}"))
+    let unseen = if input.is_seen(number) { "" } else { ", not in the data" };
+    input.system.conditions().get(number).map_or_else(String::new, |condition| format!("at {condition}{unseen}"))
 }
 
 /// The unit of time of a family's member where it is known: `, unit 0.09321 s`.

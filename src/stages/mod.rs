@@ -140,7 +140,10 @@ impl Stage {
     fn choices(self, input: &Input) -> Value {
         let system = json!([input.seed, input.system]);
         match self {
-            Self::Simulate => json!([system, input.small_shape().0, input.simulate]),
+            Self::Simulate => {
+                let data = json!([input.seed, input.system.members(&input.seen())]);
+                json!([data, input.small_shape().0, input.simulate])
+            }
             Self::Upsample => json!([input.lattice, input.upsample]),
             Self::Evolve => json!(input.evolve),
             Self::Closure => json!(input.closure),

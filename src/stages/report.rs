@@ -25,6 +25,7 @@ use crate::{
 };
 use hdf5::H5Type;
 use ndarray::{Array2, ArrayD};
+use serde_json::{Value, json};
 
 /// Runs the stage.
 ///
@@ -49,11 +50,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         ),
         subtitle: format!(
             "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
-            serde_json::to_string(&input.system)
-                .unwrap_or_default()
-                .replace(['{', '}', '"'], "")
-                .replace(':', " ")
-                .replace(',', ", "),
+            brief(&json!(input.system)),
             input.patch_shape().used(),
             input.large_shape().used(),
             input.patches(),
@@ -168,8 +165,8 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
-    // The first trajectory is under the first condition.
-    let system = &system.under(0);
+    // The first trajectory is under the first condition of the data.
+    let system = &system.under(input.condition_of(0));
     let small = Reader::open(&context.path("small.h5"))?;
     let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
@@ -199,6 +196,26 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         }));
     }
     Ok(section)
+}
+
+/// A value in few words: numbers to four places, of long lists the ends.
+fn brief(value: &Value) -> String {
+    let all = |values: &[Value]| values.iter().map(brief).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Object(entries) => {
+            entries.iter().map(|(name, value)| format!("{name} {}", brief(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(values) if values.len() > 4 => {
+            format!("{} to {} ({} values)", brief(&values[0]), brief(&values[values.len() - 1]), values.len())
+        }
+        Value::Array(values) => format!("[{}]", all(values)),
+        Value::Number(number) => match number.as_f64() {
+            Some(number) if number.abs() >= 1e-3 => ((number * 1e4).round() / 1e4).to_string(),
+            _ => number.to_string(),
+        },
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Colours of a system's sites, if they have names.
@@ -231,4 +248,15 @@ fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) ->
     let least = sites.iter().copied().fold(f64::INFINITY, f64::min);
     let most = sites.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Ok(LatticeImage::field(label, sites.view(), (least, if most > least { most } else { least + 1.0 }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_said_in_few_words() {
+        let system = json!({"alloy": {"temperature": [3000.0, 2000.0, 900.0, 800.0, 300.0], "share": [1.0 / 3.0], "small": 1e-5}});
+        assert_eq!(brief(&system), "alloy temperature 3000 to 300 (5 values), share [0.3333], small 1e-5");
+    }
 }

@@ -39,6 +39,14 @@ impl Condition {
     pub fn member(&self, number: usize) -> Self {
         self.family().get(number).map_or_else(|| self.clone(), |&value| Self::One(value))
     }
+
+    /// Some members of a family as a family of their own; a single system stays.
+    pub fn members(&self, numbers: &[usize]) -> Self {
+        match self {
+            Self::One(value) => Self::One(*value),
+            Self::Several(values) => Self::Several(numbers.iter().map(|&number| values[number]).collect()),
+        }
+    }
 }
 
 impl From<f64> for Condition {

@@ -188,6 +188,17 @@ impl SystemInput {
         with_system!(self, system => system.conditions())
     }
 
+    /// The family of some of the members.
+    pub fn members(&self, numbers: &[usize]) -> Self {
+        match self {
+            Self::Ising(ising) => {
+                Self::Ising(Ising { temperature: ising.temperature.members(numbers), ..ising.clone() })
+            }
+            Self::Alloy(alloy) => Self::Alloy(alloy.members(numbers)),
+            single => single.clone(),
+        }
+    }
+
     /// The unit of time in s under condition number `condition`; none where it has none.
     pub fn seconds(&self, condition: usize) -> Option<f64> {
         with_system!(self, system => system.under(condition).seconds())

@@ -143,6 +143,14 @@ impl Alloy {
         &self.parameters
     }
 
+    /// The family of some of the temperatures.
+    pub fn members(&self, numbers: &[usize]) -> Self {
+        let temperature = self.parameters.temperature.members(numbers);
+        let reference_barrier = self.parameters.reference_barrier.members(numbers);
+        let parameters = Parameters { temperature, reference_barrier, ..self.parameters.clone() };
+        Self::with_barriers(parameters, self.barriers.clone())
+    }
+
     /// The file of the model of the barriers; none for a model that ships with the program.
     pub fn file(&self) -> Option<&Path> {
         let name = self.parameters.barriers.as_str();
