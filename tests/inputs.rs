@@ -38,6 +38,7 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("patch = 8\nlarge = 16", "patch = 5\nlarge = 10", &["side (5) must be even"]),
     ("patch = 8\nlarge = 16", "patch = 7\nlarge = 16", &["multiple of lattice.patch = 7"]),
     ("records = 6", "records = 6\nside = 12", &["truth.side is 12"]),
+    ("records = 6", "records = 6\nunseen = [3.0]", &["truth.unseen names 3", "add it to their list"]),
     ("records = 6", "records = 6\nside = 32\ntile = 32", &["truth.tile is 32"]),
     ("trajectories = 12", "trajectories = 0", &["simulate.trajectories"]),
     ("relax = { time = 0.5 }", "relax = { time = 0.0 }", &["upsample.relax.time is 0"]),

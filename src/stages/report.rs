@@ -210,8 +210,9 @@ fn brief(value: &Value) -> String {
         }
         Value::Array(values) => format!("[{}]", all(values)),
         Value::Number(number) => match number.as_f64() {
-            Some(number) if number.abs() >= 1e-3 => ((number * 1e4).round() / 1e4).to_string(),
-            _ => number.to_string(),
+            Some(number) if number == 0.0 || number.abs() >= 1e-3 => ((number * 1e4).round() / 1e4).to_string(),
+            Some(number) => format!("{number:e}"),
+            None => number.to_string(),
         },
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn parameters_are_said_in_few_words() {
-        let system = json!({"alloy": {"temperature": [3000.0, 2000.0, 900.0, 800.0, 300.0], "share": [1.0 / 3.0], "small": 1e-5}});
-        assert_eq!(brief(&system), "alloy temperature 3000 to 300 (5 values), share [0.3333], small 1e-5");
+        let system = json!({"alloy": {"temperature": [3000.0, 2000.0, 900.0, 800.0, 300.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0}});
+        assert_eq!(brief(&system), "alloy temperature 3000 to 300 (5 values), share [0.3333], small 1e-5, field 0");
     }
 }
