@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn parameters_are_said_in_few_words() {
-        let system = json!({"alloy": {"temperature": [3000.0, 2000.0, 900.0, 800.0, 300.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0}});
-        assert_eq!(brief(&system), "alloy temperature 3000 to 300 (5 values), share [0.3333], small 1e-5, field 0");
+        let parameters = json!({"temperature": [30.0, 20.0, 9.0, 8.0, 3.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0});
+        let system = json!({"alloy": parameters});
+        assert_eq!(brief(&system), "alloy temperature 30 to 3 (5 values), share [0.3333], small 1e-5, field 0");
     }
 }
