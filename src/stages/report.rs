@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn parameters_are_said_in_few_words() {
-        let parameters = json!({"temperature": [30.0, 20.0, 9.0, 8.0, 3.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0});
+        let parameters =
+            json!({"temperature": [30.0, 20.0, 9.0, 8.0, 3.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0});
         let system = json!({"alloy": parameters});
         assert_eq!(brief(&system), "alloy temperature 30 to 3 (5 values), share [0.3333], small 1e-5, field 0");
     }
