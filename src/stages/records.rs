@@ -41,7 +41,7 @@ impl Records {
     }
 
     /// Evolves a whole periodic system from `start`, or on from the last record of what was `begun`, and records it. `keep` sees
-    /// the trajectory so far, with its number of records, after every record.
+    /// the trajectory so far after every record.
     ///
     /// # Errors
     /// When the kernel cannot evolve it, or `keep` says so.
@@ -52,7 +52,7 @@ impl Records {
         begun: Trajectory<S::Site>,
         rng: &mut Rng,
         dynamics: &mut S::Dynamics,
-        mut keep: impl FnMut(&Trajectory<S::Site>, usize, &Rng) -> Result<(), StageError>,
+        mut keep: impl FnMut(&Trajectory<S::Site>, &Rng) -> Result<(), StageError>,
     ) -> Result<Trajectory<S::Site>, StageError> {
         let shape = start.shape;
         let mut trajectory = begun;
@@ -69,7 +69,7 @@ impl Records {
             }
             trajectory.sites.extend(window.values_of(Region::BOX));
             trajectory.observables.extend(intensive(system, &window));
-            keep(&trajectory, record + 1, rng)?;
+            keep(&trajectory, rng)?;
         }
         Ok(trajectory)
     }

@@ -43,7 +43,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
             let system = &system.under(context.input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             let rng = &mut stream(seed, Purpose::SmallEvolve, item);
-            records.record(system, start, Trajectory::default(), rng, dynamics, |_, _, _| Ok(()))
+            records.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))
         },
         |file, items, block| {
             let numbers = items.clone().map(|trajectory| context.input.condition_of(trajectory));

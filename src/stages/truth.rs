@@ -1,7 +1,7 @@
 //! Direct simulation of the large system from given starts, for comparison only (`truth.h5`).
 //!
-//! Without a tile each trajectory is one window, exact, and trajectories are shared out; a long one is kept between its records. With `truth.tile` the lattice
-//! advances by coloured sweeps, and a team of ranks shares each trajectory.
+//! Without a tile each trajectory is one window, exact, and trajectories are shared out; a long one is kept between its records.
+//! With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
 
 use super::{
     Context, Stage, StageError,
@@ -76,10 +76,10 @@ fn whole<S: System<Site: H5Type>>(
             let mut rng = stream(context.input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(context.input, system, trajectory);
             let system = &system.under(context.input.truth_start(trajectory).0);
-            let begun = unfinished.read(trajectory, S::OBSERVABLES.len(), &mut rng);
+            let begun = unfinished.read(trajectory, &mut rng);
             let mut last = Instant::now();
-            records.record(system, start, begun, &mut rng, dynamics, |so_far, records, rng| {
-                unfinished.keep(trajectory, so_far, records, rng, &mut last)
+            records.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
+                unfinished.keep(trajectory, so_far, rng, &mut last)
             })
         },
         |file, items, block| {

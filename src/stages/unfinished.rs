@@ -1,7 +1,7 @@
 //! The beginning of a long exact trajectory, kept between its records: a stop or a kill loses little of it.
 //!
-//! One file a trajectory: the SHA-256 of what follows; the fingerprint of the input; number of the trajectory, records so far and
-//! place in the random stream (two words); observables; sites. It is replaced as a whole.
+//! One file a trajectory: the SHA-256 of what follows; that of the stage's fingerprint; number of the trajectory, how many observables
+//! follow and the place in the random stream (two words); observables; sites. It is replaced as a whole.
 
 use super::{StageError, records::Trajectory, stop::Stop};
 use crate::rng::Rng;
@@ -37,33 +37,27 @@ impl Unfinished<'_> {
         Sha256::digest(self.fingerprint.as_bytes()).into()
     }
 
-    /// What is kept of a trajectory with `observables` numbers a record, and the generator set to go on from there; nothing when
-    /// there is no file, or it is not whole or of another input.
-    pub fn read<T: Pod + Default>(&self, trajectory: usize, observables: usize, rng: &mut Rng) -> Trajectory<T> {
+    /// What is kept of a trajectory, and the generator set to go on from there; nothing when there is no file, or it is not whole
+    /// or of another input.
+    pub fn read<T: Pod + Default>(&self, trajectory: usize, rng: &mut Rng) -> Trajectory<T> {
         let Ok(bytes) = std::fs::read(self.path(trajectory)) else { return Trajectory::default() };
-        let parsed = self.parse(&bytes, trajectory, observables, rng);
+        let parsed = self.parse(&bytes, trajectory, rng);
         parsed.unwrap_or_else(|| {
             eprintln!("tessera: {} is damaged or of another input; it is not used", self.path(trajectory).display());
             Trajectory::default()
         })
     }
 
-    fn parse<T: Pod + Default>(
-        &self,
-        bytes: &[u8],
-        trajectory: usize,
-        observables: usize,
-        rng: &mut Rng,
-    ) -> Option<Trajectory<T>> {
+    fn parse<T: Pod>(&self, bytes: &[u8], trajectory: usize, rng: &mut Rng) -> Option<Trajectory<T>> {
         let (sum, rest) = bytes.split_at_checked(SUM)?;
         let (head, body) = rest.split_at_checked(HEAD)?;
         let (owner, words) = head.split_at(SUM);
-        let [number, records, high, low]: [u64; 4] = bytemuck::pod_collect_to_vec(words).try_into().ok()?;
+        let [number, observables, high, low]: [u64; 4] = bytemuck::pod_collect_to_vec(words).try_into().ok()?;
         let whole = Sha256::digest(rest).as_slice() == sum;
         if !whole || owner != self.owner() || number != trajectory as u64 {
             return None;
         }
-        let (observed, sites) = body.split_at_checked(records as usize * observables * size_of::<f64>())?;
+        let (observed, sites) = body.split_at_checked(observables as usize * size_of::<f64>())?;
         rng.set_word_pos(u128::from(high) << 64 | u128::from(low));
         Some(Trajectory {
             sites: bytemuck::pod_collect_to_vec(sites),
@@ -76,11 +70,10 @@ impl Unfinished<'_> {
     ///
     /// # Errors
     /// `Stopped`, or when the file system refuses.
-    pub fn keep<T: Pod + Default>(
+    pub fn keep<T: Pod>(
         &self,
         trajectory: usize,
         so_far: &Trajectory<T>,
-        records: usize,
         rng: &Rng,
         last: &mut Instant,
     ) -> Result<(), StageError> {
@@ -89,7 +82,7 @@ impl Unfinished<'_> {
             return Ok(());
         }
         let place = rng.get_word_pos();
-        let words = [trajectory as u64, records as u64, (place >> 64) as u64, place as u64];
+        let words = [trajectory as u64, so_far.observables.len() as u64, (place >> 64) as u64, place as u64];
         let parts = [&self.owner()[..], cast_slice(&words), cast_slice(&so_far.observables), cast_slice(&so_far.sites)];
         let sum: [u8; SUM] = parts.iter().fold(Sha256::new(), |sum, part| sum.chain_update(part)).finalize().into();
         let path = self.path(trajectory);
