@@ -8,7 +8,7 @@ use crate::{
     evaluation::{
         Metric, Metrics,
         criticality::{ScaledCurve, collapse_quality},
-        fit::{PowerLaw, polynomial_fit, power_law_fit},
+        fit::{PolynomialFit, PowerLaw, polynomial_fit, power_law_fit},
     },
     report::{Axis, Block, Colour, Figure, Section, Series},
 };
@@ -18,7 +18,8 @@ use serde_json::Value;
 const CRITICAL: f64 = 2.269_185_314_213_022;
 /// beta / nu, gamma / nu and nu of the two-dimensional Ising model.
 const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
-/// Highest degree of the polynomials in T that the slope of the Binder cumulant is taken from.
+/// Highest degree of the polynomials in T. A parabola through three temperatures bends the exponents the least when those of each side
+/// lie at the same (T - T_c) L.
 const DEGREE: usize = 2;
 
 /// Ending of exponents that leave the smallest side out, where corrections to the power laws are largest.
@@ -143,27 +144,35 @@ fn sides(magnets: &[Magnet]) -> Vec<f64> {
     sides
 }
 
-/// <|M|> and chi at the temperature next to T_c, and |dU/dT| at T_c from a polynomial in T.
+/// <|M|>, chi and |dU/dT| at T_c from polynomials in T; <|M|> and chi at the temperature next to T_c where those of a side
+/// lie all above or all below it.
 fn against_side(magnets: &[Magnet]) -> [AgainstSide; 3] {
     let mut found: [AgainstSide; 3] = Default::default();
     for side in sides(magnets) {
         let mut own: Vec<&Magnet> = magnets.iter().filter(|magnet| magnet.side == side).collect();
         own.sort_by(|a, b| (a.temperature - CRITICAL).abs().total_cmp(&(b.temperature - CRITICAL).abs()));
-        for (number, against) in found.iter_mut().enumerate().take(2) {
-            against.push(side, own[0].values[number], own[0].errors[number]);
-        }
-        let temperatures: Vec<f64> = own.iter().map(|magnet| magnet.temperature).collect();
-        let binder: Vec<f64> = own.iter().map(|magnet| magnet.values[2]).collect();
-        let errors: Vec<f64> = own.iter().map(|magnet| magnet.errors[2]).collect();
-        let errors = errors.iter().all(|error| *error > 0.0).then_some(&errors[..]);
-        if own.len() > 1
-            && let Ok(fit) = polynomial_fit(&temperatures, &binder, errors, DEGREE.min(own.len() - 1))
-        {
-            let (slope, error) = fit.slope_at(CRITICAL);
-            found[2].push(side, slope.abs(), error);
+        let below = own.iter().filter(|magnet| magnet.temperature < CRITICAL).count();
+        let about = if (1..own.len()).contains(&below) { &own[..] } else { &own[..1] };
+        let value = |number| in_temperature(about, number).map(|fit| fit.value_at(CRITICAL));
+        let slope = if own.len() > 1 { in_temperature(&own, 2).map(|fit| fit.slope_at(CRITICAL)) } else { None };
+        for (against, estimate) in found.iter_mut().zip([value(0), value(1), slope]) {
+            if let Some((value, error)) = estimate {
+                against.push(side, value.abs(), error);
+            }
         }
     }
     found
+}
+
+/// A quantity of one side as a polynomial in T.
+fn in_temperature(magnets: &[&Magnet], number: usize) -> Option<PolynomialFit> {
+    let [temperatures, values, errors]: [Vec<f64>; 3] = [
+        magnets.iter().map(|magnet| magnet.temperature).collect(),
+        magnets.iter().map(|magnet| magnet.values[number]).collect(),
+        magnets.iter().map(|magnet| magnet.errors[number]).collect(),
+    ];
+    let known = errors.iter().all(|error| *error > 0.0);
+    polynomial_fit(&temperatures, &values, known.then_some(&errors[..]), DEGREE.min(magnets.len() - 1)).ok()
 }
 
 /// Collapse of one quantity: t L against value L^power, one curve a size.
@@ -187,6 +196,33 @@ fn curves(magnets: &[Magnet], number: usize, power: f64) -> Vec<ScaledCurve> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The parabola's slope is wrong by a term in (h L)^2, where h is the distance of the temperatures: at the same h L it is
+    /// wrong by one factor at all sides, which leaves the exponent alone.
+    #[test]
+    fn values_are_those_at_the_critical_temperature() {
+        let magnets: Vec<Magnet> = [16.0_f64, 32.0, 64.0]
+            .into_iter()
+            .flat_map(|side| {
+                [-1.0, 0.1, 1.0].map(|x| {
+                    let (temperature, bend) = (CRITICAL + x / side, x * x);
+                    let scaled =
+                        [1.0 - 0.3 * x + 0.1 * bend, 1.0 + 0.5 * x - 0.2 * bend, 0.6 - 0.1 * x - 0.05 * x.powi(3)];
+                    let powers = [side.powf(-0.125), side.powf(1.75), 1.0];
+                    let values = std::array::from_fn(|number| scaled[number] * powers[number]);
+                    Magnet { side, temperature, values, errors: [1e-3; 3] }
+                })
+            })
+            .collect();
+        let found = against_side(&magnets);
+        for (number, exact) in EXACT.into_iter().enumerate() {
+            let (_, value, _) = exponent(number, found[number].fit(0).unwrap().slope);
+            assert!((value - exact).abs() < 1e-9, "exponent {number}: {value}");
+        }
+        let above: Vec<Magnet> = magnets.into_iter().filter(|magnet| magnet.temperature > CRITICAL).collect();
+        let nearest = above[0].values[0];
+        assert!((against_side(&above)[0].values[0] - nearest).abs() < 1e-12);
+    }
 
     #[test]
     fn an_exponent_without_the_smallest_side_does_not_see_it() {
