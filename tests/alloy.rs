@@ -329,6 +329,30 @@ fn a_remembering_kernel_draws_the_same_events_and_rates_are_those_of_the_definit
     assert_eq!(run(VacancyKmc::default()), run(VacancyKmc::forgetful()));
 }
 
+/// In a pure metal a vacancy sees the same everywhere, but at the edge of an open window it may not jump everywhere.
+#[test]
+fn a_remembering_kernel_knows_the_edge_of_an_open_window() {
+    let alloy = alloy(PairEnergy, 1000.0, 50);
+    let mut lattice = Lattice::filled(Shape([16, 9, 10]), 1);
+    let shape = Shape([6, 4, 5]);
+    lattice.paste([6, 4, 5], Shape([1, 1, 1]), &[0]);
+    let run = |mut kernel: VacancyKmc| {
+        let (mut window, mut after, mut random) = (Window::open(shape, REACH), lattice.clone(), rng(12));
+        window.load(&lattice, [4, 2, 2]);
+        let mut path = Vec::new();
+        for _ in 0..200 {
+            kernel.evolve(&alloy, &mut window, Until::Events(20), &mut random).unwrap();
+            path.extend(kernel.rates());
+        }
+        window.store(&mut after, [4, 2, 2], Region::BOX);
+        (after, path)
+    };
+    let (after, path) = run(VacancyKmc::default());
+    let at_edge = path.iter().filter(|(_, rates)| rates.contains(&0.0)).count();
+    assert!((20..180).contains(&at_edge), "{at_edge} of 200 at the edge");
+    assert_eq!((after, path), run(VacancyKmc::forgetful()));
+}
+
 #[test]
 fn events_are_drawn_with_the_probability_of_their_rates() {
     let alloy = alloy(PairEnergy, 900.0, 64);

@@ -142,7 +142,7 @@ impl Environment {
     }
 }
 
-/// An environment with two bits a site, the first site lowest.
+/// An environment with two bits a site, the first site lowest, and the directions that lead out of an open window's box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed([u64; 4]);
 
@@ -151,6 +151,13 @@ const SITES_IN_WORD: usize = 32;
 impl Packed {
     /// What no environment packs to.
     pub const NONE: Self = Self([u64::MAX; 4]);
+
+    /// The same with a bit for each jump that `leaves` the box, in the bits that the sites do not need.
+    pub fn at_edge(self, leaves: [bool; JUMPS]) -> Self {
+        let Self([first, second, third, last]) = self;
+        let bits = leaves.into_iter().rev().fold(0, |bits, leaves| bits << 1 | u64::from(leaves));
+        Self([first, second, third, last | bits << (2 * (SITES % SITES_IN_WORD))])
+    }
 
     /// The species that would jump in each direction.
     pub fn targets(&self) -> [u8; JUMPS] {

@@ -107,7 +107,12 @@ impl VacancyKmc {
     fn look(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
         let Vacancy { site, memory } = &mut self.vacancies[number];
         let environment = Environment::gather(window, &self.sight, *site);
-        let packed = environment.packed();
+        let mut leaves = [false; JUMPS];
+        if !window.is_closed() {
+            let targets = self.neighbours.from(*site);
+            leaves.iter_mut().zip(targets).for_each(|(leaves, target)| *leaves = window.home(target).is_none());
+        }
+        let packed = environment.packed().at_edge(leaves);
         if self.remembers {
             let known = memory.recall(&packed);
             self.looked_up[0] += 1;
@@ -118,8 +123,8 @@ impl VacancyKmc {
         }
         let mut rates = [0.0; JUMPS];
         let barriers = law.barriers().barriers(&environment);
-        for ((rate, barrier), target) in rates.iter_mut().zip(barriers).zip(self.neighbours.from(*site)) {
-            if window.is_closed() || window.home(target).is_some() {
+        for ((rate, barrier), leaves) in rates.iter_mut().zip(barriers).zip(leaves) {
+            if !leaves {
                 *rate = law.rate(barrier);
             }
         }
