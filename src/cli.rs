@@ -14,6 +14,7 @@ use crate::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGTERM, SIGUSR1};
 use std::{
+    io::Write as _,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -146,7 +147,7 @@ struct Run {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     ranks_per_snapshot: u32,
     /// Seconds between checkpoints of a direct simulation; one that is not cut into tiles is kept at its records
-    #[arg(long, default_value_t = 300.0)]
+    #[arg(long, default_value_t = 300.0, value_parser = seconds)]
     checkpoint_seconds: f64,
     /// Where training and prediction run
     #[arg(long, value_enum, default_value_t = Device::Auto)]
@@ -166,23 +167,23 @@ pub fn main() {
     let outcome = match arguments.command {
         Command::New { system } => {
             let text = systems::TEMPLATES.iter().find(|(name, _)| *name == system).map_or("", |(_, text)| text);
-            print!("{text}");
-            return;
+            return show(text);
         }
         Command::Check { input, set } => config::load(&input, &set).map(|points| {
+            let mut text = String::new();
             for point in points {
                 if !point.set.is_empty() {
-                    println!("\npoint {}", point.label());
+                    text += &format!("\npoint {}\n", point.label());
                 }
-                print!("{}", stages::plan(&point.input));
+                text += &stages::plan(&point.input);
             }
-            println!("the input is valid");
+            show(&(text + "the input is valid\n"));
         }),
         Command::Bench { kernel, json, weights } => {
             let weights = weights.or_else(|| std::env::var("TESSERA_NNK").ok());
             return report(bench::run(kernel, weights.as_deref(), json));
         }
-        Command::Barriers(command) => return report(barriers(&command).map(|text| print!("{text}"))),
+        Command::Barriers(command) => return report(barriers(&command).map(|text| show(&text))),
         Command::Run(run) => return parallel(&run, None),
         Command::Simulate(run) => return parallel(&run, Some(Stage::Simulate)),
         Command::Upsample(run) => return parallel(&run, Some(Stage::Upsample)),
@@ -205,6 +206,16 @@ pub fn main() {
         Command::Report(run) => return parallel(&run, Some(Stage::Report)),
     };
     report(outcome);
+}
+
+/// Prints a text; whoever reads it may have seen enough before its end.
+fn show(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+/// A length of time on the command line.
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|seconds| *seconds >= 0.0).ok_or_else(|| "it is a number of seconds, at least 0".into())
 }
 
 /// Ends the program with the message of an error.

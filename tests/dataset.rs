@@ -13,8 +13,13 @@ fn what_is_written_is_read() {
     let path = folder.path().join("data.h5");
     let spins = Array3::from_shape_fn((5, 3, 4), |(a, b, c)| (a * 12 + b * 4 + c) as i8 - 30);
     let values = Array2::from_shape_fn((5, 2), |(a, b)| a as f64 - 0.1 * b as f64);
-    let provenance =
-        Provenance { input: "a = \"b\"\n".repeat(300), stage: "test".into(), seed: 9, fingerprint: "f".repeat(64) };
+    let provenance = Provenance {
+        input: "a = \"b\"\n".repeat(300),
+        stage: "test".into(),
+        seed: 9,
+        fingerprint: "f".repeat(64),
+        sources: String::new(),
+    };
     let mut file = Writer::create(&path, &world, &provenance).unwrap();
     let field = |name, axes, extents| Field { name, axes, extents, unit: "J", meaning: "numbers" };
     file.declare::<i8>(field("spins", &["item", "y", "x"], &[5, 3, 4])).unwrap();

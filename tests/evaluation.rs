@@ -169,6 +169,9 @@ fn densities_hold_the_right_mass() {
     close(found.density[1], 4.0 / 8.0 / 0.5, 1e-14);
     let edges = common_edges(&[sample.view()], 5).unwrap();
     assert_eq!((edges[0], edges[5], edges.len()), (0.0, 2.5, 6));
+    let wild = arr2(&[[0.5, 1e30, f64::INFINITY, 0.0], [0.9, 0.2, 0.6, 2.0]]);
+    let without_wild = common_edges(&[sample.view(), wild.view()], 5).unwrap();
+    assert_eq!(without_wild, edges, "a trajectory that diverges does not stretch the bins");
     let all = density(sample.view(), &edges, 50, 1).unwrap();
     close(all.density.iter().map(|density| density * 0.5).sum::<f64>(), 1.0, 1e-12);
     assert_eq!(all.std_error.unwrap().len(), 5);

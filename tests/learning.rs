@@ -6,6 +6,7 @@ use common::threads::on_ranks;
 use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
+use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
@@ -170,10 +171,15 @@ fn symmetric_equations_commute_with_the_reflection() {
 #[test]
 fn parts_hold_whole_trajectories_and_together_everything() {
     let pairs = ornstein_uhlenbeck(1_000, 1.0, 14);
-    let parts: Vec<Pairs> = (0..3).map(|part| pairs.part(part, 3)).collect();
-    assert_eq!(parts.iter().map(|part| part.dt.len()).sum::<usize>(), pairs.dt.len());
-    for (number, part) in parts.iter().enumerate() {
-        assert!(part.trajectory.iter().all(|&trajectory| trajectory as usize % 3 == number));
+    for conditions in [1, 3] {
+        let parts: Vec<Pairs> = (0..3).map(|part| pairs.part(part, 3, conditions)).collect();
+        assert_eq!(parts.iter().map(|part| part.dt.len()).sum::<usize>(), pairs.dt.len());
+        let trajectories = |part: &Pairs| part.trajectory.iter().copied().collect::<BTreeSet<u32>>();
+        for (number, part) in parts.iter().enumerate() {
+            assert!(parts[..number].iter().all(|other| trajectories(other).is_disjoint(&trajectories(part))));
+            let seen: BTreeSet<u32> = part.trajectory.iter().map(|trajectory| trajectory % conditions as u32).collect();
+            assert_eq!(seen.len(), conditions, "every part holds trajectories under each condition");
+        }
     }
 }
 

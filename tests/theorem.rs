@@ -4,11 +4,15 @@
 //! With a drift that is linear in its parameters and a constant diffusion the minimisers are known in closed form: the drift
 //! is that of least squares, whatever lambda, and Sigma is the mean square residual over lambda dt.
 
+use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
+use tch::{Device, Kind, Tensor};
 use tessera::{
     dynamics::Until,
     lattice::{Lattice, Shape},
+    learning::{Pairs, Run, SdeInput, SdeModel, TrainInput, fit, sde::DiffusionKind},
+    parallel::Alone,
     rng::{Purpose, Rng, stream},
     sampling::{PartialEvolution, Surroundings},
     systems::PredatorPrey,
@@ -17,9 +21,13 @@ use tessera::{
 const SITES: usize = 200;
 const PATCHES: usize = 5;
 const SAMPLES: u64 = 20_000;
+/// Unit of the increments that the training sees.
+const INCREMENT: f64 = 0.001;
 
-/// Drift (b + A z, one row a component), its standard errors, and mean square residuals over dt.
+/// Drift (b + A z, one row a component), its standard errors, and mean square residuals over dt; the pairs, states in units of 0.05
+/// about 0.5 and increments in units of 0.001.
 struct Minimiser {
+    pairs: Pairs,
     drift: [[f64; 3]; 2],
     errors: [[f64; 3]; 2],
     residuals: [[f64; 2]; 2],
@@ -71,7 +79,16 @@ fn minimiser(patches: usize, seed: u64) -> Minimiser {
         (0..2).for_each(|i| (0..2).for_each(|j| residuals[i][j] += left[i] * left[j] / SAMPLES as f64 * law.step));
     }
     let error = |component: usize, i: usize| (residuals[component][component] / law.step * inverse[i][i]).sqrt();
-    Minimiser { drift, errors: [0, 1].map(|component| [0, 1, 2].map(|i| error(component, i))), residuals }
+    let pairs = Pairs {
+        z: Array2::from_shape_fn((rows.len(), 2), |(row, component)| (rows[row].0[1 + component] / 0.05) as f32),
+        increment: Array2::from_shape_fn((rows.len(), 2), |(row, component)| {
+            (rows[row].1[component] * law.step / INCREMENT) as f32
+        }),
+        dt: Array1::from_elem(rows.len(), law.step as f32),
+        trajectory: (0..rows.len() as u32).collect(),
+        condition: None,
+    };
+    Minimiser { pairs, drift, errors: [0, 1].map(|component| [0, 1, 2].map(|i| error(component, i))), residuals }
 }
 
 /// By cofactors.
@@ -99,18 +116,28 @@ fn one_patch_teaches_the_drift_and_the_diffusion_of_the_whole_lattice() {
     // d mu_v / d v = a (u - b) = 0.3 at the centre, d mu_v / d u = a v = 1.5.
     assert!((modified.drift[1][1] - 1.5).abs() < 0.1 && (modified.drift[1][2] - 0.3).abs() < 0.1);
     let sampling = (2.0 / SAMPLES as f64).sqrt();
-    for lambda in [1.0, 2.5, PATCHES as f64, 20.0] {
+    for component in 0..2 {
+        let (expected, found) =
+            (conventional.residuals[component][component], modified.residuals[component][component]);
+        assert!((found / expected / PATCHES as f64 - 1.0).abs() < 6.0 * sampling, "{found} is not K x {expected}");
+        assert!((expected - 0.0004 / SITES as f64).abs() < 5.0 * sampling * expected, "sigma^2 / n, not {expected}");
+    }
+    let scale = modified.residuals[0][0];
+    assert!(modified.residuals[0][1].abs() < 4.0 * scale / (SAMPLES as f64).sqrt(), "u and v are independent");
+
+    // What the program's own training finds: Sigma of the conventional loss times K / lambda.
+    for lambda in [1.0, PATCHES as f64, 20.0] {
+        let model = SdeInput { diffusion: DiffusionKind::Constant, ..SdeInput::default() };
+        let input = TrainInput { epochs: 20, batch: 200, learning_rate: 0.01, decay: 0.75, ..TrainInput::default() };
+        let run = Run::new(1, &Alone, Device::Cpu);
+        let (model, _) = fit(&modified.pairs, lambda, &model, &input, &run, &mut |_| ()).unwrap();
+        let factor = model.diffusion(&Tensor::zeros([1, 2], (Kind::Float, Device::Cpu)));
         for component in 0..2 {
-            let expected = conventional.residuals[component][component];
-            let found = modified.residuals[component][component] / lambda;
-            let factor = found / expected * lambda / PATCHES as f64;
-            assert!((factor - 1.0).abs() < 6.0 * sampling, "lambda {lambda}: {found} is not K / lambda x {expected}");
-            assert!(
-                (expected - 0.0004 / SITES as f64).abs() < 5.0 * sampling * expected,
-                "sigma^2 / n, not {expected}"
-            );
+            let row = (0..2).map(|column| factor.double_value(&[0, component as i64, column]) * INCREMENT);
+            let found = row.map(|entry| entry.powi(2)).sum::<f64>();
+            let expected = conventional.residuals[component][component] * PATCHES as f64 / lambda;
+            let off = found / expected - 1.0;
+            assert!(off.abs() < 6.0 * sampling, "lambda {lambda}: {found} is not K / lambda x {expected}");
         }
-        let scale = modified.residuals[0][0];
-        assert!(modified.residuals[0][1].abs() < 4.0 * scale / (SAMPLES as f64).sqrt(), "u and v are independent");
     }
 }

@@ -23,7 +23,7 @@ pub struct Scaling {
     #[arg(long, default_value_t = 1.0)]
     quantum: f64,
     /// Sweeps that are measured, in five blocks
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     sweeps: u64,
     /// Keep the sites of a rank, not those of the lattice: its side grows with the square root of the ranks, in whole tiles
     #[arg(long)]

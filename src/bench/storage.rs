@@ -90,5 +90,11 @@ fn shared(world: &World) -> Vec<Measurement> {
 }
 
 fn provenance() -> Provenance {
-    Provenance { input: String::new(), stage: "bench".into(), seed: 0, fingerprint: String::new() }
+    Provenance {
+        input: String::new(),
+        stage: "bench".into(),
+        seed: 0,
+        fingerprint: String::new(),
+        sources: String::new(),
+    }
 }

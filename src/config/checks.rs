@@ -9,6 +9,8 @@ use crate::{
 
 /// The longest side: a whole lattice of this side still fits one window.
 const LONGEST: usize = 16_000;
+/// Windows number their sites, halo included, with 32 bits.
+const MOST_SITES: usize = 1 << 31;
 
 impl Input {
     /// Checks everything that types cannot.
@@ -29,18 +31,23 @@ impl Input {
     fn check_sizes(&self) -> Result<(), String> {
         let (patch, large) = (self.lattice.patch, self.lattice.large);
         let small = self.lattice.small.unwrap_or(patch);
-        for (name, side) in [("patch", patch), ("large", large), ("small", small)] {
-            if !(2..=LONGEST).contains(&side) {
-                return Err(format!("lattice.{name} is {side}; it must be from 2 to {LONGEST}"));
+        let sides = [("lattice.patch", patch), ("lattice.large", large), ("lattice.small", small)];
+        let least = self.system.least_side();
+        for (name, side) in sides.into_iter().chain(self.truth.side.map(|side| ("truth.side", side))) {
+            if !(least..=LONGEST).contains(&side) {
+                return Err(format!("{name} is {side}; it must be from {least} to {LONGEST}"));
+            }
+        }
+        for sites in [self.large_shape().sites(), self.truth_shape().sites()] {
+            if sites > MOST_SITES {
+                return Err(format!("a lattice has {sites} sites; at most {MOST_SITES} can be numbered"));
             }
         }
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
         }
-        if let Some(side) = self.truth.side.filter(|side| *side > LONGEST || !side.is_multiple_of(patch)) {
-            return Err(format!(
-                "truth.side is {side}; it must be a multiple of lattice.patch = {patch}, at most {LONGEST}"
-            ));
+        if let Some(side) = self.truth.side.filter(|side| !side.is_multiple_of(patch)) {
+            return Err(format!("truth.side is {side}; it must be a multiple of lattice.patch = {patch}"));
         }
         let Some(factors) = upsampling_factors(self.small_shape(), self.large_shape()) else {
             return Err(format!(
@@ -96,6 +103,11 @@ impl Input {
                 return Err(format!("{name} is too small; nothing would be computed"));
             }
         }
+        if self.evaluate.discrepancy && self.truth.trajectories < 2 {
+            return Err(
+                "evaluate.discrepancy compares two halves of the truth; set truth.trajectories to at least 2".into()
+            );
+        }
         let most = u128::from(u32::MAX);
         let wide = |count: usize| count as u128;
         let snapshots = wide(self.simulate.trajectories) * wide(self.simulate.snapshots) + wide(self.upsample.shuffled);
@@ -114,6 +126,9 @@ impl Input {
                 "truth.unseen names {unknown}, which is none of the system's conditions {all:?}; add it to their list, or take it \
                  out here"
             ));
+        }
+        if let Some((twice, _)) = all.iter().enumerate().find(|(place, condition)| all[..*place].contains(condition)) {
+            return Err(format!("the system's conditions {all:?} hold {} twice; take one of them out", all[twice]));
         }
         let conditions = self.seen().len();
         if conditions == 0 {
@@ -162,6 +177,9 @@ impl Input {
         if self.evolve.until == Until::Events(0) {
             return Err("evolve.until.events is 0; a pair needs at least one event".into());
         }
+        if self.upsample.relax.until() == Some(Until::Events(0)) {
+            return Err("upsample.relax.events is 0; write relax = \"none\" for no relaxation".into());
+        }
         let steps = self.truth.interval / self.predict.step;
         if (steps - steps.round()).abs() > 1e-6 || steps < 0.5 {
             return Err(format!(
@@ -184,9 +202,10 @@ impl Input {
                 None => Ok(()),
             };
         };
-        if tile == 0 || !large.is_multiple_of(tile) || tile == large {
+        if tile < 2 || !large.is_multiple_of(tile) || tile == large {
             return Err(format!(
-                "truth.tile is {tile}; the side of the simulated system, {large}, must be a multiple of it, at least twice as long"
+                "truth.tile is {tile}; it must be at least 2, and the side of the simulated system, {large}, a multiple of it, at least \
+                 twice as long"
             ));
         }
         if !self.system.is_local() {
@@ -215,11 +234,12 @@ impl Input {
                 closure.components()
             ));
         }
-        if self.train.disjoint && self.simulate.trajectories < 2 * self.train.seeds.len() {
+        let (trajectories, seeds, conditions) = (self.simulate.trajectories, self.train.seeds.len(), self.seen().len());
+        if self.train.disjoint && trajectories < 2 * seeds * conditions {
             return Err(format!(
-                "train.disjoint deals {} trajectories out to {} seeds; simulate at least two for each",
-                self.simulate.trajectories,
-                self.train.seeds.len()
+                "train.disjoint deals {trajectories} trajectories out to {seeds} seeds; simulate at least two for each seed and \
+                 condition, {}",
+                2 * seeds * conditions
             ));
         }
         let axes = self.patch_shape().used().len();

@@ -157,7 +157,8 @@ fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 
 /// The line of the user's own text that a rewritten text's error is about, when it stands there.
 fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error) -> (String, String) {
-    let content = error.span().and_then(|span| written[span.start..].lines().next()).unwrap_or_default();
+    let start = |place: usize| written[..place].rfind('\n').map_or(0, |newline| newline + 1);
+    let content = error.span().and_then(|span| written[start(span.start)..].lines().next()).unwrap_or_default();
     let key = content.split('=').next().unwrap_or_default().trim();
     let number =
         text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));

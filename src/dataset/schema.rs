@@ -30,11 +30,18 @@ pub struct Provenance {
     pub seed: u64,
     /// Hash of everything that determines the file's content.
     pub fingerprint: String,
+    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or devices.
+    pub sources: String,
 }
 
 impl Provenance {
     /// Version of the layout of all files. Raise it when a reader of old files would be misled.
     pub const FORMAT: u32 = 1;
+
+    /// What an unfinished file or a checkpoint must agree in to be gone on with.
+    pub fn identity(&self) -> String {
+        format!("{} {} {}", self.fingerprint, self.sources, env!("TESSERA_REVISION"))
+    }
 
     /// All of it as pairs of name and text, with the versions of the program and its libraries.
     ///

@@ -46,7 +46,7 @@ impl<'w> Writer<'w> {
     /// When the file cannot be created.
     pub fn create(path: &Path, world: &'w World, provenance: &Provenance) -> Result<Self, DatasetError> {
         let partial = path.with_added_extension("partial");
-        let key = format!("{} {}", provenance.fingerprint, env!("TESSERA_REVISION"));
+        let key = provenance.identity();
         let mut found = [u8::from(world.rank() == 0 && partial.exists() && progress::matches(path, &key))];
         world.broadcast(&mut found);
         let mut builder = hdf5::File::with_options();
@@ -84,6 +84,11 @@ impl<'w> Writer<'w> {
         self.progress = Some(progress);
         self.world.barrier();
         Ok(pending)
+    }
+
+    /// Whether the file goes on from what a killed job left.
+    pub fn resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Notes that all fields of these items are written: a later job will not repeat them.

@@ -22,12 +22,13 @@ pub struct Density {
     pub diverged: usize,
 }
 
-/// Edges of `bins` equal bins that span the finite values of all samples.
+/// Edges of `bins` equal bins that span all samples [trajectory, time], without the trajectories that hold a value that is not finite.
 pub fn common_edges(samples: &[ArrayView2<f64>], bins: usize) -> Result<Vec<f64>, EvaluationError> {
-    let finite = samples.iter().flat_map(|sample| sample.iter()).copied().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    let rows = samples.iter().flat_map(|sample| finite_trajectories(sample).into_iter().map(|index| sample.row(index)));
+    let (low, high) =
+        rows.flatten().copied().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     if low > high || bins == 0 {
-        return Err(EvaluationError::Empty("the set of finite values or of bins"));
+        return Err(EvaluationError::Empty("the set of finite trajectories or of bins"));
     }
     let (low, high) = if low == high { (low - 0.5, high + 0.5) } else { (low, high) };
     Ok((0..=bins).map(|edge| low + (high - low) * edge as f64 / bins as f64).collect())

@@ -109,8 +109,10 @@ impl TrainInput {
         let wrong = |name, value: f64, reason: &str| {
             Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
         };
-        if self.batch == 0 {
-            return wrong("batch", 0.0, "it is at least 1");
+        for (name, count) in [("batch", self.batch), ("epochs", self.epochs)] {
+            if count == 0 {
+                return wrong(name, 0.0, "it is at least 1");
+            }
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
             return wrong("learning_rate", self.learning_rate, "it is positive");
@@ -120,6 +122,9 @@ impl TrainInput {
         }
         if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
             return wrong("plateau_factor", self.plateau_factor, "it is above 0 and at most 1");
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return wrong("weight_decay", self.weight_decay, "it is at least 0");
         }
         if !(self.decay > 0.0 && self.decay <= 1.0) {
             return wrong("decay", self.decay, "it is above 0 and at most 1");

@@ -42,7 +42,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         if one {
             return Err(DecompositionError::OneTile { tile: tile.used(), lattice: whole.shape.used() });
         }
-        let least = L::REACH + 2 * L::SPREAD;
+        // An axis of one site would count as unused.
+        let least = (L::REACH + 2 * L::SPREAD).max(2);
         if tile.0.iter().zip(whole.shape.0).any(|(&side, extent)| extent > 1 && side < least) {
             let (reach, spread) = (L::REACH, L::SPREAD);
             return Err(DecompositionError::Thin { tile: tile.used(), reach, spread, least });

@@ -39,6 +39,8 @@ pub struct Highlight {
 pub enum Block {
     /// Paragraphs, separated by empty lines.
     Text(String),
+    /// Other pages, by their places relative to this one.
+    Links(Vec<String>),
     /// A paragraph that must not be missed: diverged trajectories, limits of validity.
     Warning(String),
     /// The numbers to see first.
@@ -116,6 +118,10 @@ fn is_figure(block: &Block) -> bool {
 fn block_html(block: &Block) -> Result<String, ReportError> {
     Ok(match block {
         Block::Text(text) => paragraphs(text),
+        Block::Links(places) => {
+            let item = |place: &String| format!("<li><a href=\"./{0}\">{0}</a></li>\n", escape(place));
+            format!("<ul>\n{}</ul>\n", places.iter().map(item).collect::<String>())
+        }
         Block::Warning(text) => format!("<aside class=\"warning\" role=\"note\">{}</aside>\n", paragraphs(text)),
         Block::Highlights(highlights) => highlights_html(highlights),
         Block::Table(table) => table.html(),

@@ -129,7 +129,7 @@ fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<C
             say(context, text).ok();
         };
         let path = context.path(CHECKPOINT);
-        let identity = format!("{} closure", context.provenance(Stage::Closure).fingerprint);
+        let identity = format!("{} closure", context.provenance(Stage::Closure).identity());
         let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
         let (stop, threads) = (|| context.stop.requested(), context.options.threads);
         let run = Run { threads, checkpoint, stop: Some(&stop), ..Run::new(input.seed, context.world, device) };

@@ -21,7 +21,7 @@ const TIME_UNIT: &str = "time_unit";
 /// When HDF5 refuses.
 pub fn declare(file: &mut Writer, input: &Input, axis: &str, items: usize) -> Result<(), StageError> {
     let fields = [
-        (CONDITION, "that of the input", "condition that the system is under, such as the temperature"),
+        (CONDITION, input.system.condition_unit(), "condition that the system is under, such as the temperature"),
         (TIME_UNIT, "s", "unit of all times of the item"),
     ];
     for (name, unit, meaning) in fields.into_iter().filter(|(name, _, _)| names(input).any(|known| known == *name)) {

@@ -47,9 +47,9 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// What stages need to know to work on `input` in `folder`.
-    pub fn new(input: &'a Input, folder: PathBuf, world: &'a World, options: &'a Options) -> Self {
-        let stop = Stop::new(&folder, Arc::clone(&options.signalled));
+    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep, else is it.
+    pub fn new(input: &'a Input, folder: PathBuf, base: &Path, world: &'a World, options: &'a Options) -> Self {
+        let stop = Stop::new(&folder, base, Arc::clone(&options.signalled));
         Self { input, folder, world, options, worked: Cell::new(0.0), stop }
     }
 
@@ -93,6 +93,7 @@ impl<'a> Context<'a> {
             stage: stage.name().into(),
             seed: self.input.seed,
             fingerprint: ledger::fingerprint(stage, self.input),
+            sources: ledger::hash_of_sources(&self.folder, stage),
         }
     }
 

@@ -104,7 +104,7 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         name: "time",
         axes: &["record"],
         extents: &[extents[1]],
-        unit: "that of truth.h5",
+        unit: S::TIME_UNIT,
         meaning: "time of each record",
     })?;
     for trajectory in share {

@@ -12,12 +12,11 @@ use crate::{
     parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution},
-    systems::System,
+    systems::{MovingPart, System},
 };
 use hdf5::H5Type;
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Runs the stage. Pair number `snapshot * patches + p` is the p-th of the snapshot.
 ///
@@ -68,31 +67,32 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
         self.input.condition_of(self.sources[snapshot] as usize)
     }
 
-    /// The pairs with these places in the drawing order of a snapshot.
-    fn pairs(
+    /// What is drawn of a snapshot: the numbers of patches or parts in their order, and all parts where it has any.
+    fn draw(&self, snapshot: &Lattice<S::Site>, item: usize) -> (Vec<usize>, Vec<MovingPart<S>>) {
+        let mut choice = stream(self.input.seed, Purpose::PatchChoice, [item as u64, 0]);
+        let numbers = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
+        let parts = self.family[self.condition_of(item)].moving_parts(snapshot, self.input.patch_shape());
+        (numbers.into_vec(), parts)
+    }
+
+    /// The pair with this place in the drawing order of a snapshot.
+    fn pair(
         &self,
         partial: &mut [PartialEvolution<S>],
         snapshot: &Lattice<S::Site>,
+        (numbers, parts): &(Vec<usize>, Vec<MovingPart<S>>),
         item: usize,
-        orders: Range<usize>,
-    ) -> Result<Vec<Numbered<S::Site>>, StageError> {
-        let (seed, drawn) = (self.input.seed, self.input.patches_drawn());
-        let mut choice = stream(seed, Purpose::PatchChoice, [item as u64, 0]);
-        let numbers = rand::seq::index::sample(&mut choice, self.input.patches(), drawn).into_vec();
-        let condition = self.condition_of(item);
-        let parts = self.family[condition].moving_parts(snapshot, self.input.patch_shape());
-        let partial = &mut partial[condition];
-        let pair = |order: usize| {
-            let number = numbers[order];
-            let mut rng = stream(seed, Purpose::Partial, [item as u64, order as u64]);
-            let pair = if parts.is_empty() {
-                partial.evolve(snapshot, self.tiling.origin(number), &mut rng)?
-            } else {
-                partial.evolve_part(snapshot, &parts[number], &mut rng)?
-            };
-            Ok((item as u32, number as u32, pair))
+        order: usize,
+    ) -> Result<Numbered<S::Site>, StageError> {
+        let number = numbers[order];
+        let partial = &mut partial[self.condition_of(item)];
+        let mut rng = stream(self.input.seed, Purpose::Partial, [item as u64, order as u64]);
+        let pair = if parts.is_empty() {
+            partial.evolve(snapshot, self.tiling.origin(number), &mut rng)?
+        } else {
+            partial.evolve_part(snapshot, &parts[number], &mut rng)?
         };
-        orders.map(pair).collect()
+        Ok((item as u32, number as u32, pair))
     }
 
     /// Each snapshot on one thread of one rank.
@@ -112,7 +112,10 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
             |partial, (first, block), item| {
                 let sites =
                     block.as_slice().unwrap_or_default()[(item - first) * shape.sites()..][..shape.sites()].to_vec();
-                self.pairs(partial, &Lattice::from_sites(shape, sites), item, 0..drawn)
+                let snapshot = Lattice::from_sites(shape, sites);
+                let choice = self.draw(&snapshot, item);
+                let pairs = (0..drawn).map(|order| self.pair(partial, &snapshot, &choice, item, order));
+                pairs.collect::<Result<Vec<_>, StageError>>()
             },
             |file, items, block| {
                 let pairs: Vec<_> = block.into_iter().flatten().collect();
@@ -130,13 +133,10 @@ impl<S: System<Site: H5Type>> Evolving<'_, S> {
             |file, team, item| {
                 let sites = large.read_items::<S::Site>("snapshots", item..item + 1)?.into_iter().collect();
                 let snapshot = Lattice::from_sites(shape, sites);
-                let own = team.share(drawn);
-                let pairs = own
-                    .clone()
-                    .into_par_iter()
-                    .map_init(|| self.memory(), |partial, order| self.pairs(partial, &snapshot, item, order..order + 1))
-                    .collect::<Result<Vec<_>, StageError>>()?;
-                let pairs: Vec<_> = pairs.into_iter().flatten().collect();
+                let (own, choice) = (team.share(drawn), self.draw(&snapshot, item));
+                let pair = |partial: &mut Vec<_>, order| self.pair(partial, &snapshot, &choice, item, order);
+                let pairs = own.clone().into_par_iter().map_init(|| self.memory(), pair);
+                let pairs = pairs.collect::<Result<Vec<_>, StageError>>()?;
                 self.write(file, item * drawn + own.start, &pairs)?;
                 complete(file, team, item)
             },

@@ -15,6 +15,9 @@ struct Entry {
     fingerprint: String,
     /// Checksum of each file.
     files: BTreeMap<String, String>,
+    /// Checksum of each file that the stage read.
+    #[serde(default)]
+    sources: BTreeMap<String, String>,
 }
 
 /// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is read from,
@@ -47,9 +50,22 @@ fn write(context: &Context, entries: &BTreeMap<String, Entry>) -> Result<(), Sta
     write_whole(&context.path(FILE), &text)
 }
 
-/// Whether a folder holds the complete files of a stage for this input.
+/// Checksums of the files that a stage reads.
+fn sources(entries: &BTreeMap<String, Entry>, stage: Stage) -> BTreeMap<String, String> {
+    stage.needs().iter().filter_map(|need| entries.get(need.name())).flat_map(|entry| entry.files.clone()).collect()
+}
+
+/// Hash of the checksums of the files that a stage reads.
+pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
+    let sums = sources(&read(folder), stage).into_iter().flat_map(|(file, sum)| [file, sum]);
+    checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
+}
+
+/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages before.
 pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
-    read(folder).get(stage.name()).is_some_and(|entry| entry.fingerprint == fingerprint(stage, input))
+    let entries = read(folder);
+    let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
+    entries.get(stage.name()).is_some_and(|entry| entry.fingerprint == fingerprint(stage, input) && current(entry))
         && stage.files(input).iter().all(|file| folder.join(file).exists())
 }
 
@@ -71,7 +87,8 @@ pub fn note(context: &Context, stage: Stage) -> Result<(), StageError> {
     if context.leads() {
         let _lock = lock::ledger(&context.folder);
         let mut entries = read(&context.folder);
-        entries.insert(stage.name().into(), Entry { fingerprint: fingerprint(stage, context.input), files });
+        let (fingerprint, sources) = (fingerprint(stage, context.input), sources(&entries, stage));
+        entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
         write(context, &entries)?;
     }
     context.world.barrier();
@@ -116,4 +133,33 @@ pub fn adopt(context: &Context, stage: Stage, other: &Path) -> bool {
     let mut entries = read(&context.folder);
     entries.insert(stage.name().into(), entry);
     write(context, &entries).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_complete_only_with_the_files_that_it_was_made_from() {
+        let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs/quickstart.toml");
+        let input = &crate::config::load(&quickstart, &[]).unwrap()[0].input;
+        let folder = tempfile::tempdir().unwrap();
+        let mut entries = BTreeMap::new();
+        for stage in [Stage::Closure, Stage::Train, Stage::Predict] {
+            let files = stage.files(input).into_iter().map(|file| (file, "sum".to_owned())).collect::<BTreeMap<_, _>>();
+            files.keys().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
+            let (fingerprint, sources) = (fingerprint(stage, input), sources(&entries, stage));
+            entries.insert(stage.name().to_owned(), Entry { fingerprint, files, sources });
+        }
+        let write = |entries: &BTreeMap<String, Entry>| {
+            std::fs::write(folder.path().join(FILE), serde_json::to_string(entries).unwrap()).unwrap();
+            [Stage::Train, Stage::Predict].map(|stage| complete(folder.path(), stage, input))
+        };
+        assert_eq!(write(&entries), [true, true]);
+        let hash = hash_of_sources(folder.path(), Stage::Predict);
+        // Trained again, on other ranks: the same choices, other last digits.
+        entries.get_mut("train").unwrap().files.values_mut().for_each(|sum| *sum = "another".into());
+        assert_eq!(write(&entries), [true, false]);
+        assert_ne!(hash_of_sources(folder.path(), Stage::Predict), hash);
+    }
 }

@@ -3,19 +3,21 @@
 use super::{
     Context, Stage, StageError,
     latent::{latent_states, scaling, subspace},
+    ledger,
     records::intensive,
     sharing::joined,
     train::{kinds, model_file},
     truth::start,
 };
 use crate::{
+    config::Input,
     dataset::Field,
     learning::{Closure, Feature, Rollout, Sde, rollout::GROUP},
     parallel::Ranks,
     systems::System,
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
 use rayon::prelude::*;
 use std::{ops::Range, time::Instant};
 use tch::Device;
@@ -26,6 +28,7 @@ const BLOCK_BYTES: usize = 64 << 20;
 const ACCELERATOR_GROUPS: usize = 256;
 
 /// Trajectories that one model rolls out together.
+#[derive(Clone)]
 struct Batch {
     kind: &'static str,
     /// Number of the model among those of its kind, and its seed.
@@ -35,6 +38,8 @@ struct Batch {
     trajectories: Range<usize>,
     /// Stream of the noise of the first group.
     stream: [u64; 2],
+    /// Numbers of the groups among those of all models.
+    groups: Range<usize>,
 }
 
 /// Runs the stage. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are
@@ -61,21 +66,39 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             meaning: "scaled latent state z; one model a seed of training",
         })?;
     }
+    let scaling = scaling(context)?;
+    for (name, values) in [("offset", &scaling.offset), ("scale", &scaling.scale)] {
+        let meaning = "scaled = (raw - offset) / scale";
+        file.declare::<f64>(Field { name, axes: &["component"], extents: &[values.len()], unit: "1", meaning })?;
+    }
+    file.declare::<f64>(Field {
+        name: "time",
+        axes: &["record"],
+        extents: &[input.truth.records],
+        unit: S::TIME_UNIT,
+        meaning: "time of each record",
+    })?;
     let (groups, at_once) =
         if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
-    let batches = batches(context, starts.nrows(), groups);
-    let pending = file.pending(batches.len())?;
+    let all = groups_of_all_models(context, starts.nrows());
+    let pending = file.pending(all.len())?;
+    if context.leads() {
+        let times = Array1::from_iter((0..input.truth.records).map(|record| record as f64 * input.truth.interval));
+        file.write("time", 0, times.view())?;
+        file.write("offset", 0, scaling.offset.view())?;
+        file.write("scale", 0, scaling.scale.view())?;
+    }
     let own = &pending[context.world.share(pending.len())];
+    let batches = merged(own.iter().map(|&number| all[number].clone()), groups);
     let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
     let start_of_work = Instant::now();
     let mut progress = context.progress("predict", own.len(), "groups of trajectories");
-    for numbers in own.chunks(at_once) {
+    for batches in batches.chunks(at_once) {
         if context.stop.requested() {
             break;
         }
-        let batches: Vec<&Batch> = numbers.iter().map(|&number| &batches[number]).collect();
         let mut rollouts = Vec::new();
-        for batch in &batches {
+        for batch in batches {
             let initial = starts.slice(s![batch.trajectories.clone(), ..]);
             let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
             file.write_at(batch.kind, &[batch.number, batch.trajectories.start], first)?;
@@ -95,10 +118,10 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
                 file.write_at(batch.kind, &[batch.number, batch.trajectories.start, record], records.view())?;
             }
         }
-        for &number in numbers {
-            file.mark(number..number + 1)?;
+        for batch in batches {
+            file.mark(batch.groups.clone())?;
+            progress.advance(batch.groups.len());
         }
-        progress.advance(batches.len());
     }
     drop(progress);
     context.worked.set(start_of_work.elapsed().as_secs_f64());
@@ -106,8 +129,8 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     Ok(file.finish()?)
 }
 
-/// All batches of at most `groups` groups of trajectories, model by model, condition by condition.
-fn batches(context: &Context, trajectories: usize, groups: usize) -> Vec<Batch> {
+/// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any device.
+fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
     let conditions = match context.input.system.conditions() {
         [] => vec![None],
         conditions => conditions.iter().copied().map(Some).collect(),
@@ -117,20 +140,40 @@ fn batches(context: &Context, trajectories: usize, groups: usize) -> Vec<Batch> 
     let models = kinds(context)
         .into_iter()
         .flat_map(|(kind, _, _)| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
-    let mut batches = Vec::new();
+    let mut groups = Vec::new();
     for (model, (kind, (number, &seed))) in models.enumerate() {
         for (place, &condition) in conditions.iter().enumerate() {
-            for group in (0..groups_each).step_by(groups) {
+            for group in 0..groups_each {
                 let within = |group: usize| place * under_each + (group * GROUP).min(under_each);
-                batches.push(Batch {
+                groups.push(Batch {
                     kind,
                     number,
                     seed,
                     condition,
-                    trajectories: within(group)..within(group + groups),
+                    trajectories: within(group)..within(group + 1),
                     stream: [model as u64, (place * groups_each + group) as u64],
+                    groups: groups.len()..groups.len() + 1,
                 });
             }
+        }
+    }
+    groups
+}
+
+/// Batches of at most `most` groups that follow each other and have one equation.
+fn merged(groups: impl Iterator<Item = Batch>, most: usize) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for group in groups {
+        match batches.last_mut() {
+            Some(last)
+                if last.groups.len() < most
+                    && last.groups.end == group.groups.start
+                    && (last.stream[0], last.condition) == (group.stream[0], group.condition) =>
+            {
+                last.groups.end = group.groups.end;
+                last.trajectories.end = group.trajectories.end;
+            }
+            _ => batches.push(group),
         }
     }
     batches
@@ -145,8 +188,15 @@ impl Batch {
             model = model.given(condition)?;
         }
         let (step, every) = (input.predict.step, input.steps_per_record());
-        Ok(Rollout::new(model, initial, step, every, input.seed, self.stream)?)
+        Ok(Rollout::new(model, initial, step, every, noise_seed(input), self.stream)?)
     }
+}
+
+/// The seed of the noise. Points of a sweep that are compared with one direct simulation have the same noise; others have noise of their
+/// own, so that their errors are independent.
+fn noise_seed(input: &Input) -> u64 {
+    let truth = ledger::fingerprint(Stage::Truth, input);
+    input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")
 }
 
 /// Scaled latent states in which the trajectories of the direct simulation start.
@@ -174,4 +224,30 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
     let states = latent_states::<S>(context, &closure, &scaling(context)?, observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Models 0 and 1 with five groups each, one condition; group 3 is written.
+    #[test]
+    fn batches_join_groups_that_follow_each_other_of_one_model() {
+        let group = |number: usize| Batch {
+            kind: "ours",
+            number: number / 5,
+            seed: 1,
+            condition: None,
+            trajectories: number % 5 * GROUP..(number % 5 + 1) * GROUP,
+            stream: [(number / 5) as u64, (number % 5) as u64],
+            groups: number..number + 1,
+        };
+        let pending = || (0..10).filter(|&number| number != 3).map(group);
+        let found = |most| merged(pending(), most).iter().map(|batch| batch.groups.clone()).collect::<Vec<_>>();
+        assert_eq!(found(1).len(), 9);
+        assert_eq!(found(2), [0..2, 2..3, 4..5, 5..7, 7..9, 9..10]);
+        assert_eq!(found(256), [0..3, 4..5, 5..10]);
+        let last = &merged(pending(), 256)[2];
+        assert_eq!((last.trajectories.clone(), last.stream), (0..5 * GROUP, [1, 0]));
+    }
 }

@@ -137,7 +137,7 @@ fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section 
     };
     let multiples = |title: String, panels| {
         Block::Multiples(SmallMultiples::new(title, panels).described(
-            "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth; the baseline may leave the frame.",
+            "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth, at time 0, which a logarithmic axis has no place for; the baseline may leave the frame.",
             "the same mean and the same width of the bands; a wider band means too much learned noise.",
         ))
     };

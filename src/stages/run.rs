@@ -34,28 +34,30 @@ pub fn run(
     let base = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
     let folders: Vec<PathBuf> =
         points.iter().map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.label()) }).collect();
-    for (point, folder) in points.iter().zip(&folders) {
-        let context = Context::new(&point.input, folder.clone(), world, options);
-        prepare(&context)?;
+    let contexts: Vec<Context> = points
+        .iter()
+        .zip(&folders)
+        .map(|(point, folder)| Context::new(&point.input, folder.clone(), &base, world, options))
+        .collect();
+    if world.rank() == 0 {
+        contexts.iter().for_each(|context| context.stop.clear());
+    }
+    for (point, context) in points.iter().zip(&contexts) {
+        prepare(context)?;
         if !point.set.is_empty() {
-            say(&context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
+            say(context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
         }
         let stages = only.map_or(Stage::ALL.to_vec(), |stage| vec![stage]);
-        let times = run_point(&context, &stages, &folders)?;
-        say(&context, &closing_table(&context, &times))?;
+        let times = run_point(context, &stages, &folders)?;
+        say(context, &closing_table(context, &times))?;
     }
     if !points[0].set.is_empty() && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
         // A plain run may have left its own files of the same names here.
-        let plain = Context::new(&points[0].input, base.clone(), world, options);
+        let plain = Context::new(&points[0].input, base.clone(), &base, world, options);
         ledger::forget(&plain, Stage::Evaluate)?;
         ledger::forget(&plain, Stage::Report)?;
-        let contexts: Vec<Context> = points
-            .iter()
-            .zip(folders)
-            .map(|(point, folder)| Context::new(&point.input, folder, world, options))
-            .collect();
         sweep::join(points, &contexts, &base, name)?;
-        println!("joint report: {}", base.join("report.html").display());
+        writeln!(std::io::stdout(), "joint report: {}", base.join("report.html").display()).ok();
     }
     world.barrier();
     Ok(())
@@ -69,7 +71,6 @@ fn prepare(context: &Context) -> Result<(), StageError> {
             path: context.folder.clone(),
             source,
         })?;
-        context.stop.clear();
     }
     context.write_text("input.toml", &context.input.toml())?;
     if context.options.device == DeviceChoice::Cuda {
@@ -161,7 +162,8 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     if !context.leads() || text.is_empty() {
         return Ok(());
     }
-    println!("{text}");
+    // The run goes on when nobody reads what it prints.
+    writeln!(std::io::stdout(), "{text}").ok();
     let path = context.path("run.log");
     std::fs::OpenOptions::new()
         .create(true)

@@ -22,6 +22,9 @@ pub fn report(path: &Path) -> Result<PathBuf, StageError> {
     let parsed = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
     let mut points: Vec<ScalingPoint> =
         parsed.collect::<Result<_, _>>().map_err(|error| failed(std::io::Error::from(error)))?;
+    if points.is_empty() {
+        return Err(failed(std::io::Error::other("it holds none; `tessera scaling` prints them")));
+    }
     points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
     let target = path.with_extension("html");
     let runs = points.len();

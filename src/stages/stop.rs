@@ -1,4 +1,4 @@
-//! Clean stops: SIGTERM, SIGUSR1, or a file named `stop` in the run directory.
+//! Clean stops: SIGTERM, SIGUSR1, or a file named `stop` in the run directory; of a sweep, in its own or in that of the point under way.
 //!
 //! A rank that gets a signal makes the file, so that ranks without one stop too. Stages look between units of work.
 
@@ -18,18 +18,18 @@ const INTERVAL: u64 = 200;
 pub struct Stop {
     signalled: Arc<AtomicBool>,
     seen: AtomicBool,
-    file: PathBuf,
+    files: [PathBuf; 2],
     start: Instant,
     next_look: AtomicU64,
 }
 
 impl Stop {
-    /// Watches a flag that signals set, and the run directory.
-    pub fn new(folder: &Path, signalled: Arc<AtomicBool>) -> Self {
+    /// Watches a flag that signals set, the directory of a point, and that of its sweep.
+    pub fn new(folder: &Path, base: &Path, signalled: Arc<AtomicBool>) -> Self {
         Self {
             signalled,
             seen: AtomicBool::new(false),
-            file: folder.join("stop"),
+            files: [folder, base].map(|folder| folder.join("stop")),
             start: Instant::now(),
             next_look: AtomicU64::new(0),
         }
@@ -37,7 +37,7 @@ impl Stop {
 
     /// Forgets the request of an earlier run. Rank 0 only, before the others look.
     pub fn clear(&self) {
-        std::fs::remove_file(&self.file).ok();
+        self.files.iter().for_each(|file| drop(std::fs::remove_file(file)));
     }
 
     /// Whether to stop: once true, always true.
@@ -46,14 +46,14 @@ impl Stop {
             return true;
         }
         if self.signalled.load(Relaxed) {
-            std::fs::write(&self.file, "").ok();
+            std::fs::write(&self.files[0], "").ok();
             self.seen.store(true, Relaxed);
             return true;
         }
         let now = self.start.elapsed().as_millis() as u64;
         if now >= self.next_look.load(Relaxed) {
             self.next_look.store(now + INTERVAL, Relaxed);
-            self.seen.fetch_or(self.file.exists(), Relaxed);
+            self.seen.fetch_or(self.files.iter().any(|file| file.exists()), Relaxed);
         }
         self.seen.load(Relaxed)
     }

@@ -172,13 +172,13 @@ fn page(
         FIGURES.iter().filter_map(|shown| figure(points, all, shown)).map(Block::Figure).fold(section, Section::with);
     let section = panels.into_iter().map(Block::Multiples).fold(section, Section::with);
     let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
-    let links = labels.iter().map(|label| format!("{label}/report.html")).collect::<Vec<_>>().join("\n\n");
+    let links = labels.iter().map(|label| format!("{label}/report.html")).collect();
     Report {
         title: format!("{name}: {} points", points.len()),
         subtitle: format!("tessera {}, revision {}", env!("CARGO_PKG_VERSION"), env!("TESSERA_REVISION")),
         sections: std::iter::once(section)
             .chain(scaling)
-            .chain([Section::new("Reports of the points").with(Block::Text(links))])
+            .chain([Section::new("Reports of the points").with(Block::Links(links))])
             .collect(),
     }
 }

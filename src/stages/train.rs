@@ -136,7 +136,7 @@ fn train_one(
     };
     let stop = || context.stop.requested();
     let path = checkpoint_file(context, kind, seed);
-    let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).fingerprint);
+    let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).identity());
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
@@ -158,7 +158,7 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
     let choices = &context.input.train;
     let mut pairs = pairs_of(context, task.increment, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
-        pairs = pairs.part(task.number, choices.seeds.len());
+        pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
     if let Some(mirror) = mirror(context)? {
         pairs = pairs.mirrored(&mirror);

@@ -41,6 +41,13 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
     let trajectories = context.input.truth_trajectories();
     let records = Records { trajectories, records: choices.records, first: 0.0, interval: choices.interval, shape };
     let mut file = context.create(Stage::Truth, "truth.h5")?;
+    if !file.resumed() {
+        // States that an earlier file's trajectories left: this one lacks their records.
+        if context.leads() {
+            std::fs::remove_dir_all(context.path(CHECKPOINTS)).ok();
+        }
+        context.world.barrier();
+    }
     records.declare::<S>(&mut file)?;
     conditions::declare(&mut file, context.input, "trajectory", trajectories)?;
     match context.input.truth_tile() {

@@ -188,6 +188,15 @@ impl SystemInput {
         with_system!(self, system => system.conditions())
     }
 
+    /// The unit of the conditions.
+    pub fn condition_unit(&self) -> &'static str {
+        match self {
+            Self::Ising(_) => "J / k_B",
+            Self::Alloy(_) => "K",
+            _ => "1",
+        }
+    }
+
     /// The family of some of the members.
     pub fn members(&self, numbers: &[usize]) -> Self {
         match self {
@@ -228,6 +237,14 @@ impl SystemInput {
             S::LOCAL
         }
         with_system!(self, system => local(system))
+    }
+
+    /// The least side of a lattice: a site does not reach itself, nor a neighbour twice over.
+    pub fn least_side(&self) -> usize {
+        fn reach<S: System>(_system: &S) -> usize {
+            S::REACH
+        }
+        with_system!(self, system => reach(system)).max(2)
     }
 
     /// What lies beyond the edges of the system.
