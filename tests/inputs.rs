@@ -21,8 +21,10 @@ fn every_shipped_input_is_valid() {
 fn the_printed_input_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new.toml");
-    std::fs::write(&path, succeeds(0, &["new", "ising"])).unwrap();
-    succeeds(0, &["check", path.to_str().unwrap()]);
+    for system in ["alloy", "predator_prey", "curie_weiss", "linear_chain", "ising"] {
+        std::fs::write(&path, succeeds(0, &["new", system])).unwrap();
+        succeeds(0, &["check", path.to_str().unwrap()]);
+    }
 }
 
 /// What is wrong with the input, the change that makes it so, and what the message must contain.
@@ -52,6 +54,17 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [1, 2]\nmirrored = true", &["train.mirrored is set"]),
     ("seeds = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7]\ndisjoint = true", &["train.disjoint deals 12"]),
     ("batch = 64", "batch = 64\ndecay = 1.5", &["decay = 1.5"]),
+    ("batch = 64", "batch = 64\nweight_decay = -1.0", &["weight_decay = -1"]),
+    ("epochs = 2", "epochs = 0", &["epochs = 0"]),
+    ("relax = { time = 0.5 }", "relax = { events = 0 }", &["upsample.relax.events is 0", "none"]),
+    ("records = 6", "records = 6\nside = 0", &["truth.side is 0"]),
+    ("records = 6", "records = 6\ntile = 1", &["truth.tile is 1", "at least 2"]),
+    ("temperature = 2.5", "temperature = [2.5, 3.0, 2.5]", &["2.5 twice"]),
+    (
+        "trajectories = 3\ninterval = 1.0\nrecords = 6\n[evaluate]",
+        "trajectories = 1\ninterval = 1.0\nrecords = 6\n[evaluate]\ndiscrepancy = true",
+        &["two halves of the truth"],
+    ),
     ("trajectories = 12", "trajectories = 12\nfirst = -1.0", &["simulate.first is -1"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),
@@ -81,6 +94,7 @@ fn bad_overrides_are_refused() {
     let input = common::small_input(folder.path());
     for (set, expected) in [
         ("lattice.path=4", "did you mean `patch`?"),
+        ("lattice.patch=\"a\"", "(in `patch = \"a\"`)"),
         ("nonsense", "key=value"),
         ("sweep.seed=[1, 1]", "two points named seed=1"),
         ("sweep.\"seed, lattice.patch\"=[[1, 8], [2]]", "no list of 2 values"),

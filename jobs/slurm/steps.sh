@@ -10,7 +10,7 @@ if [[ -r $settings ]]; then
     source "$settings"
 fi
 if [[ ! -x $tessera ]]; then
-    echo "there is no $tessera; build it on a login node first: bash jobs/run.sh INPUT, or set TESSERA" >&2
+    echo "there is no $tessera; build it on a login node first: bash jobs/setup.sh && source ${settings} && cargo build --release --locked, or set TESSERA" >&2
     exit 2
 fi
 

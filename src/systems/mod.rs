@@ -285,4 +285,7 @@ pub(crate) use with_system;
 pub const TEMPLATES: &[(&str, &str)] = &[
     ("ising", include_str!("../../inputs/quickstart.toml")),
     ("alloy", include_str!("../../inputs/nbmota_small.toml")),
+    ("predator_prey", include_str!("../../inputs/predator_prey.toml")),
+    ("curie_weiss", include_str!("../../inputs/curie_weiss.toml")),
+    ("linear_chain", include_str!("../../inputs/linear_chain.toml")),
 ];
