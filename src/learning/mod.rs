@@ -24,6 +24,7 @@ mod course;
 mod descent;
 mod error;
 mod fused;
+mod head;
 mod mirror;
 mod network;
 mod optimiser;

@@ -56,12 +56,15 @@ impl Mlp {
 
     /// Outputs `[samples, last width]` of inputs `[samples, first width]`.
     pub fn forward(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
+        let last = self.layers[self.layers.len() - 1];
+        self.hidden(weights, inputs).linear(&weights[last], Some(&weights[last + 1]))
+    }
+
+    /// What the last layer takes in, `[samples, width of the last hidden layer]`.
+    pub fn hidden(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
         let mut values = inputs.shallow_clone();
-        for (step, &layer) in self.layers.iter().enumerate() {
-            values = values.linear(&weights[layer], Some(&weights[layer + 1]));
-            if step + 1 < self.layers.len() {
-                values = self.activation.apply(&values);
-            }
+        for &layer in &self.layers[..self.layers.len() - 1] {
+            values = self.activation.apply(&values.linear(&weights[layer], Some(&weights[layer + 1])));
         }
         values
     }

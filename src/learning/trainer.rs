@@ -8,6 +8,7 @@ use super::{
     course::{Run, Samples, optimise},
     descent::{Descent, Objective, Rows, autograd, vector},
     fused::Fused,
+    head::refit,
     likelihood::negative_log_likelihood,
     optimiser::AdamW,
     parameters::Parameters,
@@ -56,6 +57,10 @@ pub struct TrainInput {
     /// hides the drift an epoch gains less than a plateau can tell from none, and many large steps come before small last ones.
     #[serde(skip_serializing_if = "is_one")]
     pub decay: f64,
+    /// Whether to fit the last layer of an mlp drift again after the descent, by least squares over all training pairs. Kept where it
+    /// lowers the validation loss.
+    #[serde(skip_serializing_if = "is_false")]
+    pub refit: bool,
     /// Factor on the learning rate when the validation loss stalls, without `decay`.
     pub plateau_factor: f64,
     /// Epochs without improvement before that.
@@ -80,6 +85,10 @@ fn is_one(factor: &f64) -> bool {
     *factor == 1.0
 }
 
+fn is_false(choice: &bool) -> bool {
+    !choice
+}
+
 impl Default for TrainInput {
     fn default() -> Self {
         Self {
@@ -87,6 +96,7 @@ impl Default for TrainInput {
             batch: 1024,
             learning_rate: 1e-3,
             decay: 1.0,
+            refit: false,
             plateau_factor: 0.5,
             plateau_patience: 10,
             learning_rate_minimum: 1e-6,
@@ -208,11 +218,23 @@ pub fn fit(
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
     let objective = Likelihood { networks, components: pairs.components() as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
-    let data = (&[packed][..], Rows { first: owned.start, owned });
+    let own_rows = own(&rows);
+    let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
     let threads = if train.threads > 0 { train.threads } else { run.threads };
     let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
     let samples = Samples { model: MODEL, rows, held, offsets };
     let records = optimise(&mut descent, &samples, train, run, observer)?;
+    if train.refit {
+        let (found, held) = (descent.parameters.snapshot(), &samples.held);
+        let loss = |descent: &mut Descent| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
+        let before = loss(&mut descent)?;
+        let networks = Sde::networks(model, pairs.components(), pairs.condition.is_some()).0;
+        refit(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
+        let after = loss(&mut descent)?;
+        if after > before || after.is_nan() {
+            descent.parameters.restore(&found);
+        }
+    }
     Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
 }

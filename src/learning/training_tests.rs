@@ -28,6 +28,7 @@ const INPUT: TrainInput = TrainInput {
     plateau_factor: 0.5,
     plateau_patience: 1,
     decay: 1.0,
+    refit: false,
     learning_rate_minimum: 1e-6,
     validation_fraction: 0.0,
     weight_decay: 0.01,

@@ -50,6 +50,10 @@ pub trait Drift: Send + Sync {
     fn as_mlp(&self) -> Option<&Mlp> {
         None
     }
+    /// Place of the weights of its last layer in the layout, when it ends in a linear one.
+    fn last_layer(&self) -> Option<usize> {
+        self.as_mlp().and_then(|network| network.layers().last().copied())
+    }
 }
 
 /// Which drift network.
@@ -111,6 +115,16 @@ impl Networks {
         let features = self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c));
         let drift = self.drift.forward(weights, states, features.as_ref());
         (drift, self.diffusion.forward(weights, states, features.as_ref()))
+    }
+
+    /// What the last layer of a perceptron's drift takes in, `[samples, width]`.
+    ///
+    /// # Panics
+    /// When the drift is no perceptron.
+    pub fn before_last_layer(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> Tensor {
+        let features = self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c));
+        let network = self.drift.as_mlp().expect("only a perceptron has a last layer");
+        network.hidden(weights, &condition::beside(states, features.as_ref()))
     }
 }
 
