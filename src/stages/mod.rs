@@ -129,10 +129,10 @@ impl Stage {
             Self::Upsample => &[Self::Simulate],
             Self::Evolve => &[Self::Upsample],
             Self::Closure => &[Self::Upsample, Self::Evolve],
-            Self::Train => &[Self::Closure],
+            Self::Train => &[Self::Evolve, Self::Closure],
             Self::Predict => &[Self::Closure, Self::Train],
             Self::Evaluate => &[Self::Closure, Self::Train, Self::Truth, Self::Predict],
-            Self::Report => &[Self::Evaluate, Self::Train, Self::Simulate],
+            Self::Report => &[Self::Simulate, Self::Evolve, Self::Closure, Self::Train, Self::Evaluate],
         }
     }
 
