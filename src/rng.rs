@@ -39,7 +39,7 @@ pub enum Purpose {
     Batches = 12,
     /// Split into training and validation trajectories; item = [model, 0].
     Split = 13,
-    /// Noise of a predicted ensemble; item = [model, group of trajectories].
+    /// Noise of a predicted ensemble; item = [model, group of trajectories]; the stages mix the truth into the seed.
     Predict = 14,
     /// Bootstrap resampling in evaluation; item = [metric, 0].
     Bootstrap = 15,
