@@ -9,7 +9,7 @@ use super::{
     LearningError,
     descent::{total_over, vector},
     parameters::Parameters,
-    sde::Networks,
+    sde::{Networks, beside},
 };
 use crate::parallel::Ranks;
 use tch::{Kind, Tensor, no_grad};
@@ -31,7 +31,7 @@ pub(super) fn refit(
     (packed, rows): (&Tensor, &[usize]),
     ranks: &dyn Ranks,
 ) -> Result<(), LearningError> {
-    let Some(layer) = networks.drift.last_layer() else { return Ok(()) };
+    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(()) };
     let [size, width] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
     // One unknown more for each component: its bias.
     let (inputs, options) = (width + 1, (Kind::Double, packed.device()));
@@ -66,7 +66,9 @@ fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, ri
     let condition = networks.embedding.as_ref().map(|_| batch.narrow(1, 2 * size + 1, 1));
     let weights = parameters.leaves();
     let (drift, factor) = networks.forward(weights, &states, condition.as_ref());
-    let hidden = networks.before_last_layer(weights, &states, condition.as_ref()).to_kind(Kind::Double);
+    let features = networks.features(weights, condition.as_ref());
+    let network = networks.drift.as_mlp().expect("only a perceptron is fitted again");
+    let hidden = network.hidden(weights, &beside(&states, features.as_ref())).to_kind(Kind::Double);
     let inputs = Tensor::cat(&[&hidden * &time, time.to_kind(Kind::Double)], 1);
     // Columns of the inverse of L: their products are the inverse covariance.
     let unit = |component: i64| {

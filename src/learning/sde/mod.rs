@@ -14,6 +14,7 @@ mod onsager;
 mod scales;
 mod strength;
 
+pub(crate) use condition::beside;
 pub use diffusion::{Diffusion, DiffusionKind};
 pub(crate) use diffusion::{FLOOR, SHIFT};
 pub use mlp::MlpDrift;
@@ -49,10 +50,6 @@ pub trait Drift: Send + Sync {
     /// The drift as a plain perceptron, when it is one.
     fn as_mlp(&self) -> Option<&Mlp> {
         None
-    }
-    /// Place of the weights of its last layer in the layout, when it ends in a linear one.
-    fn last_layer(&self) -> Option<usize> {
-        self.as_mlp().and_then(|network| network.layers().last().copied())
     }
 }
 
@@ -112,19 +109,14 @@ impl Networks {
     /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
     /// left out when the model has none.
     pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let features = self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c));
+        let features = self.features(weights, condition);
         let drift = self.drift.forward(weights, states, features.as_ref());
         (drift, self.diffusion.forward(weights, states, features.as_ref()))
     }
 
-    /// What the last layer of a perceptron's drift takes in, `[samples, width]`.
-    ///
-    /// # Panics
-    /// When the drift is no perceptron.
-    pub fn before_last_layer(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> Tensor {
-        let features = self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c));
-        let network = self.drift.as_mlp().expect("only a perceptron has a last layer");
-        network.hidden(weights, &condition::beside(states, features.as_ref()))
+    /// Features of conditions `[samples, 1]`.
+    pub fn features(&self, weights: &[Tensor], condition: Option<&Tensor>) -> Option<Tensor> {
+        self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c))
     }
 }
 
