@@ -58,7 +58,7 @@ enum Command {
     Check {
         /// The input
         input: PathBuf,
-        /// Change a value of the input: key=value, for instance lattice.patch=32
+        /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
         #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
         set: Vec<String>,
     },
@@ -137,7 +137,7 @@ struct Run {
     /// Run directory; by default runs/<name of the input>
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Change a value of the input: key=value, for instance lattice.patch=32
+    /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
     #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Threads a rank; by default the cores that this rank may use

@@ -186,8 +186,8 @@ pub struct TrainSection {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictInput {
-    /// Time step, at most the duration of the partial evolution. The drift is that over this duration; the variance comes out exact at a K-th
-    /// of it, and too large by about rate of the drift times step / 2 at longer ones (docs/results/reproduction.md, E3).
+    /// Time step. The drift is that over the duration of the partial evolution; the variance comes out exact at a step of a K-th
+    /// of this duration, and too large by about rate of the drift times step / 2 at longer ones (docs/results/reproduction.md, E3).
     pub step: f64,
     /// Predicted trajectories for each one of the direct simulation, from the same state.
     #[serde(default = "single")]

@@ -113,6 +113,9 @@ fn bootstrap_and_jackknife_find_the_error_of_a_gaussian_mean() {
     let left_out: Vec<f64> = (0..400).map(without).collect();
     close(jackknife_variance(&left_out).sqrt(), Metric::mean_of(&sample, "1").std_error.unwrap(), 1e-12);
     assert_eq!(standard_error(&[1], 100, &mut rng, |_| 1.0), None);
+    // Of few units too: the error of the mean of 1 and 3 is 1.
+    let of_two = |weights: &[Vec<f64>]| (weights[0][0] + 3.0 * weights[0][1]) / weights[0].iter().sum::<f64>();
+    close(standard_error(&[2], 2000, &mut rng, of_two).unwrap(), 1.0, 0.01);
 }
 
 #[test]
@@ -186,6 +189,9 @@ fn reversals_need_a_passage_between_both_thresholds() {
     let rate = reversal_rate(series.view(), 10.0, 0.3, "sweeps", 100, 1).unwrap();
     close(rate.value, 2.0 / 40.0, 1e-15);
     assert_eq!((rate.unit.as_str(), rate.samples), ("1/sweeps", 2));
+    let none = reversal_rate(arr2(&[[0.5; 3]; 2]).view(), 10.0, 0.3, "sweeps", 100, 1).unwrap();
+    close(none.value, 0.0, 0.0);
+    close(none.std_error.unwrap(), 1.0 / 40.0, 1e-15);
 }
 
 #[test]

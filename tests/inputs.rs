@@ -4,6 +4,10 @@ mod common;
 
 use common::{SMALL, succeeds, tessera};
 use std::path::Path;
+use tessera::{
+    config::{EvaluateInput, TrainSection},
+    learning::ClosureInput,
+};
 
 #[test]
 fn every_shipped_input_is_valid() {
@@ -24,6 +28,51 @@ fn the_printed_input_is_valid() {
     for system in ["alloy", "predator_prey", "curie_weiss", "linear_chain", "ising"] {
         std::fs::write(&path, succeeds(0, &["new", system])).unwrap();
         succeeds(0, &["check", path.to_str().unwrap()]);
+    }
+}
+
+/// Every key that an input may have, read from the structs that refuse others, and every default value of theirs.
+#[test]
+fn every_key_is_explained_with_its_default() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/input.md")).unwrap();
+    let mut keys = 0;
+    for file in
+        ["config", "learning/trainer", "learning/sde/mod", "learning/closure/mod"].map(String::from).into_iter().chain(
+            ["ising", "curie_weiss", "predator_prey", "linear_chain", "alloy/mod"]
+                .map(|system| format!("systems/{system}")),
+        )
+    {
+        let source = std::fs::read_to_string(root.join("src").join(file).with_extension("rs")).unwrap();
+        for part in source.split("deny_unknown_fields").skip(1) {
+            let body = part.split("\n}").next().unwrap();
+            for field in body.lines().filter_map(|line| line.strip_prefix("    pub ")) {
+                let key = field.split(':').next().unwrap();
+                let places = ["`", "`[", "."].map(|before| format!("{before}{key}"));
+                assert!(places.iter().any(|place| document.contains(place)), "{key} is not explained");
+                keys += 1;
+            }
+        }
+    }
+    assert!(keys > 80, "{keys} keys");
+    let train = toml::Table::try_from(TrainSection::default()).unwrap();
+    for (heading, table) in [
+        ("## `[closure]`", toml::Table::try_from(ClosureInput::default()).unwrap()),
+        ("### `[train.model]`", train["model"].as_table().unwrap().clone()),
+        ("### `[train.fit]`", train["fit"].as_table().unwrap().clone()),
+        ("## `[train]`", train),
+        ("## `[evaluate]`", toml::Table::try_from(EvaluateInput::default()).unwrap()),
+    ] {
+        let section = document.split(heading).nth(1).unwrap().split("\n#").next().unwrap();
+        for (key, value) in table.iter().filter(|(_, value)| !value.is_table()) {
+            let row = section
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")))
+                .unwrap_or_else(|| panic!("{key}"));
+            let default = row.split('|').nth(2).unwrap().trim();
+            let read: toml::Table = format!("value = {default}").parse().unwrap_or_else(|_| panic!("{row}"));
+            assert_eq!(&read["value"], value, "{row}");
+        }
     }
 }
 

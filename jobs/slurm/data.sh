@@ -10,7 +10,8 @@
 #SBATCH --output=%x-%j.log
 #
 # The stages that make data: sbatch jobs/slurm/data.sh INPUT [OPTIONS]
-# Options go to tessera, for instance --out FOLDER, --set KEY=VALUE, --ranks-per-snapshot 64.
+# Options go to tessera, for instance --out FOLDER, --set KEY=VALUE, --ranks-per-snapshot 64
+# (a rank then needs a whole tile of the truth and a whole patch of LocalRelax along each axis).
 set -euo pipefail
 
 input=${1:?usage: sbatch jobs/slurm/data.sh INPUT [OPTIONS OF tessera]}

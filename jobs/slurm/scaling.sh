@@ -9,6 +9,7 @@
 #
 # Strong and weak scaling of sweeps on 1, 2, 4, ... 2^array-index ranks: sbatch jobs/slurm/scaling.sh FILE.jsonl [OPTIONS]
 # More nodes: sbatch --nodes=16 --array=0-10 ... Options go to `tessera scaling`, for instance --side 4096.
+# In the weak half that is the side of each rank's part, and each rank first draws the whole lattice, one byte a site: many ranks want a small one.
 # When the array is through: tessera report FILE.jsonl makes the table and the figures.
 set -euo pipefail
 

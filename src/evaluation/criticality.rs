@@ -46,17 +46,17 @@ pub fn criticality(
         .outer_iter()
         .map(|block| block.iter().map(|&m| Moments::of(m)).sum::<Moments>() * (length as f64).recip())
         .collect();
-    let share = (moments.len() as f64).recip();
     let stiffness = sites as f64 / temperature;
-    let observables = |sum: Moments| {
-        let mean = sum * share;
+    let observables = |sum: Moments, weight: f64| {
+        let mean = sum * weight.recip();
         let susceptibility = stiffness * (mean.second - mean.absolute * mean.absolute);
         [mean.absolute, susceptibility, 1.0 - mean.fourth / (3.0 * mean.second * mean.second)]
     };
-    let values = observables(moments.iter().copied().sum());
+    let values = observables(moments.iter().copied().sum(), moments.len() as f64);
     let mut rng = stream_of(Statistic::Criticality, seed);
     let errors = standard_errors(&[moments.len()], resamples, &mut rng, |weights| {
-        observables(moments.iter().zip(&weights[0]).map(|(moments, &weight)| *moments * weight).sum())
+        let drawn = moments.iter().zip(&weights[0]).map(|(moments, &weight)| *moments * weight);
+        observables(drawn.sum(), weights[0].iter().sum())
     });
     let metric = |index: usize| Metric::new(values[index], errors[index], moments.len(), "1");
     Ok(Criticality {

@@ -185,7 +185,7 @@ pub fn reversals<'a>(series: impl IntoIterator<Item = &'a f64>, threshold: f64) 
 }
 
 /// Reversals per unit time of `series` [trajectory, time] sampled every `interval`, with an error over trajectories.
-/// Diverged trajectories are left out: `samples` counts the others.
+/// Diverged trajectories are left out: `samples` counts the others. Where there is no reversal at all, the error is what one would be.
 pub fn reversal_rate(
     series: ArrayView2<f64>,
     interval: f64,
@@ -205,6 +205,9 @@ pub fn reversal_rate(
         total / (duration * weights.iter().sum::<f64>())
     };
     let mut rng = stream_of(Statistic::Reversals, seed);
-    let std_error = standard_error(&[counts.len()], resamples, &mut rng, |weights| rate(&weights[0]));
+    let mut std_error = standard_error(&[counts.len()], resamples, &mut rng, |weights| rate(&weights[0]));
+    if counts.iter().all(|&count| count == 0.0) {
+        std_error = Some((duration * counts.len() as f64).recip());
+    }
     Ok(Metric::new(rate(&vec![1.0; counts.len()]), std_error, counts.len(), format!("1/{time_unit}")))
 }

@@ -87,7 +87,21 @@ impl Plateau {
         self.waited += 1;
         if self.waited > self.patience {
             self.waited = 0;
-            self.learning_rate = (self.learning_rate * self.factor).max(self.minimum);
+            self.learning_rate = (self.learning_rate * self.factor).max(self.minimum.min(self.learning_rate));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plateau_lowers_the_rate_and_never_raises_it() {
+        for (rate, minimum, then) in [(1e-3, 1e-6, 5e-4), (1e-3, 8e-4, 8e-4), (1e-7, 1e-6, 1e-7)] {
+            let mut plateau = Plateau::new(rate, 0.5, 0, minimum);
+            (0..2).for_each(|_| plateau.observe(1.0));
+            assert_eq!(plateau.learning_rate, then);
         }
     }
 }

@@ -57,8 +57,8 @@ pub struct TrainInput {
     /// hides the drift an epoch gains less than a plateau can tell from none, and many large steps come before small last ones.
     #[serde(skip_serializing_if = "is_one")]
     pub decay: f64,
-    /// Whether to fit the last layer of an mlp drift again after the descent, by least squares over all training pairs. Kept where it
-    /// lowers the validation loss.
+    /// Whether to fit the last layer of an mlp drift again after the descent, by least squares over all training pairs. Kept unless it
+    /// raises the validation loss; nothing for another drift.
     #[serde(skip_serializing_if = "is_false")]
     pub refit: bool,
     /// Factor on the learning rate when the validation loss stalls, without `decay`.

@@ -157,7 +157,7 @@ fn equilibria(
     let (choices, seed) = (context.input.evaluate, context.input.seed);
     let conditions = context.input.system.conditions().len().max(1);
     let at = conditions::suffix(context.input, condition);
-    let mut changes = [0.0_f64; 2];
+    let mut changes = [Vec::new(), Vec::new()];
     for (component, observable) in observables.iter().enumerate() {
         let (name, unit) = (observable.name, observable.unit);
         let sign = context.input.system.mirror().map_or(1.0, |signs| signs[component]);
@@ -173,9 +173,9 @@ fn equilibria(
         }
         let (mut means, mut spreads, mut wasserstein, mut kolmogorov) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        changes[0] = changes[0].max(change(&[&truth]).abs());
+        changes[0].push(change(&[&truth]).abs());
         let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
-        changes[1] = changes[1].max(change(&samples.iter().collect::<Vec<_>>()).abs());
+        changes[1].push(change(&samples.iter().collect::<Vec<_>>()).abs());
         let law = with_mirror_image(truth, sign);
         for predicted in samples {
             let [mean, spread] = mean_and_spread(&predicted, unit);
@@ -196,14 +196,18 @@ fn equilibria(
             metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
         }
     }
-    let [of_truth, of_models] = changes.map(|change| Metric::exact(change, observables.len(), "1"));
+    // Not a number where every trajectory has diverged.
+    let largest = |changes: Vec<f64>| changes.into_iter().reduce(|a, b| if b.is_nan() || b > a { b } else { a });
+    let [of_truth, of_models] =
+        changes.map(|changes| Metric::exact(largest(changes).unwrap_or(f64::NAN), observables.len(), "1"));
     if suffix.is_empty() {
         metrics.insert(format!("equilibrium_change_truth{at}"), of_truth);
     }
     metrics.insert(format!("equilibrium_change{suffix}{at}"), of_models);
 }
 
-/// Mean over the later half of all times less that over the earlier one; trajectories that diverge are left out.
+/// Mean over the later half of all times less that over the earlier one; trajectories that diverge are left out, and without any other
+/// it is not a number.
 fn change(samples: &[&Array2<f64>]) -> f64 {
     let half = |row: ArrayView1<f64>| {
         let (early, late) = row.split_at(Axis(0), row.len() / 2);
@@ -211,7 +215,7 @@ fn change(samples: &[&Array2<f64>]) -> f64 {
     };
     let rows = samples.iter().flat_map(|sample| sample.rows());
     let changes: Vec<f64> = rows.map(half).filter(|change| change.is_finite()).collect();
-    changes.iter().sum::<f64>() / changes.len().max(1) as f64
+    changes.iter().sum::<f64>() / changes.len() as f64
 }
 
 /// Trajectories, each followed in time by its mirror image, which has the same law: the way to know a distribution between
@@ -272,7 +276,7 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
     }
 }
 
-/// Mean over observables and conditions of the distance of a model's equilibrium mean from that of the truth.
+/// Mean over observables and conditions of the distance of the equilibrium mean over all models from that of the truth.
 fn deviation(metrics: &mut Metrics, input: &Input, observables: &[Observable], suffix: &str) {
     let mean =
         |distances: &[f64]| Metric::exact(distances.iter().sum::<f64>() / distances.len() as f64, distances.len(), "1");
@@ -293,10 +297,15 @@ fn deviation(metrics: &mut Metrics, input: &Input, observables: &[Observable], s
     metrics.insert(format!("equilibrium_deviation{suffix}"), mean(&all));
 }
 
+/// Parts of each trajectory whose scatter gives errors: one, the whole trajectory, where there are enough of them.
+pub fn parts(sample: &Array2<f64>) -> usize {
+    if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 }
+}
+
 /// Mean and standard deviation over trajectories and times, with errors between trajectories or parts of them. Trajectories that
 /// diverge are left out.
 fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
-    let parts = if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 };
+    let parts = parts(sample);
     let finite = sample.rows().into_iter().filter(|row| row.iter().all(|value| value.is_finite()));
     let length = sample.ncols() / parts;
     let blocks: Vec<_> = finite
@@ -325,6 +334,7 @@ mod tests {
         let lost = Array2::from_elem((1, 100), f64::NAN);
         assert!((change(&[&growing, &lost]) - 1.0).abs() < 1e-12);
         assert_eq!(change(&[&Array2::ones((3, 7))]), 0.0);
+        assert!(change(&[&lost]).is_nan(), "what has diverged does not stand still");
     }
 
     #[test]

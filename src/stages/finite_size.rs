@@ -1,8 +1,8 @@
 //! Finite-size scaling over the points of a sweep of magnets: at T_c <|M|> ~ L^(-beta/nu), chi ~ L^(gamma/nu) and
 //! dU/dT ~ L^(1/nu), and all sizes fall on one curve when drawn against t L^(1/nu), t = (T - T_c) / T_c.
-//! The collapse is drawn with the exact exponents of the two-dimensional Ising model.
+//! The collapse is drawn with the exact exponents of the two-dimensional Ising model. Only for that model without a field, where each
+//! side has been simulated about T_c, once at each temperature.
 
-use super::scores::temperature;
 use crate::{
     config::Point,
     evaluation::{
@@ -11,6 +11,7 @@ use crate::{
         fit::{PolynomialFit, PowerLaw, polynomial_fit, power_law_fit},
     },
     report::{Axis, Block, Colour, Figure, Section, Series},
+    systems::SystemInput,
 };
 use serde_json::Value;
 
@@ -21,6 +22,10 @@ const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
 /// Highest degree of the polynomials in T. A parabola through three temperatures bends the exponents the least when those of each side
 /// lie at the same (T - T_c) L.
 const DEGREE: usize = 2;
+
+/// Largest distance |t| L of a temperature from T_c that stands for T_c where those of a side do not lie about it: <|M|> is then off by
+/// about 3 %.
+const NEAR: f64 = 0.1;
 
 /// Ending of exponents that leave the smallest side out, where corrections to the power laws are largest.
 const WITHOUT_SMALLEST: &str = "_without_smallest";
@@ -56,11 +61,11 @@ impl AgainstSide {
     }
 }
 
-/// The exponents of the models and of the direct simulation, and the section that shows them; nothing for a sweep over
-/// fewer than two sizes or of something else.
+/// The exponents of the models and of the direct simulation, and the section that shows them; nothing for a sweep of something else, over
+/// fewer than two sizes, or away from T_c.
 pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)> {
     let mut exponents = Metrics::new();
-    let names = ["<|M|>", "chi", "|dU/dT|"];
+    let names = ["<|M|>", "chi", "-dU/dT"];
     let mut figures = names.map(|name| {
         Figure::new(format!("{name} at T_c"), Axis::logarithmic("side L"), Axis::logarithmic(name))
             .described("Lines: power laws by weighted least squares.", "parallel lines.")
@@ -115,7 +120,8 @@ fn exponent(number: usize, (slope, error): (f64, f64)) -> (&'static str, f64, f6
     }
 }
 
-/// The points of the sweep that are magnets; `None` for fewer than two sizes.
+/// The points of the sweep, if all are Ising models without a field, none has side and temperature of another, and two sizes have
+/// values at T_c.
 fn magnets(points: &[Point], metrics: &[Value], suffix: &str) -> Option<Vec<Magnet>> {
     let magnets: Vec<Magnet> = points
         .iter()
@@ -126,15 +132,20 @@ fn magnets(points: &[Point], metrics: &[Value], suffix: &str) -> Option<Vec<Magn
             });
             let [Some(m), Some(chi), Some(u)] = found else { return None };
             let all = [m, chi, u];
+            let SystemInput::Ising(ising) = &point.input.system else { return None };
+            let ([temperature], true) = (ising.temperature.all(), ising.field == 0.0) else { return None };
             Some(Magnet {
                 side: point.input.truth_shape().0[2] as f64,
-                temperature: temperature(&point.input.system)?,
+                temperature: *temperature,
                 values: all.each_ref().map(|metric| metric.value),
                 errors: all.each_ref().map(|metric| metric.std_error.unwrap_or(f64::NAN)),
             })
         })
         .collect::<Option<_>>()?;
-    (sides(&magnets).len() > 1).then_some(magnets)
+    let places = magnets.iter().map(|magnet| (magnet.side, magnet.temperature));
+    let distinct =
+        places.clone().enumerate().all(|(number, place)| places.clone().take(number).all(|one| one != place));
+    (distinct && against_side(&magnets)[0].sides.len() > 1).then_some(magnets)
 }
 
 fn sides(magnets: &[Magnet]) -> Vec<f64> {
@@ -144,8 +155,8 @@ fn sides(magnets: &[Magnet]) -> Vec<f64> {
     sides
 }
 
-/// <|M|>, chi and |dU/dT| at T_c from polynomials in T; <|M|> and chi at the temperature next to T_c where those of a side
-/// lie all above or all below it.
+/// <|M|>, chi and -dU/dT at T_c from polynomials in T; <|M|> and chi at the temperature next to T_c where those of a side
+/// lie all above or all below it, if that is near. Values that are not positive are left out: there is no power law through them.
 fn against_side(magnets: &[Magnet]) -> [AgainstSide; 3] {
     let mut found: [AgainstSide; 3] = Default::default();
     for side in sides(magnets) {
@@ -153,11 +164,15 @@ fn against_side(magnets: &[Magnet]) -> [AgainstSide; 3] {
         own.sort_by(|a, b| (a.temperature - CRITICAL).abs().total_cmp(&(b.temperature - CRITICAL).abs()));
         let below = own.iter().filter(|magnet| magnet.temperature < CRITICAL).count();
         let about = if (1..own.len()).contains(&below) { &own[..] } else { &own[..1] };
+        if about.len() == 1 && (about[0].temperature / CRITICAL - 1.0).abs() * side > NEAR {
+            continue;
+        }
         let value = |number| in_temperature(about, number).map(|fit| fit.value_at(CRITICAL));
         let slope = if own.len() > 1 { in_temperature(&own, 2).map(|fit| fit.slope_at(CRITICAL)) } else { None };
-        for (against, estimate) in found.iter_mut().zip([value(0), value(1), slope]) {
-            if let Some((value, error)) = estimate {
-                against.push(side, value.abs(), error);
+        let fall = slope.map(|(slope, error)| (-slope, error));
+        for (against, estimate) in found.iter_mut().zip([value(0), value(1), fall]) {
+            if let Some((value, error)) = estimate.filter(|(value, _)| *value > 0.0) {
+                against.push(side, value, error);
             }
         }
     }
@@ -222,6 +237,35 @@ mod tests {
         let above: Vec<Magnet> = magnets.into_iter().filter(|magnet| magnet.temperature > CRITICAL).collect();
         let nearest = above[0].values[0];
         assert!((against_side(&above)[0].values[0] - nearest).abs() < 1e-12);
+        let far: Vec<Magnet> =
+            above.into_iter().filter(|magnet| magnet.side * (magnet.temperature - CRITICAL) > 0.5).collect();
+        assert!(against_side(&far).iter().all(|against| against.sides.is_empty()), "no values at T_c from afar");
+    }
+
+    /// Not of a sweep over methods away from T_c, nor of another magnet.
+    #[test]
+    fn only_ising_magnets_about_the_critical_temperature_have_exponents() {
+        let found = |input: &str, set: &[&str]| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs").join(input);
+            let points = crate::config::load(&path, &set.iter().map(|&set| set.into()).collect::<Vec<_>>()).unwrap();
+            let metrics = |point: &Point| {
+                let value = |power: f64| {
+                    let value = (point.input.truth_shape().0[2] as f64).powf(power);
+                    serde_json::json!({"value": value, "std_error": 0.01 * value, "samples": 1, "unit": "1"})
+                };
+                let all = ["", "_truth"].into_iter().flat_map(|suffix| {
+                    [("absolute_magnetisation", -0.125), ("susceptibility", 1.75), ("binder", 0.0)]
+                        .map(|(name, power)| (format!("{name}{suffix}"), value(power)))
+                });
+                serde_json::json!({ "metrics": all.collect::<serde_json::Map<String, Value>>() })
+            };
+            let metrics: Vec<Value> = points.iter().map(metrics).collect();
+            scaling(&points, &metrics).map(|(exponents, _)| exponents.get("beta_over_nu").unwrap().value)
+        };
+        assert!((found("ising_critical.toml", &[]).unwrap() - 0.125).abs() < 1e-9);
+        assert_eq!(found("ising_critical.toml", &["system.ising.field=0.1", "train.mirrored=false"]), None);
+        assert_eq!(found("ising_rescaling.toml", &[]), None);
+        assert_eq!(found("curie_weiss.toml", &["sweep={\"truth.side\"=[64, 128]}"]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Context, StageError,
-    evaluate::{Ensembles, over_models},
+    evaluate::{Ensembles, over_models, parts},
     train::{model_file, pairs_of},
 };
 use crate::{
@@ -20,8 +20,6 @@ use ndarray::{Array2, Array4, ArrayView3, Axis};
 
 /// Most pairs that the line through a learned drift is fitted to.
 const PAIRS: usize = 100_000;
-/// Blocks that an equilibrium trajectory is cut into; their scatter gives the errors.
-const BLOCKS: usize = 4;
 
 /// Adds the scores that apply to the models of one kind, and those of the truth beside ours.
 ///
@@ -100,7 +98,7 @@ fn magnet(
     let threshold = 0.5 * truth.iter().map(|value| value.abs()).sum::<f64>() / truth.len() as f64;
     let sites = input.truth_shape().sites();
     let scores = |sample: &Array2<f64>| -> Vec<Metric> {
-        let block = (sample.ncols() / BLOCKS).max(1);
+        let block = sample.ncols() / parts(sample);
         let none = || Metric::new(f64::NAN, None, 0, "1");
         let at = criticality(sample.view(), sites, temperature, block, choices.resamples, input.seed);
         let rate = reversal_rate(sample.view(), input.truth.interval, threshold, "time", choices.resamples, input.seed);
@@ -148,7 +146,7 @@ fn mean_of_models(each: &[Metric]) -> Metric {
 }
 
 /// The temperature of a magnet; `None` of a family of several and of other systems.
-pub fn temperature(system: &SystemInput) -> Option<f64> {
+fn temperature(system: &SystemInput) -> Option<f64> {
     match system {
         SystemInput::Ising(ising) if system.conditions().is_empty() => ising.temperature.all().first().copied(),
         SystemInput::CurieWeiss(magnet) => Some(magnet.temperature),
