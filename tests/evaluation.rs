@@ -8,6 +8,7 @@ use tessera::evaluation::criticality::{collapse_quality, criticality};
 use tessera::evaluation::distributions::*;
 use tessera::evaluation::fit::{polynomial_fit, power_law_fit};
 use tessera::evaluation::mmd::{BANDWIDTHS, MmdAgainstTime, average, kernel, mmd_against_time, mmd_squared};
+use tessera::evaluation::stationary::{MagnetPair, criticality_of_pairs};
 use tessera::evaluation::trajectories::{halves_error, mean_and_spread, noise_floor, relative_error, test_error};
 use tessera::evaluation::{EvaluationError, Metric, Metrics};
 use tessera::rng::{Purpose, Rng, stream};
@@ -357,4 +358,41 @@ fn metrics_keep_their_order_and_survive_json() {
     assert_eq!(back.len(), 2);
     assert!(back.get("a_later_name").unwrap().value.is_nan());
     assert_eq!(back.get("test_error").unwrap().value, 9e-4);
+}
+
+/// A double well with detailed balance, M' = M + D (ln p)'(M) dt + sqrt(2 D dt) noise, from which few pairs are drawn at states that
+/// are not its equilibrium: the pairs still imply the equilibrium.
+#[test]
+fn pairs_imply_the_equilibrium_whatever_their_states_are() {
+    const PATCHES: usize = 4;
+    let slope = |m: f64| 60.0 * m * (0.36 - m * m);
+    let (rate, time) = (0.01, 0.05);
+    let noise = gaussian((400_000, 1, 1), 0.0, 1.0, 8);
+    let pairs = noise.iter().enumerate().map(|(number, noise)| {
+        // Uniform in [-0.9, 0.9): the law has nearly nothing beyond.
+        let magnetisation = -0.9 + 1.8 * (number as f64 * 0.618_033_988_75).fract();
+        let spread = (2.0 * rate * time * PATCHES as f64).sqrt();
+        let increment = rate * slope(magnetisation) * time + spread * noise;
+        MagnetPair { magnetisation, increment, time, trajectory: number / 1000 }
+    });
+    let (sites, temperature) = (4096, 2.25);
+    let found = criticality_of_pairs(pairs, PATCHES, true, sites, temperature).unwrap();
+    let moment = |power: i32| {
+        let weights = (-1000..=1000).map(|step| {
+            let m = f64::from(step) * 1e-3;
+            (m.abs().powi(power), (60.0 * (0.18 * m * m - 0.25 * m.powi(4))).exp())
+        });
+        let (sum, total) = weights.fold((0.0, 0.0), |(sum, total), (m, p)| (sum + m * p, total + p));
+        sum / total
+    };
+    let exact = [
+        moment(1),
+        sites as f64 / temperature * (moment(2) - moment(1).powi(2)),
+        1.0 - moment(4) / (3.0 * moment(2).powi(2)),
+    ];
+    for (metric, exact) in found.into_iter().zip(exact) {
+        let error = metric.std_error.unwrap();
+        assert!(error < 0.1 * exact, "{metric:?} says little");
+        close(metric.value, exact, 3.0 * error);
+    }
 }

@@ -47,16 +47,12 @@ pub fn criticality(
         .map(|block| block.iter().map(|&m| Moments::of(m)).sum::<Moments>() * (length as f64).recip())
         .collect();
     let stiffness = sites as f64 / temperature;
-    let observables = |sum: Moments, weight: f64| {
-        let mean = sum * weight.recip();
-        let susceptibility = stiffness * (mean.second - mean.absolute * mean.absolute);
-        [mean.absolute, susceptibility, 1.0 - mean.fourth / (3.0 * mean.second * mean.second)]
-    };
-    let values = observables(moments.iter().copied().sum(), moments.len() as f64);
+    let mean = |sum: Moments, weight: f64| observables(sum * weight.recip(), stiffness);
+    let values = mean(moments.iter().copied().sum(), moments.len() as f64);
     let mut rng = stream_of(Statistic::Criticality, seed);
     let errors = standard_errors(&[moments.len()], resamples, &mut rng, |weights| {
         let drawn = moments.iter().zip(&weights[0]).map(|(moments, &weight)| *moments * weight);
-        observables(drawn.sum(), weights[0].iter().sum())
+        mean(drawn.sum(), weights[0].iter().sum())
     });
     let metric = |index: usize| Metric::new(values[index], errors[index], moments.len(), "1");
     Ok(Criticality {
@@ -71,16 +67,22 @@ pub fn criticality(
     })
 }
 
+/// <|M|>, chi and U of the moments; `stiffness` is sites / temperature.
+pub(super) fn observables(mean: Moments, stiffness: f64) -> [f64; 3] {
+    let susceptibility = stiffness * (mean.second - mean.absolute * mean.absolute);
+    [mean.absolute, susceptibility, 1.0 - mean.fourth / (3.0 * mean.second * mean.second)]
+}
+
 /// `<|M|>`, `<M^2>`, `<M^4>`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moments {
+pub(super) struct Moments {
     absolute: f64,
     second: f64,
     fourth: f64,
 }
 
 impl Moments {
-    fn of(m: f64) -> Self {
+    pub(super) fn of(m: f64) -> Self {
         Self { absolute: m.abs(), second: m * m, fourth: m.powi(4) }
     }
 }

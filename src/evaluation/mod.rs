@@ -17,6 +17,7 @@ pub mod fit;
 pub mod metric;
 pub mod mmd;
 pub mod scaling;
+pub mod stationary;
 pub mod trajectories;
 
 use ndarray::{ArrayBase, Axis, Data, Dimension, RemoveAxis};

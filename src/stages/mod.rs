@@ -131,7 +131,7 @@ impl Stage {
             Self::Closure => &[Self::Upsample, Self::Evolve],
             Self::Train => &[Self::Evolve, Self::Closure],
             Self::Predict => &[Self::Closure, Self::Train],
-            Self::Evaluate => &[Self::Closure, Self::Train, Self::Truth, Self::Predict],
+            Self::Evaluate => &[Self::Evolve, Self::Closure, Self::Train, Self::Truth, Self::Predict],
             Self::Report => &[Self::Simulate, Self::Evolve, Self::Closure, Self::Train, Self::Evaluate],
         }
     }

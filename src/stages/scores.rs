@@ -3,21 +3,26 @@
 use super::{
     Context, StageError,
     evaluate::{Ensembles, over_models, parts},
+    latent::scaling,
     train::{model_file, pairs_of},
 };
 use crate::{
+    dataset::Reader,
     evaluation::{
         Metric, Metrics,
         criticality::criticality,
         distributions::{distances, reversal_rate},
         fit::polynomial_fit,
         mmd::{average, mmd_against_time},
+        stationary::{MagnetPair, criticality_of_pairs},
     },
     learning::{Sde, calibration},
     systems::{Observable, SystemInput},
 };
-use ndarray::{Array2, Array4, ArrayView3, Axis};
+use ndarray::{Array1, Array2, Array4, ArrayView3, Axis};
 
+/// What is measured of magnets.
+const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
 /// Most pairs that the line through a learned drift is fitted to.
 const PAIRS: usize = 100_000;
 
@@ -37,6 +42,9 @@ pub fn insert(
     }
     if let Some(component) = observables.iter().position(|observable| observable.name == "magnetisation") {
         magnet(context, metrics, ensembles, (kind, models), component);
+        if kind == "ours" {
+            equilibrium_of_pairs(context, metrics, component)?;
+        }
     }
     if ensembles.truth.len_of(Axis(2)) == 1 && context.input.system.conditions().is_empty() {
         line(context, metrics, kind)?;
@@ -106,7 +114,6 @@ fn magnet(
         let at = at.map_or_else(|_| [none(), none(), none()], |at| [at.magnetisation, at.susceptibility, at.binder]);
         at.into_iter().chain([rate.unwrap_or_else(|_| none())]).collect()
     };
-    const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
     if kind == "ours" {
         for (name, metric) in NAMES.into_iter().zip(scores(&truth)) {
             metrics.insert(format!("{name}_truth"), metric);
@@ -135,6 +142,37 @@ fn magnet(
     }
 }
 
+/// <|M|>, chi and Binder cumulant of the law that the training pairs imply without a model, where the direct simulation has their size.
+fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component: usize) -> Result<(), StageError> {
+    let input = context.input;
+    let Some(temperature) = temperature(&input.system).filter(|_| input.truth_shape() == input.large_shape()) else {
+        return Ok(());
+    };
+    let latent = Reader::open(&context.path("latent.h5"))?;
+    let source = Reader::open(&context.path("pairs.h5"))?;
+    let scaling = scaling(context)?;
+    let (offset, scale) = (scaling.offset[component], scaling.scale[component]);
+    let state: Array2<f32> = latent.read("state")?;
+    let increment: Array2<f32> = latent.read("increment")?;
+    let duration: Array1<f64> = source.read("duration")?;
+    let trajectory: Array1<u32> = source.read("trajectory")?;
+    let pairs = (0..state.nrows()).map(|row| MagnetPair {
+        magnetisation: offset + scale * f64::from(state[[row, component]]),
+        increment: scale * f64::from(increment[[row, component]]),
+        time: duration[row],
+        trajectory: trajectory[row] as usize,
+    });
+    let symmetric = input.system.mirror().is_some();
+    let sites = input.truth_shape().sites();
+    // Fails only where there are too few pairs to say anything.
+    if let Ok(found) = criticality_of_pairs(pairs, input.patches(), symmetric, sites, temperature) {
+        for (name, metric) in NAMES.into_iter().zip(found) {
+            metrics.insert(format!("{name}_pairs"), metric);
+        }
+    }
+    Ok(())
+}
+
 /// Mean over models. Its error is that between them, or what their own errors give where that is more: the scatter of a few
 /// models can be small by chance, and exponents are fitted with these errors as weights.
 fn mean_of_models(each: &[Metric]) -> Metric {
@@ -159,7 +197,7 @@ fn temperature(system: &SystemInput) -> Option<f64> {
 fn line(context: &Context, metrics: &mut Metrics, kind: &str) -> Result<(), StageError> {
     let input = context.input;
     let pairs = pairs_of(context, "increment", 0..input.pairs().min(PAIRS))?;
-    let scaling = super::latent::scaling(context)?;
+    let scaling = scaling(context)?;
     let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
     let mut found = [Vec::new(), Vec::new(), Vec::new()];
     for &seed in &input.train.seeds {

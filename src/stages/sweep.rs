@@ -119,6 +119,22 @@ const TABLES: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "Size and spread of the magnetisation",
+        "<|M|>, susceptibility and Binder cumulant: learned, of the direct simulation, and of the law that the training pairs imply without a model (from mean and variance of the increments at each M).",
+        "equal numbers. Where the pairs differ from the direct simulation the data are at fault, where the model differs from the pairs the training is.",
+        &[
+            "absolute_magnetisation",
+            "absolute_magnetisation_truth",
+            "absolute_magnetisation_pairs",
+            "susceptibility",
+            "susceptibility_truth",
+            "susceptibility_pairs",
+            "binder",
+            "binder_truth",
+            "binder_pairs",
+        ],
+    ),
+    (
         "Equilibrium of the magnetisation",
         "Distance of the distributions of M (the truth together with its mirror image where there is no field) and of |M|, and rate of reversals of the sign.",
         "equal rates, small distances.",

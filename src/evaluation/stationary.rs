@@ -1,0 +1,101 @@
+//! The equilibrium of a magnet that training pairs imply by themselves, without a model.
+//!
+//! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order in the
+//! increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M per unit of
+//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. Where this law differs from that of the direct simulation the pairs are at
+//! fault (too few, snapshots too early), where a model differs from it the training is.
+
+use super::{
+    EvaluationError, Metric,
+    bootstrap::jackknife_variance,
+    criticality::{Moments, observables},
+};
+
+/// Bins of M, and fewest pairs of one that counts.
+const BINS: usize = 512;
+const FEWEST: f64 = 50.0;
+/// Groups of trajectories that are left out in turn for the errors.
+const GROUPS: usize = 20;
+
+/// One training pair of a magnet.
+#[derive(Clone, Copy, Debug)]
+pub struct MagnetPair {
+    /// M of the snapshot.
+    pub magnetisation: f64,
+    /// K times the change of M.
+    pub increment: f64,
+    /// Duration.
+    pub time: f64,
+    /// The trajectory that the snapshot is from.
+    pub trajectory: usize,
+}
+
+/// Sums over the pairs of a bin: 1, M, time, increment, increment^2.
+type Bin = [f64; 5];
+
+/// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, with
+/// errors by the jackknife over trajectories. `symmetric` adds the mirror image of every pair.
+///
+/// # Errors
+/// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.
+pub fn criticality_of_pairs(
+    pairs: impl IntoIterator<Item = MagnetPair>,
+    patches: usize,
+    symmetric: bool,
+    sites: usize,
+    temperature: f64,
+) -> Result<[Metric; 3], EvaluationError> {
+    let mut groups = vec![vec![Bin::default(); BINS]; GROUPS];
+    let (mut count, mut trajectories) = (0, 0);
+    for MagnetPair { magnetisation, increment, time, trajectory } in pairs {
+        count += 1;
+        trajectories = trajectories.max(trajectory + 1);
+        for sign in [1.0, -1.0].into_iter().take(1 + usize::from(symmetric)) {
+            let place = 0.5 * (sign * magnetisation + 1.0) * BINS as f64;
+            let terms = [1.0, sign * magnetisation, time, sign * increment, increment * increment];
+            let bin = &mut groups[trajectory % GROUPS][(place as usize).min(BINS - 1)];
+            bin.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        }
+    }
+    let without = |left_out: usize| {
+        let mut sum = vec![Bin::default(); BINS];
+        for (_, group) in groups.iter().enumerate().filter(|(group, _)| *group != left_out) {
+            sum.iter_mut().flatten().zip(group.iter().flatten()).for_each(|(sum, term)| *sum += term);
+        }
+        moments(&sum, patches as f64).map(|moments| observables(moments, sites as f64 / temperature))
+    };
+    let values = without(GROUPS).ok_or(EvaluationError::Empty("the set of bins with enough training pairs"))?;
+    let left_out: Option<Vec<[f64; 3]>> =
+        (trajectories >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
+    Ok(std::array::from_fn(|number| {
+        let each = left_out.as_ref().map(|all| all.iter().map(|values| values[number]).collect::<Vec<_>>());
+        Metric::new(values[number], each.map(|each| jackknife_variance(&each).sqrt()), count, "1")
+    }))
+}
+
+/// Moments of the law over the bins that count: trapezoids in M, both for the integral in the exponent and for the moments.
+fn moments(bins: &[Bin], patches: f64) -> Option<Moments> {
+    let kept: Vec<[f64; 3]> = bins
+        .iter()
+        .filter(|[count, .., squares]| *count >= FEWEST && *squares > 0.0)
+        .map(|[count, m, time, increment, squares]| {
+            let variance = squares / time / patches;
+            [m / count, 2.0 * increment / time / variance, variance]
+        })
+        .collect();
+    let widths: Vec<f64> = kept.windows(2).map(|pair| pair[1][0] - pair[0][0]).collect();
+    let mut exponents = vec![-kept.first()?[2].ln()];
+    let mut integral = 0.0;
+    for (pair, width) in kept.windows(2).zip(&widths) {
+        integral += 0.5 * (pair[0][1] + pair[1][1]) * width;
+        exponents.push(integral - pair[1][2].ln());
+    }
+    let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weight = |number: usize| {
+        let width = |number: Option<usize>| number.and_then(|number| widths.get(number)).copied().unwrap_or(0.0);
+        (exponents[number] - largest).exp() * 0.5 * (width(number.checked_sub(1)) + width(Some(number)))
+    };
+    let total: f64 = (0..kept.len()).map(weight).sum();
+    let sum: Moments = kept.iter().enumerate().map(|(number, bin)| Moments::of(bin[0]) * weight(number)).sum();
+    (total > 0.0).then(|| sum * total.recip())
+}
