@@ -378,17 +378,25 @@ fn pairs_imply_the_equilibrium_whatever_their_states_are() {
     let (sites, temperature) = (4096, 2.25);
     let found = criticality_of_pairs(pairs, PATCHES, true, sites, temperature).unwrap();
     let moment = |power: i32| {
-        let weights = (-1000..=1000).map(|step| {
-            let m = f64::from(step) * 1e-3;
-            (m.abs().powi(power), (60.0 * (0.18 * m * m - 0.25 * m.powi(4))).exp())
-        });
+        let weights = (-1000..=1000)
+            .map(|step| f64::from(step) * 1e-3)
+            .map(|m| (m.abs().powi(power), (60.0 * (0.18 * m * m - 0.25 * m.powi(4))).exp()));
         let (sum, total) = weights.fold((0.0, 0.0), |(sum, total), (m, p)| (sum + m * p, total + p));
         sum / total
+    };
+    // Sigma = 2 D; the whole of P over one well and the other.
+    let weight = |m: f64| (60.0 * (0.18 * m * m - 0.25 * m.powi(4))).exp();
+    let grid = || (-1000..=1000).map(|step| f64::from(step) * 1e-3);
+    let total: f64 = grid().map(weight).sum::<f64>() * 1e-3;
+    let reversals = |end: f64| {
+        let between = grid().filter(|m| m.abs() <= end);
+        (between.map(|m| total / (2.0 * rate * weight(m))).sum::<f64>() * 1e-3).recip()
     };
     let exact = [
         moment(1),
         sites as f64 / temperature * (moment(2) - moment(1).powi(2)),
         1.0 - moment(4) / (3.0 * moment(2).powi(2)),
+        reversals(moment(1)),
     ];
     for (metric, exact) in found.into_iter().zip(exact) {
         let error = metric.std_error.unwrap();

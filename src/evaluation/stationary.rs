@@ -2,7 +2,8 @@
 //!
 //! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order in the
 //! increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M per unit of
-//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. Where this law differs from that of the direct simulation the pairs are at
+//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma; M then passes between its two wells at a rate of
+//! 1 / integral of dM / (Sigma P) from one to the other (the mean first passage of a diffusion, half of P on either side). Where this law differs from that of the direct simulation the pairs are at
 //! fault (too few, snapshots too early), where a model differs from it the training is.
 
 use super::{
@@ -33,8 +34,8 @@ pub struct MagnetPair {
 /// Sums over the pairs of a bin: 1, M, time, increment, increment^2.
 type Bin = [f64; 5];
 
-/// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, with
-/// errors by the jackknife over trajectories. `symmetric` adds the mirror image of every pair.
+/// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, and the
+/// rate of reversals between -<|M|> and <|M|>, with errors by the jackknife over trajectories. `symmetric` adds the mirror image of every pair.
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.
@@ -44,7 +45,7 @@ pub fn criticality_of_pairs(
     symmetric: bool,
     sites: usize,
     temperature: f64,
-) -> Result<[Metric; 3], EvaluationError> {
+) -> Result<[Metric; 4], EvaluationError> {
     let mut groups = vec![vec![Bin::default(); BINS]; GROUPS];
     let (mut count, mut trajectories) = (0, 0);
     for MagnetPair { magnetisation, increment, time, trajectory } in pairs {
@@ -62,19 +63,20 @@ pub fn criticality_of_pairs(
         for (_, group) in groups.iter().enumerate().filter(|(group, _)| *group != left_out) {
             sum.iter_mut().flatten().zip(group.iter().flatten()).for_each(|(sum, term)| *sum += term);
         }
-        moments(&sum, patches as f64).map(|moments| observables(moments, sites as f64 / temperature))
+        law(&sum, patches as f64, sites as f64 / temperature)
     };
     let values = without(GROUPS).ok_or(EvaluationError::Empty("the set of bins with enough training pairs"))?;
-    let left_out: Option<Vec<[f64; 3]>> =
+    let left_out: Option<Vec<[f64; 4]>> =
         (trajectories >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
     Ok(std::array::from_fn(|number| {
         let each = left_out.as_ref().map(|all| all.iter().map(|values| values[number]).collect::<Vec<_>>());
-        Metric::new(values[number], each.map(|each| jackknife_variance(&each).sqrt()), count, "1")
+        let unit = if number < 3 { "1" } else { "1/time" };
+        Metric::new(values[number], each.map(|each| jackknife_variance(&each).sqrt()), count, unit)
     }))
 }
 
-/// Moments of the law over the bins that count: trapezoids in M, both for the integral in the exponent and for the moments.
-fn moments(bins: &[Bin], patches: f64) -> Option<Moments> {
+/// <|M|>, chi, U and rate of the law over the bins that count: trapezoids in M for all integrals.
+fn law(bins: &[Bin], patches: f64, stiffness: f64) -> Option<[f64; 4]> {
     let kept: Vec<[f64; 3]> = bins
         .iter()
         .filter(|[count, .., squares]| *count >= FEWEST && *squares > 0.0)
@@ -91,11 +93,15 @@ fn moments(bins: &[Bin], patches: f64) -> Option<Moments> {
         exponents.push(integral - pair[1][2].ln());
     }
     let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weight = |number: usize| {
-        let width = |number: Option<usize>| number.and_then(|number| widths.get(number)).copied().unwrap_or(0.0);
-        (exponents[number] - largest).exp() * 0.5 * (width(number.checked_sub(1)) + width(Some(number)))
-    };
-    let total: f64 = (0..kept.len()).map(weight).sum();
-    let sum: Moments = kept.iter().enumerate().map(|(number, bin)| Moments::of(bin[0]) * weight(number)).sum();
-    (total > 0.0).then(|| sum * total.recip())
+    let density: Vec<f64> = exponents.iter().map(|exponent| (exponent - largest).exp()).collect();
+    let width = |number: Option<usize>| number.and_then(|number| widths.get(number)).copied().unwrap_or(0.0);
+    let width = |number: usize| 0.5 * (width(number.checked_sub(1)) + width(Some(number)));
+    let total: f64 = density.iter().enumerate().map(|(number, density)| density * width(number)).sum();
+    let terms = kept.iter().zip(&density).enumerate();
+    let sum: Moments =
+        terms.clone().map(|(number, (bin, density))| Moments::of(bin[0]) * (density * width(number))).sum();
+    let [absolute, susceptibility, binder] = observables(sum * total.recip(), stiffness);
+    let between = terms.filter(|(_, (bin, _))| bin[0].abs() <= absolute);
+    let passage: f64 = between.map(|(number, (bin, density))| width(number) * total / (bin[2] * density)).sum();
+    (total > 0.0).then_some([absolute, susceptibility, binder, passage.recip()])
 }

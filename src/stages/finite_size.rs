@@ -27,6 +27,9 @@ const DEGREE: usize = 2;
 /// about 3 %.
 const NEAR: f64 = 0.1;
 
+/// Ending of what the training pairs imply without a model.
+const PAIRS: &str = "_pairs";
+
 /// Ending of exponents that leave the smallest side out, where corrections to the power laws are largest.
 const WITHOUT_SMALLEST: &str = "_without_smallest";
 
@@ -61,7 +64,7 @@ impl AgainstSide {
     }
 }
 
-/// The exponents of the models and of the direct simulation, and the section that shows them; nothing for a sweep of something else, over
+/// The exponents of the models, of the direct simulation and of the pairs alone, and the section that shows them; nothing for a sweep of something else, over
 /// fewer than two sizes, or away from T_c.
 pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)> {
     let mut exponents = Metrics::new();
@@ -74,8 +77,15 @@ pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)
         Figure::new(name, Axis::linear("t L^(1/nu)"), Axis::linear(name))
             .described("One line a size, exact exponents.", "one curve.")
     });
-    for (suffix, label, colour) in [("_truth", "direct simulation", Colour::Truth), ("", "learned", Colour::Ours)] {
-        let magnets = magnets(points, metrics, suffix)?;
+    for (suffix, label, colour) in [
+        ("_truth", "direct simulation", Colour::Truth),
+        ("", "learned", Colour::Ours),
+        (PAIRS, "training pairs without a model", Colour::Guide),
+    ] {
+        let Some(magnets) = magnets(points, metrics, suffix) else {
+            // There may be too few pairs to say anything by themselves.
+            if suffix == PAIRS { continue } else { return None }
+        };
         for (number, against) in against_side(&magnets).into_iter().enumerate() {
             let mut series = Series::points(label, colour, &against.sides, &against.values);
             if against.errors.iter().all(|error| error.is_finite()) {
@@ -93,7 +103,7 @@ pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)
             let ends = against.sides.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &side| (a.min(side), b.max(side)));
             figures[number] = figures[number].clone().with(Series::power_law("", colour, &fit, ends.0, ends.1));
         }
-        for (number, power) in [EXACT[0], -EXACT[1]].into_iter().enumerate() {
+        for (number, power) in [EXACT[0], -EXACT[1]].into_iter().enumerate().filter(|_| suffix != PAIRS) {
             let curves = curves(&magnets, number, power);
             for curve in &curves {
                 let [x, y]: [Vec<f64>; 2] = [curve.iter().map(|p| p.0).collect(), curve.iter().map(|p| p.1).collect()];

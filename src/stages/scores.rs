@@ -142,7 +142,8 @@ fn magnet(
     }
 }
 
-/// <|M|>, chi and Binder cumulant of the law that the training pairs imply without a model, where the direct simulation has their size.
+/// <|M|>, chi, Binder cumulant and reversal rate of the law that the training pairs imply without a model, where the direct simulation has their size.
+/// Models that share all pairs do not show the scatter of the data: its error, known from the pairs, joins theirs.
 fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component: usize) -> Result<(), StageError> {
     let input = context.input;
     let Some(temperature) = temperature(&input.system).filter(|_| input.truth_shape() == input.large_shape()) else {
@@ -167,6 +168,11 @@ fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component: usi
     // Fails only where there are too few pairs to say anything.
     if let Ok(found) = criticality_of_pairs(pairs, input.patches(), symmetric, sites, temperature) {
         for (name, metric) in NAMES.into_iter().zip(found) {
+            if let Some(mut learned) = metrics.get(name).cloned().filter(|_| !input.train.disjoint) {
+                let errors = [learned.std_error, metric.std_error].into_iter().flatten();
+                learned.std_error = errors.reduce(f64::hypot);
+                metrics.insert(name, learned);
+            }
             metrics.insert(format!("{name}_pairs"), metric);
         }
     }

@@ -145,6 +145,7 @@ const TABLES: &[(&str, &str, &str, &[&str])] = &[
             "reversal_rate",
             "reversal_rate_baseline",
             "reversal_rate_truth",
+            "reversal_rate_pairs",
             "outside_range",
             "outside_range_baseline",
         ],
