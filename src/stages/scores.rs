@@ -19,7 +19,7 @@ use crate::{
     learning::{Sde, calibration},
     systems::{Observable, SystemInput},
 };
-use ndarray::{Array1, Array2, Array4, ArrayView3, Axis};
+use ndarray::{Array1, Array2, Array4, ArrayView1, ArrayView3, Axis};
 
 /// What is measured of magnets.
 const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
@@ -90,8 +90,16 @@ fn discrepancies(
     Ok(())
 }
 
-/// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories, and how many of them hold an
-/// |M| above 1 or no number at all.
+/// Without the trajectories that are outside [-1, 1] at more than half of all times. The drift of a network is bounded, so that they do not end
+/// in infinity, but they have diverged all the same.
+fn within_range(sample: &Array2<f64>) -> Array2<f64> {
+    let inside = |row: &ArrayView1<f64>| 2 * row.iter().filter(|value| value.abs() <= 1.0).count() >= row.len();
+    let kept: Vec<usize> = (0..sample.nrows()).filter(|&number| inside(&sample.row(number))).collect();
+    sample.select(Axis(0), &kept)
+}
+
+/// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories, how many of them hold an |M| above 1 or
+/// no number at all, and how many do so for good and are left out.
 fn magnet(
     context: &Context,
     metrics: &mut Metrics,
@@ -119,12 +127,15 @@ fn magnet(
             metrics.insert(format!("{name}_truth"), metric);
         }
     }
-    let outside = |values: ndarray::ArrayView1<f64>| values.iter().any(|value| value.is_nan() || value.abs() > 1.0);
+    let outside = |values: ArrayView1<f64>| values.iter().any(|value| value.is_nan() || value.abs() > 1.0);
     let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
     let strayed = samples.iter().flat_map(|sample| sample.rows()).filter(|row| outside(*row)).count();
     let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
     let name = format!("outside_range{}", suffix(kind));
     metrics.insert(name, Metric::exact(strayed as f64, trajectories, "trajectories"));
+    let samples: Vec<Array2<f64>> = samples.iter().map(within_range).collect();
+    let lost = trajectories - samples.iter().map(Array2::nrows).sum::<usize>();
+    metrics.insert(format!("escaped{}", suffix(kind)), Metric::exact(lost as f64, trajectories, "trajectories"));
     let found: Vec<Vec<Metric>> = samples.iter().map(scores).collect();
     for (number, name) in NAMES.into_iter().enumerate() {
         let each: Vec<Metric> = found.iter().map(|scores| scores[number].clone()).collect();
@@ -223,4 +234,15 @@ fn line(context: &Context, metrics: &mut Metrics, kind: &str) -> Result<(), Stag
         metrics.insert(format!("{name}{}", suffix(kind)), over_models(&each, &each[0].unit.clone()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_physical_range_for_good_is_left_out() {
+        let sample = ndarray::arr2(&[[0.9, 1.1, 0.9, 0.8], [0.9, 1.1, 4.0, 90.0], [0.5, f64::NAN, f64::NAN, f64::NAN]]);
+        assert_eq!(within_range(&sample), ndarray::arr2(&[[0.9, 1.1, 0.9, 0.8]]));
+    }
 }

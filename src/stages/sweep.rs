@@ -148,6 +148,8 @@ const TABLES: &[(&str, &str, &str, &[&str])] = &[
             "reversal_rate_pairs",
             "outside_range",
             "outside_range_baseline",
+            "escaped",
+            "escaped_baseline",
         ],
     ),
 ];
