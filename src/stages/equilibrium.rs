@@ -9,7 +9,7 @@ use crate::{
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
     systems::{Observable, System, with_system},
 };
-use ndarray::{Array2, ArrayView2, ArrayView3, concatenate};
+use ndarray::{Array2, ArrayView3, concatenate};
 
 /// Bins of a histogram.
 const BINS: usize = 60;
@@ -127,8 +127,9 @@ fn histograms(
         let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
         all.push((label, colour, concatenate(ndarray::Axis(0), &views).expect("models have equal ensembles")));
     }
-    // The bins follow truth and our prediction; a baseline that strays far leaves the frame.
-    let views: Vec<ArrayView2<f64>> = all[..2].iter().map(|(_, _, sample)| sample.view()).collect();
+    // The bins follow the truth, and our prediction up to the width of the truth beyond it; what strays farther leaves the frame.
+    let ours = beside(&all[0].2, &all[1].2);
+    let views = [all[0].2.view(), ours.view()];
     let mut figure = Figure::new(title, Axis::linear(symbol), Axis::linear("probability density"));
     if let Ok(edges) = common_edges(&views, BINS) {
         for (label, colour, sample) in &all {
@@ -138,6 +139,14 @@ fn histograms(
         }
     }
     figure
+}
+
+/// A prediction drawn in to the range of the truth and its width on either side.
+fn beside(truth: &Array2<f64>, prediction: &Array2<f64>) -> Array2<f64> {
+    let finite = truth.iter().copied().filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+    // Without a finite truth nothing finite is left, and there is no figure.
+    prediction.mapv(|value| if value.is_nan() { value } else { value.max(2.0 * low - high).min(2.0 * high - low) })
 }
 
 /// The same means as a table, with the unit of time, and how far from standing still both are.
