@@ -86,7 +86,7 @@ install_libtorch() {
     [ -z "${LIBTORCH:-}" ] || fail "LIBTORCH=$LIBTORCH holds no lib/libtorch_cpu.so with headers. Point it at a libtorch $torch_version or unset it."
     say "downloading libtorch $torch_version (CPU) into $libtorch"
     local work part
-    work=$(mktemp -d "$cache/download.XXXXXX")
+    work=$(mktemp -d -p "$cache")
     # shellcheck disable=SC2064
     trap "rm -rf '$work'" EXIT
     python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$work" \

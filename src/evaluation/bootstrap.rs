@@ -38,7 +38,7 @@ pub fn stream_of(statistic: Statistic, seed: u64) -> Rng {
 /// standard error of the mean, without the factor sqrt(1 - 1 / units) of as many draws as units. A single unit is drawn once.
 pub fn multiplicities(units: usize, rng: &mut Rng) -> Vec<f64> {
     let mut drawn = vec![0.0; units];
-    for _ in 0..units.min(1).max(units.saturating_sub(1)) {
+    for _ in 0..if units > 1 { units - 1 } else { units } {
         drawn[rng.random_range(0..units)] += 1.0;
     }
     drawn

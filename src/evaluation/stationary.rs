@@ -2,9 +2,10 @@
 //!
 //! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order in the
 //! increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M per unit of
-//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma; M then passes between its two wells at a rate of
-//! 1 / integral of dM / (Sigma P) from one to the other (the mean first passage of a diffusion, half of P on either side). Where this law differs from that of the direct simulation the pairs are at
-//! fault (too few, snapshots too early), where a model differs from it the training is.
+//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. M then passes between two deep wells at a rate of
+//! 1 / integral of dM / (Sigma P) from one to the other (the mean first passage of a diffusion, half of P on either side).
+//! Where this law differs from that of the direct simulation the pairs are at fault (too few, snapshots too early, other
+//! surroundings than fixed ones), where a model differs from it the training is.
 
 use super::{
     EvaluationError, Metric,

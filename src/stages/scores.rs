@@ -160,6 +160,7 @@ fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component: usi
     let Some(temperature) = temperature(&input.system).filter(|_| input.truth_shape() == input.large_shape()) else {
         return Ok(());
     };
+    // M itself: the coordinates of the equation may be others.
     let latent = Reader::open(&context.path("latent.h5"))?;
     let source = Reader::open(&context.path("pairs.h5"))?;
     let scaling = scaling(context)?;
