@@ -367,13 +367,13 @@ fn pairs_imply_the_equilibrium_whatever_their_states_are() {
     const PATCHES: usize = 4;
     let slope = |m: f64| 60.0 * m * (0.36 - m * m);
     let (rate, time) = (0.01, 0.05);
-    let noise = gaussian((400_000, 1, 1), 0.0, 1.0, 8);
+    let noise = gaussian((1_600_000, 1, 1), 0.0, 1.0, 8);
     let pairs = noise.iter().enumerate().map(|(number, noise)| {
         // Uniform in [-0.9, 0.9): the law has nearly nothing beyond.
         let magnetisation = -0.9 + 1.8 * (number as f64 * 0.618_033_988_75).fract();
         let spread = (2.0 * rate * time * PATCHES as f64).sqrt();
         let increment = rate * slope(magnetisation) * time + spread * noise;
-        MagnetPair { magnetisation, increment, time, trajectory: number / 1000 }
+        MagnetPair { magnetisation, increment, time, trajectory: number / 4000 }
     });
     let (sites, temperature) = (4096, 2.25);
     let found = criticality_of_pairs(pairs, PATCHES, true, sites, temperature).unwrap();
@@ -384,19 +384,22 @@ fn pairs_imply_the_equilibrium_whatever_their_states_are() {
         let (sum, total) = weights.fold((0.0, 0.0), |(sum, total), (m, p)| (sum + m * p, total + p));
         sum / total
     };
-    // Sigma = 2 D; the whole of P over one well and the other.
-    let weight = |m: f64| (60.0 * (0.18 * m * m - 0.25 * m.powi(4))).exp();
-    let grid = || (-1000..=1000).map(|step| f64::from(step) * 1e-3);
-    let total: f64 = grid().map(weight).sum::<f64>() * 1e-3;
-    let reversals = |end: f64| {
-        let between = grid().filter(|m| m.abs() <= end);
-        (between.map(|m| total / (2.0 * rate * weight(m))).sum::<f64>() * 1e-3).recip()
-    };
+    // The rate has no formula here: passages of a trajectory are counted.
+    let step = 0.01;
+    let mut rng = source(9);
+    let mut now = 0.0;
+    let trajectory: Vec<f64> = (0..10_000_000)
+        .map(|_| {
+            now += rate * slope(now) * step + (2.0 * rate * step).sqrt() * rng.sample::<f64, _>(StandardNormal);
+            now
+        })
+        .collect();
+    let passages = reversals(&trajectory, 0.5 * moment(1)) as f64 / (trajectory.len() as f64 * step);
     let exact = [
         moment(1),
         sites as f64 / temperature * (moment(2) - moment(1).powi(2)),
         1.0 - moment(4) / (3.0 * moment(2).powi(2)),
-        reversals(moment(1)),
+        passages,
     ];
     for (metric, exact) in found.into_iter().zip(exact) {
         let error = metric.std_error.unwrap();

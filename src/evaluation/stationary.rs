@@ -2,8 +2,8 @@
 //!
 //! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order in the
 //! increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M per unit of
-//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. M then passes between two deep wells at a rate of
-//! 1 / integral of dM / (Sigma P) from one to the other (the mean first passage of a diffusion, half of P on either side).
+//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. Passages of such a diffusion from -m to m and back alternate at
+//! a rate of 1 / integral of dM / (Sigma P) from -m to m: the inverse of the mean of both mean first passage times.
 //! Where this law differs from that of the direct simulation the pairs are at fault (too few, snapshots too early, other
 //! surroundings than fixed ones), where a model differs from it the training is.
 
@@ -36,7 +36,8 @@ pub struct MagnetPair {
 type Bin = [f64; 5];
 
 /// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, and the
-/// rate of reversals between -<|M|> and <|M|>, with errors by the jackknife over trajectories. `symmetric` adds the mirror image of every pair.
+/// rate of reversals between -<|M|>/2 and <|M|>/2 (as [`super::distributions::reversal_rate`] counts them), with errors by the
+/// jackknife over trajectories. `symmetric` adds the mirror image of every pair.
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.
@@ -102,7 +103,7 @@ fn law(bins: &[Bin], patches: f64, stiffness: f64) -> Option<[f64; 4]> {
     let sum: Moments =
         terms.clone().map(|(number, (bin, density))| Moments::of(bin[0]) * (density * width(number))).sum();
     let [absolute, susceptibility, binder] = observables(sum * total.recip(), stiffness);
-    let between = terms.filter(|(_, (bin, _))| bin[0].abs() <= absolute);
+    let between = terms.filter(|(_, (bin, _))| 2.0 * bin[0].abs() <= absolute);
     let passage: f64 = between.map(|(number, (bin, density))| width(number) * total / (bin[2] * density)).sum();
     (total > 0.0).then_some([absolute, susceptibility, binder, passage.recip()])
 }

@@ -112,7 +112,7 @@ fn in_chunks(
     pairs: &Pairs,
     take: &mut dyn FnMut(Range<usize>, Tensor, Factor),
 ) -> Result<(), LearningError> {
-    const CHUNK: usize = 65_536;
+    const CHUNK: usize = 4_096;
     pairs.check()?;
     if pairs.condition.is_none() {
         model.complete()?;
