@@ -14,8 +14,8 @@ use super::{
 use crate::parallel::Ranks;
 use tch::{Kind, Tensor, no_grad};
 
-/// Standard deviation of the prior of a change, in the network's units. Of the 65 directions that a default drift has for each
-/// component 38 are then the data's; with 10 the law still differed from that of the pairs (docs/results/reproduction.md, E4).
+/// Standard deviation of the prior of a change, in the network's units. Ten million pairs then determine 38 of the 65 directions that a
+/// default drift has for each component; with 10 the law still differed from that of the pairs (docs/results/reproduction.md, E4).
 const PRIOR: f64 = 100.0;
 /// Rows at a time: few enough for the cache, and for memory that the allocator keeps.
 const CHUNK: usize = 1_024;
