@@ -64,8 +64,8 @@ impl AgainstSide {
     }
 }
 
-/// The exponents of the models, of the direct simulation and of the pairs alone, and the section that shows them; nothing for a sweep of something else, over
-/// fewer than two sizes, or away from T_c.
+/// The exponents of the models, of the direct simulation and of the pairs alone, and the section that shows them; nothing for a sweep
+/// of something else, over fewer than two sizes, or away from T_c.
 pub fn scaling(points: &[Point], metrics: &[Value]) -> Option<(Metrics, Section)> {
     let mut exponents = Metrics::new();
     let names = ["<|M|>", "chi", "-dU/dT"];

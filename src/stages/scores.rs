@@ -153,8 +153,8 @@ fn magnet(
     }
 }
 
-/// <|M|>, chi, Binder cumulant and reversal rate of the law that the training pairs imply without a model, where the direct simulation has their size.
-/// Models that share all pairs do not show the scatter of the data: its error, known from the pairs, joins theirs.
+/// <|M|>, chi, Binder cumulant and reversal rate of the law that the training pairs imply without a model, where the direct
+/// simulation has their size. Models that share all pairs do not show the scatter of the data: its error, known from the pairs, joins theirs.
 fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component: usize) -> Result<(), StageError> {
     let input = context.input;
     let Some(temperature) = temperature(&input.system).filter(|_| input.truth_shape() == input.large_shape()) else {
