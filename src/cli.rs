@@ -1,15 +1,14 @@
 //! The command line.
 
 use crate::{
+    barriers::{self, BarriersError, Recipe},
     bench::{self, Scaling},
     config,
     learning::DeviceChoice,
+    pages,
     parallel::{Ranks, World},
-    stages::{
-        self, Options, Stage, StageError,
-        barriers::{BarriersError, Recipe},
-    },
-    systems,
+    stages, systems,
+    workflow::{Options, Stage, StageError},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGTERM, SIGUSR1};
@@ -195,7 +194,7 @@ pub fn main() {
         Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
         Command::Scaling(choices) => return scaling(&choices),
         Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
-            match stages::report_scaling(&run.input) {
+            match pages::scaling::report(&run.input) {
                 Ok(page) => return println!("report: {}", page.display()),
                 Err(error) => {
                     eprintln!("tessera: {error}");
@@ -230,11 +229,11 @@ fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
     match command {
         BarrierCommand::Fit { reference, out, environments, epochs, seed, balanced } => {
             let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed, balanced: *balanced };
-            stages::barriers::fit(reference, out, recipe)
+            barriers::fit(reference, out, recipe)
         }
-        BarrierCommand::Eval { model, configuration } => stages::barriers::evaluate(model, configuration),
+        BarrierCommand::Eval { model, configuration } => barriers::evaluate(model, configuration),
         BarrierCommand::Compare { model, reference, environments, seed } => {
-            stages::barriers::compare_models(model, reference, *environments, *seed)
+            barriers::compare_models(model, reference, *environments, *seed)
         }
     }
 }

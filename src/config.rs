@@ -3,6 +3,7 @@
 //! Sections that belong to one module are that module's own structs; here stand those of the stages.
 
 mod checks;
+pub mod models;
 mod overrides;
 
 pub use overrides::{Point, load};

@@ -23,7 +23,17 @@ pub mod report;
 
 pub mod config;
 
+pub mod workflow;
+
+pub mod files;
+
+pub mod scores;
+
+pub mod pages;
+
 pub mod stages;
+
+pub mod barriers;
 
 pub mod bench;
 

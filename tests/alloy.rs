@@ -21,15 +21,17 @@ use tessera::{
         Condition, System,
         alloy::{
             ATTEMPT_RATE, Alloy, BOLTZMANN, Parameters, VacancyKmc,
-            balance::SHELLS,
-            barriers::{self, Barriers},
+            barriers::{
+                self, Barriers,
+                arrays::Arrays,
+                balance::SHELLS,
+                fitted::OrbitModel,
+                published::{Network, read_arrays},
+            },
             configuration,
             environment::{Environment, JUMPS, OFFSETS, OPERATIONS, REACH, SITES, Sight, position},
-            fitted::OrbitModel,
-            network::Network,
             order::{PairCounts, atoms},
             samples::{compare, environments},
-            weights::{Arrays, read_arrays},
         },
     },
 };

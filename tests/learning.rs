@@ -11,11 +11,12 @@ use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
         Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput, device,
-        fit,
-        likelihood::{Factor, negative_log_likelihood},
-        predict,
-        sde::{DiffusionKind, DriftKind},
-        trainer::Precision,
+        fit, predict,
+        sde::{
+            DiffusionKind, DriftKind,
+            likelihood::{Factor, negative_log_likelihood},
+        },
+        train::input::Precision,
     },
     parallel::{Alone, Ranks},
     rng::{Purpose, stream},

@@ -1,7 +1,7 @@
 //! The vacancy kernel of the alloy.
 
-use super::{Measurement, fastest};
 use crate::{
+    bench::{Measurement, fastest},
     dynamics::{Dynamics, Until},
     lattice::{Lattice, Window, bcc},
     rng::{Purpose, stream},

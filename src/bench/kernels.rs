@@ -1,7 +1,7 @@
 //! The lattice kernels.
 
-use super::{Measurement, fastest};
 use crate::{
+    bench::{Measurement, fastest},
     dynamics::{Dynamics, Elapsed, Until},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Alone, Sweeps},

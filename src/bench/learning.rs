@@ -1,7 +1,7 @@
 //! Training and encoding on the processor, all cores.
 
-use super::{Measurement, fastest};
 use crate::{
+    bench::{Measurement, fastest},
     learning::{Closure, ClosureInput, Pairs, Patches, Run, SdeInput, TrainInput, fit},
     parallel::Alone,
     rng::{Purpose, stream},

@@ -1,7 +1,7 @@
 //! HDF5 through MPI-IO into the current folder's file system.
 
-use super::{Measurement, fastest};
 use crate::{
+    bench::{Measurement, fastest},
     dataset::{DatasetError, Field, Provenance, Reader, Writer},
     parallel::{Ranks, World},
 };

@@ -1,7 +1,7 @@
 //! The device that tensors live on. One binary serves machines with and without an accelerator: the CUDA half of
 //! libtorch is loaded at run time, before the first tensor exists.
 
-use super::LearningError;
+use crate::learning::LearningError;
 use serde::{Deserialize, Serialize};
 use std::{str::FromStr, sync::OnceLock};
 use tch::{Cuda, Device};

@@ -3,13 +3,17 @@
 //! Inputs and targets are standardised for the fit; the maps that come out take them as they are. AdamW with a learning
 //! rate that falls as half a cosine. Repeatable: start and order of the samples come from the seed.
 
-use super::{
-    LearningError,
-    network::{Activation, Mlp},
-    optimiser::AdamW,
-    parameters::{Layout, Parameters},
+use crate::{
+    learning::{
+        LearningError,
+        train::{
+            network::{Activation, Mlp},
+            optimiser::AdamW,
+            parameters::{Layout, Parameters},
+        },
+    },
+    rng::{Purpose, stream},
 };
-use crate::rng::{Purpose, stream};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor, no_grad};

@@ -62,3 +62,32 @@ pub trait Ranks {
         bound(self.rank())..bound(self.rank() + 1)
     }
 }
+
+/// Replaces `values` by their sums over ranks, to the last bit the same on every rank.
+pub fn total_over(ranks: &dyn Ranks, values: &mut [f64]) {
+    if ranks.size() == 1 || values.is_empty() {
+        return;
+    }
+    ranks.sum(values);
+    let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    ranks.broadcast(&mut bytes);
+    for (value, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+        *value = f64::from_le_bytes(*bytes);
+    }
+}
+
+/// The distinct values of all ranks, rising.
+pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64> {
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        values.dedup();
+        values
+    };
+    let own = sorted(values.collect());
+    let counts = ranks.gather(own.len() as f64);
+    let first = counts[..ranks.rank()].iter().sum::<f64>() as usize;
+    let mut slots = vec![0.0; counts.iter().sum::<f64>() as usize];
+    slots[first..first + own.len()].copy_from_slice(&own);
+    total_over(ranks, &mut slots);
+    sorted(slots)
+}

@@ -1,8 +1,10 @@
 //! From small snapshots to training pairs: Upsample and LocalRelax (Algorithm 1), partial evolution (Section II.1).
 
+mod hierarchy;
 mod partial;
 mod relax;
 
+pub use hierarchy::raise;
 pub use partial::{Pair, PartialEvolution, Surroundings};
 pub use relax::LocalRelax;
 

@@ -3,16 +3,18 @@
 //! Our increment is Eq. 10: the change of the evolved patch, which for observables is K times that of the lattice.
 //! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
 
-use super::{
-    Context, Stage, StageError, conditions,
-    latent::{BLOCK, Scaling, encode_patches, encode_snapshots, features, flattened, joined_state, stacked},
-    run::say,
-};
 use crate::{
     dataset::{Field, Reader},
+    files::{
+        arrays::{flattened, stacked},
+        conditions,
+        latent::Scaling,
+    },
     learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run, Subspace},
     parallel::Ranks,
+    stages::latent::{BLOCK, encode_patches, encode_snapshots, features, joined_state},
     systems::System,
+    workflow::{Context, Stage, StageError, say},
 };
 use hdf5::H5Type;
 use ndarray::{Array1, Array2, Axis};

@@ -1,18 +1,22 @@
 //! Partial evolution: some patches of each large snapshot, each evolved on its own (`pairs.h5`).
 
-use super::{
-    Context, Stage, StageError, conditions,
-    records::{names_of_observables, shaped, spatial_axes},
-    sharing::{Teamwork, Work, complete, joined},
-};
 use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
+    files::{
+        arrays::{joined, shaped},
+        conditions,
+        records::{names_of_observables, spatial_axes},
+    },
     lattice::{Lattice, Shape, Tiling},
     parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution},
     systems::{MovingPart, System},
+    workflow::{
+        Context, Stage, StageError,
+        items::{Teamwork, Work, complete},
+    },
 };
 use hdf5::H5Type;
 use ndarray::{Array1, Array2};

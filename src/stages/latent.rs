@@ -1,14 +1,13 @@
 //! Latent states z = (z*, z^): observables, and closure variables averaged over the K patches (Eq. 1).
 
-use super::{Context, StageError};
 use crate::{
-    dataset::Reader,
+    files::latent::Scaling,
     lattice::{Lattice, Region, Shape, Tiling, Window},
-    learning::{Closure, Feature, Subspace},
-    parallel::Ranks,
+    learning::{Closure, Feature},
     systems::System,
+    workflow::{Context, StageError},
 };
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 /// Snapshots that are encoded at a time.
@@ -75,77 +74,6 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
     state
 }
 
-/// The affine map of each latent component to the units of training: scaled = (raw - offset) / scale.
-#[derive(Clone, Debug)]
-pub struct Scaling {
-    /// What is subtracted.
-    pub offset: Array1<f64>,
-    /// What it is divided by.
-    pub scale: Array1<f64>,
-}
-
-impl Scaling {
-    /// Each component that is to be scaled goes to [0, 1] over the states of all ranks; the others stay as they are.
-    pub fn over(context: &Context, states: ArrayView2<f32>, scaled: &[bool]) -> Self {
-        let extreme = |component: usize, sign: f64| {
-            let mine = states
-                .column(component)
-                .iter()
-                .fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
-            sign * context.world.gather(mine).into_iter().fold(f64::NEG_INFINITY, f64::max)
-        };
-        let ranges: Vec<(f64, f64)> = scaled
-            .iter()
-            .enumerate()
-            .map(|(component, &scaled)| {
-                if !scaled {
-                    return (0.0, 1.0);
-                }
-                let (least, most) = (extreme(component, -1.0), extreme(component, 1.0));
-                (least, if most > least { most - least } else { 1.0 })
-            })
-            .collect();
-        Self {
-            offset: ranges.iter().map(|range| range.0).collect(),
-            scale: ranges.iter().map(|range| range.1).collect(),
-        }
-    }
-
-    /// Raw states to scaled ones.
-    pub fn states(&self, mut raw: Array2<f32>) -> Array2<f32> {
-        for mut row in raw.rows_mut() {
-            for (component, value) in row.iter_mut().enumerate() {
-                *value = ((f64::from(*value) - self.offset[component]) / self.scale[component]) as f32;
-            }
-        }
-        raw
-    }
-
-    /// Raw increments to scaled ones.
-    pub fn increments(&self, raw: Array2<f32>) -> Array2<f32> {
-        raw / &self.scale.mapv(|scale| scale as f32)
-    }
-}
-
-/// The scaling that `latent.h5` holds.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
-    Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
-}
-
-/// The subspace of scaled latent states that `latent.h5` holds: the equation is learned in its coordinates.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn subspace(context: &Context) -> Result<Subspace, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    Ok(Subspace { origin: latent.read("origin")?, axes: latent.read("axes")? })
-}
-
 /// Scaled latent states of whole snapshots, `[trajectory, record, component]`, from their observables
 /// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same order.
 ///
@@ -171,20 +99,4 @@ pub fn latent_states<S: System<Feature: Feature>>(
     let states = scaling.states(joined_state(observables.view(), encoded.view()));
     let components = states.ncols();
     Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
-}
-
-/// All axes after the first as one.
-pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
-    let items = array.shape().first().copied().unwrap_or(0);
-    let rest = array.len() / items.max(1);
-    array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
-}
-
-/// Blocks of rows below each other; none give no rows.
-pub fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
-    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    if views.is_empty() {
-        return Array2::zeros((0, components));
-    }
-    concatenate(Axis(0), &views).expect("blocks have the same components")
 }

@@ -1,7 +1,6 @@
 //! What a run will do, in numbers, before it does anything (`tessera check`).
 
-use super::Stage;
-use crate::{config::Input, dynamics::Until, sampling::upsampling_factors};
+use crate::{config::Input, dynamics::Until, sampling::upsampling_factors, workflow::Stage};
 use std::fmt::Write as _;
 
 /// A table of sizes, patches, work, files and memory for one input.

@@ -1,20 +1,21 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
-use super::{
-    Context, Stage, StageError,
-    latent::{latent_states, scaling, subspace},
-    ledger,
-    records::intensive,
-    sharing::joined,
-    train::{kinds, model_file},
-    truth::start,
-};
 use crate::{
-    config::Input,
+    config::{
+        Input,
+        models::{kinds, model_file},
+    },
     dataset::Field,
-    learning::{Closure, Feature, Rollout, Sde, rollout::GROUP},
+    files::{
+        arrays::joined,
+        latent::{scaling, subspace},
+        records::intensive,
+    },
+    learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
+    stages::{latent::latent_states, starts::start},
     systems::System,
+    workflow::{Context, Stage, StageError, ledger},
 };
 use hdf5::H5Type;
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
@@ -57,7 +58,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     let subspace = subspace(context)?;
     let coordinates = subspace.coordinates(starts.view());
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for (kind, _, _) in kinds(context) {
+    for (kind, _, _) in kinds(context.input) {
         file.declare::<f32>(Field {
             name: kind,
             axes: &["model", "trajectory", "record", "component"],
@@ -137,7 +138,7 @@ fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
     };
     let under_each = trajectories / conditions.len();
     let groups_each = under_each.div_ceil(GROUP);
-    let models = kinds(context)
+    let models = kinds(context.input)
         .into_iter()
         .flat_map(|(kind, _, _)| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
     let mut groups = Vec::new();

@@ -1,14 +1,13 @@
 //! Runs stages in order, skips what is complete, and tells how long each took.
 
-use super::{
-    Context, Options, Stage, StageError, closure, evaluate, evolve, ledger, lock, predict, report, simulate, sweep,
-    train, truth, upsample,
-};
 use crate::{
     config::Point,
     learning::DeviceChoice,
+    pages::sweep,
     parallel::{Ranks, World},
+    stages::{closure, evaluate, evolve, predict, report, simulate, train, truth, upsample},
     systems::with_system,
+    workflow::{Context, Options, Stage, StageError, ledger, lock, say},
 };
 use std::{
     fmt::Write as _,
@@ -155,22 +154,6 @@ fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
         Stage::Evaluate => evaluate::evaluate(context, system),
         Stage::Report => report::report(context, system),
     })
-}
-
-/// Prints a line and keeps it in `run.log`. Rank 0 only.
-pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
-    if !context.leads() || text.is_empty() {
-        return Ok(());
-    }
-    // The run goes on when nobody reads what it prints.
-    writeln!(std::io::stdout(), "{text}").ok();
-    let path = context.path("run.log");
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .and_then(|mut log| writeln!(log, "{text}"))
-        .map_err(|source| StageError::Io { action: "write", path, source })
 }
 
 fn closing_table(context: &Context, times: &Times) -> String {

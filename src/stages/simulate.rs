@@ -1,13 +1,13 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
-use super::{
-    Context, Stage, StageError, conditions,
-    records::{Records, Trajectory},
-    sharing::Work,
-};
 use crate::{
+    files::{
+        conditions,
+        records::{Records, Trajectory},
+    },
     rng::{Purpose, stream},
     systems::System,
+    workflow::{Context, Stage, StageError, items::Work},
 };
 use hdf5::H5Type;
 
@@ -16,7 +16,8 @@ use hdf5::H5Type;
 /// # Errors
 /// When the kernel or the file system fails.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (seed, choices, shape) = (context.input.seed, context.input.simulate, context.input.small_shape());
+    let input = context.input;
+    let (seed, choices, shape) = (input.seed, input.simulate, input.small_shape());
     let records = Records {
         trajectories: choices.trajectories,
         records: choices.snapshots,
@@ -26,7 +27,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
     };
     let mut file = context.create(Stage::Simulate, "small.h5")?;
     records.declare::<S>(&mut file)?;
-    conditions::declare(&mut file, context.input, "trajectory", choices.trajectories)?;
+    conditions::declare(&mut file, input, "trajectory", choices.trajectories)?;
     Work {
         stage: Stage::Simulate,
         unit: "trajectories",
@@ -40,14 +41,14 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         S::Dynamics::default,
         |dynamics, (), trajectory| {
             let item = [trajectory as u64, 0];
-            let system = &system.under(context.input.condition_of(trajectory));
+            let system = &system.under(input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             let rng = &mut stream(seed, Purpose::SmallEvolve, item);
             records.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))
         },
         |file, items, block| {
-            let numbers = items.clone().map(|trajectory| context.input.condition_of(trajectory));
-            conditions::write(file, context.input, items.start, numbers)?;
+            let numbers = items.clone().map(|trajectory| input.condition_of(trajectory));
+            conditions::write(file, input, items.start, numbers)?;
             records.write::<S>(file, items.start, &block)
         },
     )?;

@@ -1,51 +1,17 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
-use super::{
-    Context, Stage, StageError,
-    latent::{scaling, subspace},
-    run::say,
-};
 use crate::{
+    config::models::{kinds, model_file},
     dataset::Reader,
-    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, calibration, fit},
+    files::{
+        latent::{pairs_of, scaling, subspace},
+        trainings::Training,
+    },
+    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
     parallel::{Alone, Ranks},
+    workflow::{Context, Stage, StageError, say},
 };
-use hdf5::H5Type;
-use ndarray::{Array, Array1, Dimension, Ix2};
-use serde::{Deserialize, Serialize};
-use std::{ops::Range, path::PathBuf};
-
-/// How one model was trained; `training.json` lists them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Training {
-    /// "ours" or "baseline".
-    pub kind: String,
-    /// Seed of weights and batches.
-    pub seed: u64,
-    /// lambda in the loss.
-    pub covariance_factor: f64,
-    /// Variance of the normalised residuals of each latent component; 1 when the diffusion is right.
-    pub calibration: Vec<f64>,
-    /// Density of the normalised residuals of each latent component, see [`calibration::edges`].
-    #[serde(default)]
-    pub residuals: Vec<Vec<f64>>,
-    /// Losses by epoch.
-    pub curve: Vec<EpochRecord>,
-}
-
-/// The file of a model.
-pub fn model_file(kind: &str, seed: u64) -> String {
-    format!("{kind}_{seed}.safetensors")
-}
-
-/// The kinds of model that an input asks for, with lambda and the increments they learn from.
-pub fn kinds(context: &Context) -> Vec<(&'static str, f64, &'static str)> {
-    let mut kinds = vec![("ours", context.input.covariance_factor(), "increment")];
-    if context.input.train.baseline {
-        kinds.push(("baseline", 1.0, "increment_baseline"));
-    }
-    kinds
-}
+use std::path::PathBuf;
 
 /// Most bytes of pairs that a rank holds to train models of its own.
 const OWN_BYTES: usize = 2 << 30;
@@ -69,7 +35,7 @@ struct Task {
 /// When training or the file system fails.
 pub fn train(context: &Context) -> Result<(), StageError> {
     let (world, choices) = (context.world, &context.input.train);
-    let tasks: Vec<Task> = kinds(context)
+    let tasks: Vec<Task> = kinds(context.input)
         .into_iter()
         .flat_map(|(kind, covariance_factor, increment)| {
             let numbered = choices.seeds.iter().enumerate();
@@ -144,7 +110,7 @@ fn train_one(
         Some(mirror) => model.symmetric(mirror),
         None => model,
     };
-    let found = calibration(&model, &pairs, covariance_factor, ranks)?;
+    let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
         model.save(&context.path(&model_file(kind, seed)), &metadata)?;
@@ -198,42 +164,4 @@ fn gathered(ranks: &dyn Ranks, text: &str) -> Vec<String> {
 /// The state of a training under way, beside its model file.
 fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
     context.path(&model_file(kind, seed)).with_extension("checkpoint")
-}
-
-/// Some of the training pairs in the coordinates of their subspace, with the increments of one kind.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
-    let duration: Array1<f64> = items(&source, "duration", &rows)?;
-    let subspace = subspace(context)?;
-    let read = |name| items::<f32, Ix2>(&latent, name, &rows);
-    Ok(Pairs {
-        z: subspace.coordinates(read("state")?.view()),
-        increment: subspace.increments(read(increment)?.view()),
-        dt: duration.mapv(|time| time as f32),
-        trajectory: items(&source, "trajectory", &rows)?,
-        condition: match context.input.system.conditions() {
-            [] => None,
-            _ => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
-        },
-    })
-}
-
-fn items<T: H5Type, D: Dimension>(file: &Reader, name: &str, rows: &Range<usize>) -> Result<Array<T, D>, StageError> {
-    let values = file.read_items(name, rows.clone())?;
-    Ok(values.into_dimensionality().expect("the stage before this one wrote as many axes"))
-}
-
-/// What `training.json` holds.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn trainings(context: &Context) -> Result<Vec<Training>, StageError> {
-    let path = context.path("training.json");
-    std::fs::read_to_string(&path)
-        .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-        .map_err(|source| StageError::Io { action: "read", path, source })
 }

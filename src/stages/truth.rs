@@ -3,33 +3,25 @@
 //! Without a tile each trajectory is one window, exact, and trajectories are shared out; a long one is kept between its records.
 //! With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
 
-use super::{
-    Context, Stage, StageError,
-    checkpoint::Checkpoints,
-    conditions,
-    records::{Records, shaped},
-    run::say,
-    sharing::{Teamwork, Work, complete, write_block},
-    unfinished::Unfinished,
-};
 use crate::{
-    config::Input,
     dataset::Writer,
-    lattice::{Lattice, Region, Shape},
+    files::{
+        arrays::shaped, blocks::write_block, checkpoints::Checkpoints, conditions, records::Records,
+        unfinished::Unfinished,
+    },
+    lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
     rng::{Purpose, stream},
-    systems::{System, starts_of},
+    stages::starts::start,
+    systems::System,
+    workflow::{
+        Context, Stage, StageError,
+        items::{Teamwork, Work, complete},
+        say,
+    },
 };
 use hdf5::H5Type;
 use std::time::Instant;
-
-/// The initial state of trajectory number `trajectory`.
-pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
-    let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
-    let (condition, start) = input.truth_start(trajectory);
-    let starts = starts_of(system, &input.truth.starts).expect("the input was checked");
-    system.under(condition).draw(input.truth_shape(), Some(starts[start]), &mut rng)
-}
 
 /// Runs the stage. Trajectory number `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]`
 /// under that condition.
@@ -64,6 +56,7 @@ fn whole<S: System<Site: H5Type>>(
     records: &Records,
     file: &mut Writer,
 ) -> Result<(), StageError> {
+    let input = context.input;
     let folder = context.path(CHECKPOINTS);
     let fingerprint = context.provenance(Stage::Truth).fingerprint;
     let seconds = context.options.checkpoint_seconds;
@@ -80,9 +73,9 @@ fn whole<S: System<Site: H5Type>>(
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
-            let mut rng = stream(context.input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
-            let start = start(context.input, system, trajectory);
-            let system = &system.under(context.input.truth_start(trajectory).0);
+            let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
+            let start = start(input, system, trajectory);
+            let system = &system.under(input.truth_start(trajectory).0);
             let begun = unfinished.read(trajectory, &mut rng);
             let mut last = Instant::now();
             records.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
@@ -90,8 +83,8 @@ fn whole<S: System<Site: H5Type>>(
             })
         },
         |file, items, block| {
-            let numbers = items.clone().map(|trajectory| context.input.truth_start(trajectory).0);
-            conditions::write(file, context.input, items.start, numbers)?;
+            let numbers = items.clone().map(|trajectory| input.truth_start(trajectory).0);
+            conditions::write(file, input, items.start, numbers)?;
             records.write::<S>(file, items.start, &block)
         },
     )?;

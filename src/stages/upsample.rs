@@ -1,44 +1,26 @@
 //! D: large snapshots from small ones by Upsample and LocalRelax, level by level (Algorithm 1; `large.h5`).
 
-use super::{
-    Context, Stage, StageError, conditions,
-    records::{mean_over_patches, names_of_observables, shaped, spatial_axes},
-    sharing::{Teamwork, Work, complete, joined, write_block},
-};
 use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
+    files::{
+        arrays::{joined, shaped},
+        blocks::write_block,
+        conditions,
+        records::{mean_over_patches, names_of_observables, spatial_axes},
+    },
     lattice::{Cover, Lattice, Region, Shape},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, upsampling_factors},
+    sampling::{LocalRelax, raise, upsampling_factors},
     systems::System,
+    workflow::{
+        Context, Stage, StageError,
+        items::{Teamwork, Work, complete},
+    },
 };
 use hdf5::H5Type;
 use std::ops::Range;
-
-/// Raises a small snapshot, the first of its pool, to the large size. `seen` is shown the lattice after each Upsample and each LocalRelax.
-///
-/// # Errors
-/// When a patch cannot relax as far as asked.
-pub fn raise<S: System>(
-    input: &Input,
-    relax: &mut LocalRelax<S>,
-    system: &S,
-    snapshot: u64,
-    mut pool: Vec<Lattice<S::Site>>,
-    mut seen: impl FnMut(&'static str, &Lattice<S::Site>),
-) -> Result<Lattice<S::Site>, StageError> {
-    let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
-    for (level, factor) in (0_u64..).zip(factors) {
-        let mut lattice = system.upsample(&pool, factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
-        seen("Upsample", &lattice);
-        relax.relax(&mut lattice, |patch| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | patch]))?;
-        seen("LocalRelax", &lattice);
-        pool = vec![lattice];
-    }
-    Ok(pool.swap_remove(0))
-}
 
 /// Runs the stage. The shuffled snapshots follow after those raised from small ones. With several ranks for a snapshot,
 /// Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
@@ -69,6 +51,7 @@ fn one_by_one<S: System<Site: H5Type>>(
     let input = context.input;
     let shape = input.large_shape();
     let family = system.family();
+    let factors = upsampling_factors(input.small_shape(), shape).unwrap_or_default();
     Work {
         stage: Stage::Upsample,
         unit: "snapshots",
@@ -90,7 +73,7 @@ fn one_by_one<S: System<Site: H5Type>>(
             let lattice = if pool.is_empty() {
                 shuffled(input, system, item)
             } else {
-                raise(input, relax, system, item as u64, pool, |_, _| ())?
+                raise(system, relax, &factors, (input.seed, item as u64), pool, |_, _| ())?
             };
             let observables = mean_over_patches(system, &lattice, input.relax_shape());
             Ok((lattice.sites, observables))

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use tessera::systems::alloy::{
+    barriers::arrays::Arrays,
     environment::{Environment, OFFSETS},
-    weights::Arrays,
 };
 
 /// The folder `nbmota` with the published weights: in `$TESSERA_SHARED/data`, else in `../shared/data`; most machines have none.

@@ -1,7 +1,9 @@
 //! Encoding of many patches: chunks that stay in cache, dealt to the threads, results in order.
 
-use super::{Closure, Feature, Shape, network::Autoencoder, patches::upload};
-use crate::learning::descent::vector;
+use crate::learning::{
+    closure::{Closure, Feature, Shape, network::Autoencoder, patches::upload},
+    tensor::vector,
+};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use tch::{Device, Kind, Tensor, no_grad};
 

@@ -1,14 +1,17 @@
 //! The fit of the autoencoder, data-parallel like that of the equation: each rank holds its own share of the patches.
 
-use super::{Closure, ClosureInput, EncoderKind, Feature, Patches, Shape, network::Autoencoder};
 use crate::{
     learning::{
         EpochRecord, LearningError, Run, TrainInput,
-        course::{Samples, optimise},
-        descent::{Descent, Rows, vector},
-        optimiser::AdamW,
-        parameters::Parameters,
-        split::{place, split},
+        closure::{Closure, ClosureInput, EncoderKind, Feature, Patches, Shape, network::Autoencoder},
+        tensor::vector,
+        train::{
+            descent::{Descent, Rows},
+            epochs::{Samples, optimise},
+            optimiser::AdamW,
+            parameters::Parameters,
+            split::{place, split},
+        },
     },
     parallel::Ranks,
 };

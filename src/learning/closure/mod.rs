@@ -12,11 +12,13 @@ mod patches;
 
 pub use patches::{Feature, Patches};
 
-use super::{
+use crate::learning::{
     LearningError,
-    descent::vector,
-    parameters::{Layout, Parameters},
-    store,
+    tensor::vector,
+    train::{
+        parameters::{Layout, Parameters},
+        store,
+    },
 };
 use ndarray::{Array2, ArrayView2};
 use network::Autoencoder;

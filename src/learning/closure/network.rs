@@ -1,10 +1,12 @@
 //! The autoencoder: an encoder of one of three kinds down to the closure variables, a perceptron back up.
 
-use super::{ClosureInput, EncoderKind};
 use crate::learning::{
-    descent::Objective,
-    network::{Activation, Mlp},
-    parameters::{Layout, Start},
+    closure::{ClosureInput, EncoderKind},
+    train::{
+        network::{Activation, Mlp},
+        objective::Objective,
+        parameters::{Layout, Start},
+    },
 };
 use tch::{Kind, Reduction, Tensor};
 

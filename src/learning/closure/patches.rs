@@ -1,12 +1,8 @@
 //! The patches that an autoencoder learns from: spins or fields, in one tensor on the device of their rank.
 
 use crate::{
-    learning::{
-        LearningError,
-        descent::{total_over, vector},
-        pairs::finite,
-    },
-    parallel::Ranks,
+    learning::{LearningError, sde::pairs::finite, tensor::vector},
+    parallel::{Ranks, total_over},
 };
 use ndarray::{Array1, Array2, ArrayView2};
 use std::marker::PhantomData;

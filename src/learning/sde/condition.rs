@@ -3,7 +3,10 @@
 //! The condition c enters as features of (c - c_min) / (c_max - c_min) beside the state: a perceptron 1 -> 32 -> 6
 //! (arXiv 2511.12842, appendix), shared by drift and diffusion.
 
-use crate::learning::{Activation, network::Mlp, parameters::Layout};
+use crate::learning::{
+    Activation,
+    train::{network::Mlp, parameters::Layout},
+};
 use tch::Tensor;
 
 /// Width of the hidden layer.

@@ -2,11 +2,12 @@
 //!
 //! The diagonal is softplus(output + log(e - 1)) + 1e-4: it starts near 1, the scale of the data, and stays positive.
 
-use super::{SdeInput, condition::beside};
 use crate::learning::{
-    likelihood::Factor,
-    network::Mlp,
-    parameters::{Layout, Start},
+    sde::{SdeInput, condition::beside, likelihood::Factor},
+    train::{
+        network::Mlp,
+        parameters::{Layout, Start},
+    },
 };
 use serde::{Deserialize, Serialize};
 use tch::Tensor;

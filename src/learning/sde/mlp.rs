@@ -1,7 +1,9 @@
 //! The plain drift: mu(z) is a multi-layer perceptron, by default with three hidden layers of 64.
 
-use super::{Drift, SdeInput, condition::beside};
-use crate::learning::{network::Mlp, parameters::Layout};
+use crate::learning::{
+    sde::{Drift, SdeInput, condition::beside},
+    train::{network::Mlp, parameters::Layout},
+};
 use tch::Tensor;
 
 /// A perceptron from states to drift.

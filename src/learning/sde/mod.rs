@@ -7,27 +7,48 @@
 //!
 //! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
 
+pub mod calibration;
+pub mod fit;
+pub mod likelihood;
+pub mod pairs;
+pub mod rollout;
+pub mod subspace;
+
 mod condition;
 mod diffusion;
+mod last_layer;
+mod matmul;
+mod mirror;
 mod mlp;
 mod onsager;
+mod perceptron;
 mod scales;
 mod strength;
+
+#[cfg(test)]
+mod gradient_tests;
+#[cfg(test)]
+mod path_tests;
 
 pub(crate) use condition::beside;
 pub use diffusion::{Diffusion, DiffusionKind};
 pub(crate) use diffusion::{FLOOR, SHIFT};
+pub use mirror::Mirror;
 pub use mlp::MlpDrift;
 pub use onsager::OnsagerDrift;
+pub use pairs::Pairs;
 pub use scales::Scales;
 pub use strength::Strength;
+pub use subspace::Subspace;
 
-use super::{
-    Activation, LearningError, Mirror,
-    likelihood::Factor,
-    network::Mlp,
-    parameters::{Layout, Parameters},
-    store,
+use crate::learning::{
+    Activation, LearningError,
+    sde::likelihood::Factor,
+    train::{
+        network::Mlp,
+        parameters::{Layout, Parameters},
+        store,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -210,7 +231,7 @@ impl Sde {
 
     /// All weights in one vector, in the order of the file.
     pub fn weights(&self) -> Vec<f64> {
-        super::descent::vector(&self.parameters.flat().to_kind(Kind::Double))
+        crate::learning::tensor::vector(&self.parameters.flat().to_kind(Kind::Double))
     }
 
     /// Drift `[samples, d]` and diffusion factor of raw states `[samples, d]`, in raw units.

@@ -5,10 +5,9 @@
 //! A, W, U and f are affine heads of one trunk of two layers with a residual link and the activation
 //! relu(x)^2 - relu(x - 1/2)^2. grad V comes from autograd with its graph, so that the loss sees second derivatives.
 
-use super::{Drift, SdeInput, condition::beside};
 use crate::learning::{
-    likelihood::triangle,
-    parameters::{Layout, Start},
+    sde::{Drift, SdeInput, condition::beside, likelihood::triangle},
+    train::parameters::{Layout, Start},
 };
 use tch::{Kind, Tensor, with_grad};
 

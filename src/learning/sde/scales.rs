@@ -1,9 +1,11 @@
 //! Units of the latent state and of its drift and diffusion, taken from the training pairs.
 
-use super::{Strength, strength::StrengthTensors};
 use crate::{
-    learning::{Mirror, Pairs, descent::total_over, likelihood::Factor, mirror::MirrorTensors},
-    parallel::Ranks,
+    learning::{
+        Mirror, Pairs,
+        sde::{Strength, likelihood::Factor, mirror::MirrorTensors, strength::StrengthTensors},
+    },
+    parallel::{Ranks, total_over},
 };
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};

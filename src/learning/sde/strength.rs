@@ -2,10 +2,7 @@
 //! rates span decades, as those of a hot and of a cold alloy, weigh alike; the networks would else spend themselves on
 //! the quiet ones. Between conditions the logarithm is interpolated linearly, beyond them it stays.
 
-use crate::{
-    learning::{descent::total_over, split::distinct},
-    parallel::Ranks,
-};
+use crate::parallel::{Ranks, distinct, total_over};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 

@@ -3,8 +3,10 @@
 //!
 //! Atoms only: a site without an atom is a vacancy. The lattice constant is found from the box and the number of atoms.
 
-use super::environment::{SPECIES, VACANCY};
-use crate::lattice::{Lattice, Shape, bcc};
+use crate::{
+    lattice::{Lattice, Shape, bcc},
+    systems::alloy::environment::{SPECIES, VACANCY},
+};
 use std::{fmt::Write as _, path::Path};
 
 /// Lattice constant of the equimolar alloy in Angstrom.

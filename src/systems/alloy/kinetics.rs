@@ -5,12 +5,6 @@
 //! box, vacancies of the halo stay, and the windows' first layer must be an even layer of the lattice. Where the law names
 //! one vacancy that jumps alone, all others stay.
 
-use super::{
-    Alloy,
-    environment::{Environment, JUMPS, Packed, Sight, VACANCY},
-    memory::Memory,
-    order::PairCounts,
-};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Pending, SumTree, Until, advance},
     lattice::{
@@ -18,6 +12,12 @@ use crate::{
         bcc::{NEIGHBOURS, Steps},
     },
     rng::Rng,
+    systems::alloy::{
+        Alloy,
+        environment::{Environment, JUMPS, Packed, Sight, VACANCY},
+        memory::Memory,
+        order::PairCounts,
+    },
 };
 use rustc_hash::FxHashMap;
 

@@ -1,7 +1,7 @@
 //! What a vacancy remembers: the environments it saw last, with the rates of its jumps there. Vacancies go back and forth.
 //! Exact, because a found environment is compared in full.
 
-use super::environment::{JUMPS, Packed};
+use crate::systems::alloy::environment::{JUMPS, Packed};
 
 /// Environments that a vacancy remembers, the present one among them.
 const STATES: usize = 4;

@@ -5,20 +5,13 @@
 //! time is exp(E_ref / k_B T) / k0, so that a unit holds some jumps at every temperature; E_ref = 0 gives units of 0.1 ps.
 //! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
 
-pub mod balance;
 pub mod barriers;
 pub mod configuration;
 pub mod environment;
-pub mod fitted;
 pub mod kinetics;
 pub mod memory;
-pub mod network;
-pub mod orbits;
 pub mod order;
 pub mod samples;
-pub mod weights;
-
-mod pickle;
 
 pub use kinetics::VacancyKmc;
 

@@ -3,8 +3,10 @@
 //! delta_ij = n_ij - 8/3 with n_ij the mean number of type-j nearest neighbours of a type-i atom, vacancies counting as no
 //! atom (arXiv 2511.12842, section D.5); Warren-Cowley alpha_ij = 1 - n_ij / (8 c_j), c_j the fraction of type j.
 
-use super::environment::VACANCY;
-use crate::lattice::{Region, Window, bcc::Steps};
+use crate::{
+    lattice::{Region, Window, bcc::Steps},
+    systems::alloy::environment::VACANCY,
+};
 
 /// The pairs of species, in the order of all lists: Nb-Nb, Nb-Mo, Nb-Ta, Mo-Mo, Mo-Ta, Ta-Ta.
 pub const PAIRS: [[usize; 2]; 6] = [[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]];

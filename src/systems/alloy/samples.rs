@@ -4,15 +4,15 @@
 //! and what vacancies of a given model make of these within a few jumps a site, at 500 to 3000 K. One site in 1024 is a vacancy,
 //! so that about one environment in ten holds another one; the first three kinds are seen from sites drawn at random.
 
-use super::{
-    Alloy, Parameters, VacancyKmc,
-    barriers::Barriers,
-    environment::{Environment, SPECIES, Sight, VACANCY},
-};
 use crate::{
     dynamics::{Dynamics, EvolveError, Until},
     lattice::{Lattice, Region, Window, bcc},
     rng::{Purpose, Rng, stream},
+    systems::alloy::{
+        Alloy, Parameters, VacancyKmc,
+        barriers::Barriers,
+        environment::{Environment, SPECIES, Sight, VACANCY},
+    },
 };
 use rand::{Rng as _, seq::SliceRandom};
 use std::sync::Arc;

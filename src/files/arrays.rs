@@ -1,0 +1,36 @@
+//! Flat lists and arrays: what files hold as blocks of many axes.
+
+use ndarray::{Array2, ArrayD, ArrayView, Axis, IxDyn, concatenate};
+
+/// A flat list as an array.
+///
+/// # Panics
+/// When the extents' product is not its length.
+pub fn shaped<'v, T>(extents: &[usize], values: &'v [T]) -> ArrayView<'v, T, IxDyn> {
+    ArrayView::from_shape(IxDyn(extents), values).expect("the extents' product is the number of values")
+}
+
+/// One vector out of many, in order.
+pub fn joined<T: Clone>(parts: impl IntoIterator<Item = impl AsRef<[T]>>) -> Vec<T> {
+    let mut whole = Vec::new();
+    for part in parts {
+        whole.extend_from_slice(part.as_ref());
+    }
+    whole
+}
+
+/// All axes after the first as one.
+pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
+    let items = array.shape().first().copied().unwrap_or(0);
+    let rest = array.len() / items.max(1);
+    array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
+}
+
+/// Blocks of rows below each other; none give no rows.
+pub fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
+    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
+    if views.is_empty() {
+        return Array2::zeros((0, components));
+    }
+    concatenate(Axis(0), &views).expect("blocks have the same components")
+}

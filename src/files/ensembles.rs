@@ -1,0 +1,56 @@
+//! Truth and predictions as the scores and the page read them (`evaluation.h5`, `prediction.h5`).
+
+use crate::{
+    config::models::kinds,
+    dataset::Reader,
+    files::latent::{Scaling, scaling},
+    workflow::{Context, StageError},
+};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+
+/// Truth and predictions in scaled latent coordinates.
+pub struct Ensembles {
+    /// `[trajectory, record, component]`, trajectories grouped by start.
+    pub truth: Array3<f64>,
+    /// Name of the kind of model and `[model, trajectory, record, component]`.
+    pub predictions: Vec<(&'static str, Array4<f64>)>,
+    /// Times of the records.
+    pub times: Vec<f64>,
+    /// From raw to scaled coordinates.
+    pub scaling: Scaling,
+}
+
+impl Ensembles {
+    /// Reads what the stages before have written.
+    ///
+    /// # Errors
+    /// When a file is missing or has another layout.
+    pub fn read(context: &Context) -> Result<Self, StageError> {
+        let evaluation = Reader::open(&context.path("evaluation.h5"))?;
+        let prediction = Reader::open(&context.path("prediction.h5"))?;
+        let predictions = kinds(context.input)
+            .into_iter()
+            .map(|(kind, _, _)| Ok((kind, prediction.read::<f32, ndarray::Ix4>(kind)?.mapv(f64::from))))
+            .collect::<Result<_, StageError>>()?;
+        Ok(Self {
+            truth: evaluation.read::<f32, ndarray::Ix3>("truth")?.mapv(f64::from),
+            predictions,
+            times: evaluation.read::<f64, ndarray::Ix1>("time")?.to_vec(),
+            scaling: scaling(context)?,
+        })
+    }
+
+    /// The trajectories of group number `group` out of `groups` equal ones: those of a condition, or from a start.
+    pub fn group(ensemble: ArrayView3<f64>, group: usize, groups: usize) -> ArrayView3<f64> {
+        let trajectories = ensemble.len_of(Axis(0)) / groups;
+        ensemble.slice_move(s![group * trajectories..(group + 1) * trajectories, .., ..])
+    }
+
+    /// One component in its physical unit over the last part of every trajectory, `[trajectory, record]`.
+    pub fn equilibrium(&self, ensemble: ArrayView3<f64>, component: usize, part: f64) -> Array2<f64> {
+        let records = ensemble.len_of(Axis(1));
+        let first = records - ((records as f64 * part) as usize).clamp(1, records);
+        let (offset, scale) = (self.scaling.offset[component], self.scaling.scale[component]);
+        ensemble.slice(s![.., first.., component]).mapv(|value| offset + scale * value)
+    }
+}

@@ -1,0 +1,11 @@
+//! The files of a run directory.
+
+pub mod arrays;
+pub mod blocks;
+pub mod checkpoints;
+pub mod conditions;
+pub mod ensembles;
+pub mod latent;
+pub mod records;
+pub mod trainings;
+pub mod unfinished;

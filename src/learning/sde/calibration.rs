@@ -1,0 +1,147 @@
+//! Is the learned noise right? With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) / sqrt(lambda dt) of the
+//! training increments q are standard normal, whatever the state.
+
+use crate::{
+    learning::{
+        LearningError, Pairs,
+        sde::{Sde, likelihood::Factor},
+        tensor::vector,
+    },
+    parallel::{Ranks, total_over},
+};
+use ndarray::{Array2, s};
+use std::ops::Range;
+use tch::{Kind, Tensor, no_grad};
+
+/// Normalised residuals y, `[pairs, d]`.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
+    let mut values = Vec::with_capacity(pairs.z.len());
+    in_chunks(model, pairs, &mut |rows, drift, factor| {
+        let increment = upload(model, pairs.increment.slice(s![rows.clone(), ..]).iter(), model.components());
+        let dt = upload(model, pairs.dt.slice(s![rows]).iter(), 1);
+        let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
+        values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
+    })?;
+    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
+}
+
+/// Bins of the residuals' histogram, and its ends.
+const BINS: usize = 40;
+const END: f64 = 4.0;
+
+/// What the normalised residuals of the pairs of all ranks say, by component.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Variance, 1 for a calibrated model. Its statistical error is sqrt(2 / pairs). Above 1 the model's noise is too
+    /// small.
+    pub variance: Vec<f64>,
+    /// Probability density in each bin between [`edges`]; the normal one for a calibrated model.
+    pub density: Vec<Vec<f64>>,
+}
+
+/// Edges of the bins of the residuals' histogram.
+pub fn edges() -> Vec<f64> {
+    (0..=BINS).map(|edge| END * (2.0 * edge as f64 / BINS as f64 - 1.0)).collect()
+}
+
+/// Compares the residuals of the pairs of all ranks with the normal law. Every rank passes its own pairs.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn calibration(
+    model: &Sde,
+    pairs: &Pairs,
+    covariance_factor: f64,
+    ranks: &dyn Ranks,
+) -> Result<Calibration, LearningError> {
+    let residuals = residuals(model, pairs, covariance_factor)?;
+    let columns = || residuals.columns().into_iter();
+    let mut first = vec![residuals.nrows() as f64];
+    first.extend(columns().map(|column| column.iter().map(|&value| f64::from(value)).sum::<f64>()));
+    total_over(ranks, &mut first);
+    let count = first[0];
+    let mut squares: Vec<f64> = columns()
+        .zip(&first[1..])
+        .map(|(column, sum)| column.iter().map(|&value| (f64::from(value) - sum / count).powi(2)).sum())
+        .collect();
+    total_over(ranks, &mut squares);
+    let width = 2.0 * END / BINS as f64;
+    let mut counts = vec![0.0; residuals.ncols() * BINS];
+    for (column, counts) in columns().zip(counts.chunks_exact_mut(BINS)) {
+        for &value in column {
+            let bin = ((f64::from(value) + END) / width).floor();
+            if (0.0..BINS as f64).contains(&bin) {
+                counts[bin as usize] += 1.0;
+            }
+        }
+    }
+    total_over(ranks, &mut counts);
+    Ok(Calibration {
+        variance: squares.into_iter().map(|square| square / count).collect(),
+        density: counts.chunks(BINS).map(|bins| bins.iter().map(|bin| bin / (count * width)).collect()).collect(),
+    })
+}
+
+/// Learned drift of the states of pairs under their conditions, `[pairs, d]`, in raw units.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn drift(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
+    let mut values = Vec::with_capacity(pairs.z.len());
+    in_chunks(model, pairs, &mut |_, drift, _| values.extend(vector::<f32>(&drift.to_kind(Kind::Float))))?;
+    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
+}
+
+/// Learned noise of the first component in the states of pairs, sqrt(Sigma_00), `[pairs]`, in raw units.
+///
+/// # Errors
+/// When the pairs do not fit the model.
+pub fn noise(model: &Sde, pairs: &Pairs) -> Result<Vec<f32>, LearningError> {
+    let mut values = Vec::with_capacity(pairs.dt.len());
+    in_chunks(model, pairs, &mut |_, _, factor| {
+        values.extend(vector::<f32>(&factor.diagonal.narrow(1, 0, 1).to_kind(Kind::Float)));
+    })?;
+    Ok(values)
+}
+
+/// Drift and factor of the pairs, block of rows by block of rows.
+fn in_chunks(
+    model: &Sde,
+    pairs: &Pairs,
+    take: &mut dyn FnMut(Range<usize>, Tensor, Factor),
+) -> Result<(), LearningError> {
+    const CHUNK: usize = 4_096;
+    pairs.check()?;
+    if pairs.condition.is_none() {
+        model.complete()?;
+    }
+    let components = model.components();
+    if pairs.components() != components {
+        return Err(LearningError::Shape(format!(
+            "the pairs have {} components, the model {components}",
+            pairs.components()
+        )));
+    }
+    for first in (0..pairs.dt.len()).step_by(CHUNK) {
+        let rows = first..pairs.dt.len().min(first + CHUNK);
+        let z = upload(model, pairs.z.slice(s![rows.clone(), ..]).iter(), components);
+        let condition = pairs.condition.as_ref().map(|values| upload(model, values.slice(s![rows.clone()]).iter(), 1));
+        no_grad(|| {
+            let (drift, factor) = match &condition {
+                Some(condition) => model.fields_under(&z, Some(condition)),
+                None => model.fields(&z),
+            };
+            take(rows, drift, factor);
+        });
+    }
+    Ok(())
+}
+
+/// Numbers as a tensor of the model's precision on its device, `[-1, columns]`.
+fn upload<'v>(model: &Sde, values: impl Iterator<Item = &'v f32>, columns: usize) -> Tensor {
+    let values: Vec<f32> = values.copied().collect();
+    Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device()).view([-1, columns as i64])
+}

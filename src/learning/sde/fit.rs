@@ -1,0 +1,114 @@
+//! The fit of drift and diffusion to training pairs by maximum likelihood.
+//!
+//! Every rank holds its own share of the pairs and the same weights at every step; rank 0 keeps the checkpoints. The order
+//! of all samples is drawn from (seed, batches, epoch), so 1 and 4 ranks see the same batches.
+
+use crate::learning::{
+    EpochRecord, LearningError, Pairs,
+    sde::{Networks, Scales, Sde, SdeInput, last_layer::refit, likelihood::negative_log_likelihood, perceptron::Fused},
+    tensor::vector,
+    train::{
+        descent::{Descent, Rows},
+        epochs::{Run, Samples, optimise},
+        input::TrainInput,
+        objective::{Objective, autograd},
+        optimiser::AdamW,
+        parameters::Parameters,
+        split::{place, split},
+    },
+};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+
+/// Number of this model in the random streams; the closure is model 1.
+const MODEL: u64 = 0;
+
+/// The likelihood of packed rows (see [`Scales::pack`]).
+pub(super) struct Likelihood {
+    pub networks: Networks,
+    pub components: i64,
+    pub fused: Option<Fused>,
+}
+
+impl Objective for Likelihood {
+    fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor {
+        let size = self.components;
+        let states = batch[0].narrow(1, 0, size);
+        let increment = batch[0].narrow(1, size, size);
+        let time = batch[0].narrow(1, 2 * size, 1);
+        let condition = self.networks.embedding.as_ref().map(|_| batch[0].narrow(1, 2 * size + 1, 1));
+        let (drift, factor) = self.networks.forward(weights, &states, condition.as_ref());
+        negative_log_likelihood(&(increment - drift * time), &factor)
+    }
+
+    fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
+        match &self.fused {
+            Some(fused) if batch[0].kind() == Kind::Float && batch[0].device() == Device::Cpu => {
+                let (loss, gradient) = fused.gradient(&vector(parameters.flat()), &vector(&batch[0]));
+                Ok((Tensor::from(loss), Tensor::from_slice(&gradient)))
+            }
+            _ => autograd(self, parameters, batch),
+        }
+    }
+}
+
+/// Fits drift and diffusion to `pairs`, whose noise has `covariance_factor` times the variance of the equation's.
+///
+/// Every rank passes its own pairs: in the order of the ranks they are all pairs there are. `observer` sees each epoch
+/// as it ends. Returns the model of the epoch with the lowest validation loss, the same on every rank, and the record of
+/// all epochs. With a checkpoint in `run` a training that was stopped goes on; the file stays when it is done.
+///
+/// # Errors
+/// When the input or the pairs are unusable, or the loss becomes NaN or infinite.
+pub fn fit(
+    pairs: &Pairs,
+    covariance_factor: f64,
+    model: &SdeInput,
+    train: &TrainInput,
+    run: &Run,
+    observer: &mut dyn FnMut(&EpochRecord),
+) -> Result<(Sde, Vec<EpochRecord>), LearningError> {
+    train.check()?;
+    pairs.check()?;
+    if !(covariance_factor > 0.0 && covariance_factor.is_finite()) {
+        let reason = "it is positive, the number of patches by theory".into();
+        return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
+    }
+    let (kind, device) = (train.precision.kind(), run.device);
+    let (owned, _) = place(pairs.dt.len(), run.ranks)?;
+    let (rows, held) = split(pairs.trajectory.view(), train.validation_fraction, (run.seed, MODEL), run.ranks)?;
+    let own = |samples: &[usize]| -> Vec<usize> {
+        samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
+    };
+    let known = pairs.rows(&own(&rows));
+    let scales = Scales::over(run.ranks, known.z.view(), known.increment.view(), known.dt.view(), covariance_factor)
+        .with_condition(run.ranks, pairs.condition.as_ref())
+        .with_strength(run.ranks, &known);
+    let offsets = [&known, &pairs.rows(&own(&held))].map(|part| scales.offset(run.ranks, part));
+    let packed = scales.pack(pairs, kind, device);
+
+    let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
+    let fused = Fused::new(&networks, &layout);
+    let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
+    let objective = Likelihood { networks, components: pairs.components() as i64, fused };
+    let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
+    let own_rows = own(&rows);
+    let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
+    let threads = if train.threads > 0 { train.threads } else { run.threads };
+    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
+
+    let samples = Samples { model: MODEL, rows, held, offsets };
+    let records = optimise(&mut descent, &samples, train, run, observer)?;
+    if train.refit {
+        let (found, held) = (descent.parameters.snapshot(), &samples.held);
+        let loss = |descent: &mut Descent| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
+        let before = loss(&mut descent)?;
+        let networks = Sde::networks(model, pairs.components(), pairs.condition.is_some()).0;
+        refit(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
+        let after = loss(&mut descent)?;
+        if after > before || after.is_nan() {
+            descent.parameters.restore(&found);
+        }
+    }
+    Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
+}

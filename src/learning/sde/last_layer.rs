@@ -1,0 +1,95 @@
+//! The last layer of the drift in closed form.
+//!
+//! Where noise hides the drift, descent stops short of the minimum: directions in which the loss changes by 1e-5 are lost in
+//! the noise of the batches, and yet they shift an equilibrium. At a given diffusion the loss is quadratic in the weights of the
+//! drift's last layer, so that linear equations give their best values: least squares, weighted with the inverse covariance, with a
+//! wide normal prior about the weights that descent found.
+
+use crate::{
+    learning::{
+        LearningError,
+        sde::{Networks, beside},
+        tensor::vector,
+        train::parameters::Parameters,
+    },
+    parallel::{Ranks, total_over},
+};
+use tch::{Kind, Tensor, no_grad};
+
+/// Standard deviation of the prior of a change, in the network's units. Ten million pairs then determine 38 of the 65 directions that a
+/// default drift has for each component; with 10 the law still differed from that of the pairs (docs/results/reproduction.md, E4).
+const PRIOR: f64 = 100.0;
+/// Rows at a time: few enough for the cache, and for memory that the allocator keeps.
+const CHUNK: usize = 1_024;
+
+/// Fits the last layer of the drift again to `rows` of the packed pairs (see [`crate::learning::sde::Scales::pack`]); nothing for a drift
+/// without a linear last layer. Collective: every rank passes its own rows, and all get the same weights.
+///
+/// # Errors
+/// When the tensor library refuses an operation.
+pub(super) fn refit(
+    networks: &Networks,
+    parameters: &mut Parameters,
+    (packed, rows): (&Tensor, &[usize]),
+    ranks: &dyn Ranks,
+) -> Result<(), LearningError> {
+    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(()) };
+    let [size, width] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
+    // One unknown more for each component: its bias.
+    let (inputs, options) = (width + 1, (Kind::Double, packed.device()));
+    let mut matrix = Tensor::zeros([size, inputs, size, inputs], options);
+    let mut right = Tensor::zeros([size, inputs], options);
+    for rows in rows.chunks(CHUNK) {
+        let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let batch = packed.index_select(0, &Tensor::from_slice(&rows).to_device(packed.device()));
+        no_grad(|| add(networks, parameters, &batch, (&mut matrix, &mut right)));
+    }
+    let unknowns = size * inputs;
+    let mut sums: Vec<f64> = vector(&Tensor::cat(&[matrix.view([-1]), right.view([-1])], 0));
+    total_over(ranks, &mut sums);
+    let sums = Tensor::from_slice(&sums).to_device(packed.device());
+    let matrix = sums.narrow(0, 0, unknowns * unknowns).view([unknowns, unknowns]);
+    let prior = Tensor::eye(unknowns, options) / (PRIOR * PRIOR);
+    let change = Tensor::f_linalg_solve(&(matrix + prior), &sums.narrow(0, unknowns * unknowns, unknowns), true)?;
+    let change = change.view([size, inputs]).to_kind(parameters.flat().kind());
+    no_grad(|| {
+        let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
+        let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
+    });
+    Ok(())
+}
+
+/// Adds the pairs of a batch to the normal equations of the change of the last layer.
+fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, right): (&mut Tensor, &mut Tensor)) {
+    let size = matrix.size()[0];
+    let states = batch.narrow(1, 0, size);
+    let increment = batch.narrow(1, size, size);
+    let time = batch.narrow(1, 2 * size, 1);
+    let condition = networks.embedding.as_ref().map(|_| batch.narrow(1, 2 * size + 1, 1));
+    let weights = parameters.leaves();
+    let (drift, factor) = networks.forward(weights, &states, condition.as_ref());
+    let features = networks.features(weights, condition.as_ref());
+    let network = networks.drift.as_mlp().expect("only a perceptron is fitted again");
+    let hidden = network.hidden(weights, &beside(&states, features.as_ref())).to_kind(Kind::Double);
+    let inputs = Tensor::cat(&[&hidden * &time, time.to_kind(Kind::Double)], 1);
+    // Columns of the inverse of L: their products are the inverse covariance.
+    let unit = |component: i64| {
+        let unit = states.zeros_like();
+        let _ = unit.narrow(1, component, 1).fill_(1.0);
+        factor.solve(&unit).to_kind(Kind::Double)
+    };
+    let columns: Vec<Tensor> = (0..size).map(unit).collect();
+    let residual = factor.solve(&(increment - drift * &time)).to_kind(Kind::Double);
+    let product = |left: &Tensor, right: &Tensor| (left * right).sum_dim_intlist(1, true, None::<Kind>);
+    for (i, left) in columns.iter().enumerate() {
+        let _ =
+            right.get(i as i64).g_add_(&(&inputs * product(left, &residual)).sum_dim_intlist(0, false, None::<Kind>));
+        for (j, other) in columns.iter().enumerate().skip(i) {
+            let block = (&inputs * product(left, other)).tr().matmul(&inputs);
+            let _ = matrix.get(i as i64).select(1, j as i64).g_add_(&block);
+            if j > i {
+                let _ = matrix.get(j as i64).select(1, i as i64).g_add_(&block.tr());
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Training pairs: a latent state and its increment over a time of its own.
+
+use crate::learning::{LearningError, Mirror};
+use ndarray::{Array1, Array2, Axis};
+
+/// The training pairs of one rank, one row per pair. The pairs of all ranks, in the order of the ranks, are numbered
+/// through as samples.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// Latent states, `[pairs, d]`.
+    pub z: Array2<f32>,
+    /// Increments of the latent states, `[pairs, d]`.
+    pub increment: Array2<f32>,
+    /// Times of the increments, `[pairs]`, positive.
+    pub dt: Array1<f32>,
+    /// Trajectory that each pair comes from, `[pairs]`: pairs of one trajectory stay on one side of the split.
+    pub trajectory: Array1<u32>,
+    /// What sets each pair's equation apart in a family of equations, such as the temperature, `[pairs]`; `None` for a
+    /// single equation. The same on all ranks: all with or all without.
+    pub condition: Option<Array1<f32>>,
+}
+
+impl Pairs {
+    /// Number of latent components d.
+    pub fn components(&self) -> usize {
+        self.z.ncols()
+    }
+
+    /// Checks lengths and values.
+    ///
+    /// # Errors
+    /// When arrays differ in length, a value is NaN or infinite, or a time is not positive.
+    pub fn check(&self) -> Result<(), LearningError> {
+        let rows = [self.z.nrows(), self.increment.nrows(), self.dt.len(), self.trajectory.len()];
+        let columns = [self.z.ncols(), self.increment.ncols()];
+        if rows.iter().any(|&count| count != rows[0]) || columns[0] != columns[1] {
+            return Err(LearningError::Shape(format!(
+                "z is {:?}, increment {:?}, dt {} and trajectory {} long",
+                self.z.dim(),
+                self.increment.dim(),
+                rows[2],
+                rows[3]
+            )));
+        }
+        if columns[0] == 0 {
+            return Err(LearningError::Shape("the pairs have no components".into()));
+        }
+        finite("z", self.z.iter(), columns[0])?;
+        finite("increment", self.increment.iter(), columns[0])?;
+        finite("dt", self.dt.iter(), 1)?;
+        if let Some(condition) = &self.condition {
+            if condition.len() != rows[0] {
+                let found = condition.len();
+                return Err(LearningError::Shape(format!("{} pairs have {found} conditions", rows[0])));
+            }
+            finite("condition", condition.iter(), 1)?;
+        }
+        match self.dt.iter().position(|&dt| dt <= 0.0) {
+            Some(row) => Err(LearningError::Shape(format!("dt = {} in row {row} is not positive", self.dt[row]))),
+            None => Ok(()),
+        }
+    }
+
+    /// The pairs of part number `part` out of `parts`: rounds of `round` successive trajectories, one under each condition, are dealt
+    /// out in turn.
+    pub fn part(&self, part: usize, parts: usize, round: usize) -> Self {
+        let belongs = |row: &usize| self.trajectory[*row] as usize / round % parts == part;
+        self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
+    }
+
+    /// Every pair, followed by its mirror image.
+    pub fn mirrored(&self, mirror: &Mirror) -> Self {
+        let twice: Vec<usize> = (0..2 * self.dt.len()).map(|row| row / 2).collect();
+        let mut pairs = self.rows(&twice);
+        for row in (1..twice.len()).step_by(2) {
+            for component in 0..self.components() {
+                let z = &mut pairs.z[[row, component]];
+                *z = mirror.image(component, f64::from(*z)) as f32;
+                pairs.increment[[row, component]] *= mirror.signs[component] as f32;
+            }
+        }
+        pairs
+    }
+
+    /// Some of the pairs.
+    pub fn rows(&self, rows: &[usize]) -> Self {
+        Self {
+            z: self.z.select(Axis(0), rows),
+            increment: self.increment.select(Axis(0), rows),
+            dt: self.dt.select(Axis(0), rows),
+            trajectory: self.trajectory.select(Axis(0), rows),
+            condition: self.condition.as_ref().map(|condition| condition.select(Axis(0), rows)),
+        }
+    }
+}
+
+/// An error when a value is NaN or infinite.
+pub(crate) fn finite<'a>(
+    name: &'static str,
+    values: impl Iterator<Item = &'a f32>,
+    columns: usize,
+) -> Result<(), LearningError> {
+    let (mut count, mut total, mut first) = (0, 0, 0);
+    for (position, value) in values.enumerate() {
+        total += 1;
+        if !value.is_finite() {
+            if count == 0 {
+                first = position / columns.max(1);
+            }
+            count += 1;
+        }
+    }
+    if count == 0 { Ok(()) } else { Err(LearningError::DataNotFinite { name, count, total, row: first }) }
+}

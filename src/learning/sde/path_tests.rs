@@ -1,0 +1,92 @@
+//! The path of an accelerator, run on a processor: gradients by autograd on batches selected from one tensor, losses looked
+//! at every 64 steps. It must end where the processor's own path ends.
+
+use crate::{
+    learning::{
+        Activation, EpochRecord, Pairs, Run, SdeInput, TrainInput,
+        sde::{
+            DiffusionKind, DriftKind, Scales,
+            gradient_tests::{COMPONENTS, likelihood},
+        },
+        tensor::vector,
+        train::{
+            descent::{Descent, Rows},
+            epochs::{Samples, optimise},
+            optimiser::AdamW,
+        },
+    },
+    parallel::Alone,
+    rng::{Purpose, stream},
+};
+use ndarray::{Array1, Array2};
+use rand::Rng as _;
+use rand_distr::{Distribution, StandardNormal};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+
+const SAMPLES: usize = 2_000;
+
+/// Packed pairs of an equation with a drift towards 0 and noise that grows with the first component.
+fn data(kind: Kind) -> Tensor {
+    let mut rng = stream(2, Purpose::Bench, [0, 0]);
+    let z = Array2::from_shape_simple_fn((SAMPLES, COMPONENTS), || 2.0 * rng.random::<f32>() - 1.0);
+    let dt = Array1::from_shape_simple_fn(SAMPLES, || 0.5 + 0.5 * rng.random::<f32>());
+    let increment = Array2::from_shape_fn(z.dim(), |(row, component)| {
+        let kick: f32 = StandardNormal.sample(&mut rng);
+        -z[[row, component]] * dt[row] + (0.1 + 0.3 * z[[row, 0]].powi(2)) * dt[row].sqrt() * kick
+    });
+    let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(SAMPLES), condition: None };
+    let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 1.0);
+    scales.pack(&pairs, kind, Device::Cpu)
+}
+
+/// Trains for eleven epochs of fifteen steps; returns weights and records.
+fn trained(input: &SdeInput, kind: Kind, fused: bool, look_every: Option<usize>) -> (Vec<f64>, Vec<EpochRecord>) {
+    let (mut objective, parameters) = likelihood(input, kind, false);
+    if !fused {
+        objective.fused = None;
+    }
+    let train = TrainInput { epochs: 11, batch: 120, gradient_clip: Some(5.0), ..TrainInput::default() };
+    let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
+    let data = [data(kind)];
+    let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
+    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
+    descent.look_every = look_every.unwrap_or(descent.look_every);
+    let samples = Samples { model: 0, rows: (0..1800).collect(), held: (1800..SAMPLES).collect(), offsets: [0.0; 2] };
+    let records = optimise(&mut descent, &samples, &train, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+    (vector(&descent.parameters.flat().to_kind(Kind::Double)), records)
+}
+
+fn losses(records: &[EpochRecord]) -> Vec<f64> {
+    records.iter().flat_map(|record| [record.train_loss, record.validation_loss]).collect()
+}
+
+#[test]
+fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
+    for (activation, diffusion) in
+        [(Activation::Tanh, DiffusionKind::Full), (Activation::Relu, DiffusionKind::Diagonal)]
+    {
+        let input = SdeInput { activation, diffusion, ..SdeInput::default() };
+        let curve = |kind, fused| losses(&trained(&input, kind, fused, None).1);
+        let expected = curve(Kind::Float, true);
+        assert!(expected[20] < expected[0] - 0.5, "nothing was learned: {expected:?}");
+        for found in [curve(Kind::Float, false), curve(Kind::Double, false)] {
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{found} != {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn looking_at_the_losses_now_and_then_changes_nothing() {
+    for drift in [DriftKind::Mlp, DriftKind::Onsager] {
+        let input = SdeInput { drift, ..SdeInput::default() };
+        let (weights, records) = trained(&input, Kind::Float, false, None);
+        for look_every in [4, 64] {
+            let (found, again) = trained(&input, Kind::Float, false, Some(look_every));
+            assert_eq!(weights, found, "{drift:?}, every {look_every}");
+            assert_eq!(losses(&records), losses(&again));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The likelihood of perceptron drift and diffusion and its gradient, written out for processors in float32.
+//!
+//! The same numbers as autograd gives, but block by block of samples, so that activations stay in cache and no
+//! graph is kept. With L y = r and w = L^{-T} y the derivatives of |y|^2 + 2 sum_i log L_ii are
+//! 2 w with respect to r, and -2 w_i y_j + 2 delta_ij / L_ii with respect to L_ij, i >= j.
+
+use crate::learning::{
+    sde::{
+        FLOOR, Networks, SHIFT,
+        matmul::{Onto, Strided, add_rows, available, multiply_add, padded, tanh, tanh_slope},
+    },
+    train::{
+        network::{Activation, Mlp},
+        parameters::Layout,
+    },
+};
+
+/// Samples per block: the activations of a block fit the second-level cache.
+const BLOCK: usize = 96;
+
+/// Where the layers of a perceptron lie in the flat vector.
+struct Plan {
+    widths: Vec<usize>,
+    weights: Vec<usize>,
+    activation: Activation,
+}
+
+/// A drift and a diffusion that this file can differentiate.
+pub struct Fused {
+    drift: Plan,
+    diffusion: Plan,
+    full: bool,
+}
+
+impl Fused {
+    /// `None` when a network is not a perceptron with tanh or relu, the model has a condition, or the processor lacks the
+    /// instructions.
+    pub fn new(networks: &Networks, layout: &Layout) -> Option<Self> {
+        if networks.embedding.is_some() {
+            return None;
+        }
+        let (diffusion, full) = networks.diffusion.as_mlp()?;
+        let drift = Plan::new(networks.drift.as_mlp()?, layout)?;
+        available().then_some(Self { drift, diffusion: Plan::new(diffusion, layout)?, full })
+    }
+
+    /// Sum of the loss over packed rows (state, whitened increment, root of dt; see `Scales::pack`), and its gradient with
+    /// respect to the flat vector `weights`.
+    pub fn gradient(&self, weights: &[f32], rows: &[f32]) -> (f64, Vec<f32>) {
+        let size = self.drift.widths[0];
+        let row = 2 * size + 1;
+        let samples = rows.len() / row;
+        let block = BLOCK.min(samples).max(1);
+        let mut gradient = vec![0.0; weights.len()];
+        let mut drift = Pass::new(&self.drift, weights, block);
+        let mut diffusion = Pass::new(&self.diffusion, weights, block);
+        let mut loss = 0.0;
+        let mut soft = vec![0.0; size];
+        for rows in rows.chunks(block * row) {
+            let count = rows.len() / row;
+            drift.forward(&self.drift, rows, row, count);
+            diffusion.forward(&self.diffusion, rows, row, count);
+            for (sample, values) in rows.chunks_exact(row).enumerate() {
+                loss += step(size, self.full, values, drift.output(sample), diffusion.output(sample), &mut soft);
+            }
+            drift.backward(&self.drift, count);
+            diffusion.backward(&self.diffusion, count);
+        }
+        drift.collect(&self.drift, &mut gradient);
+        diffusion.collect(&self.diffusion, &mut gradient);
+        (loss, gradient)
+    }
+}
+
+/// Loss of one sample; replaces the networks' outputs by the derivatives with respect to them. The drift's place holds r,
+/// then y, then w; the diagonal's the slope of softplus, then the derivative. `soft` is room for the diagonal of L.
+fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], soft: &mut [f32]) -> f64 {
+    let (increment, root) = (&values[size..2 * size], values[2 * size]);
+    let (diagonal, lower) = factor.split_at_mut(size);
+    let drift = &mut drift[..size];
+    let mut determinant = 1.0;
+    for ((diagonal, soft), (drift, increment)) in
+        diagonal.iter_mut().zip(soft.iter_mut()).zip(drift.iter_mut().zip(increment))
+    {
+        let raised = *diagonal + SHIFT as f32;
+        let grown = (-raised.abs()).exp();
+        *soft = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
+        *diagonal = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
+        *drift = increment - *drift * root;
+        determinant *= f64::from(*soft);
+    }
+    let mut next = 0;
+    for column in 0..size {
+        drift[column] /= soft[column];
+        if full {
+            let (y, below) = (drift[column], &mut drift[column + 1..]);
+            below.iter_mut().zip(&lower[next..]).for_each(|(rest, element)| *rest -= element * y);
+            next += size - 1 - column;
+        }
+    }
+    let mut loss = 2.0 * determinant.ln();
+    for column in (0..size).rev() {
+        let y = drift[column];
+        let mut w = y;
+        if full {
+            next -= size - 1 - column;
+            for (element, below) in lower[next..].iter_mut().zip(&drift[column + 1..]) {
+                w -= *element * below;
+                *element = -2.0 * below * y;
+            }
+        }
+        w /= soft[column];
+        diagonal[column] *= 2.0 / soft[column] - 2.0 * w * y;
+        drift[column] = w;
+        loss += f64::from(y * y);
+    }
+    drift.iter_mut().for_each(|w| *w *= -2.0 * root);
+    loss
+}
+
+impl Plan {
+    fn new(network: &Mlp, layout: &Layout) -> Option<Self> {
+        if !matches!(network.activation(), Activation::Tanh | Activation::Relu) {
+            return None;
+        }
+        let offsets = layout.offsets();
+        let shapes: Vec<_> = layout.shapes().collect();
+        let mut widths: Vec<usize> = network.layers().iter().map(|&layer| shapes[layer][1] as usize).collect();
+        widths.push(shapes[*network.layers().last()?][0] as usize);
+        let weights = network.layers().iter().map(|&layer| offsets[layer]).collect();
+        Some(Self { widths, weights, activation: network.activation() })
+    }
+
+    fn layers(&self) -> usize {
+        self.weights.len()
+    }
+}
+
+/// One perceptron at work: weights in both orders, activations of a block, sums of the weights' gradients.
+struct Pass {
+    forward: Vec<Vec<f32>>,
+    backward: Vec<Vec<f32>>,
+    bias: Vec<Vec<f32>>,
+    activations: Vec<Vec<f32>>,
+    deltas: [Vec<f32>; 2],
+    gradient: Vec<Vec<f32>>,
+    bias_gradient: Vec<Vec<f32>>,
+    zeros: Vec<f32>,
+}
+
+impl Pass {
+    fn new(plan: &Plan, weights: &[f32], block: usize) -> Self {
+        let pairs = || plan.widths.windows(2).zip(&plan.weights);
+        let spread = |transposed: bool| {
+            pairs().map(|(pair, &offset)| rearrange(&weights[offset..], pair[0], pair[1], transposed)).collect()
+        };
+        let bias = pairs()
+            .map(|(pair, &offset)| {
+                let mut bias = vec![0.0; padded(pair[1])];
+                let first = offset + pair[0] * pair[1];
+                bias[..pair[1]].copy_from_slice(&weights[first..first + pair[1]]);
+                bias
+            })
+            .collect();
+        let widest = plan.widths.iter().map(|&width| padded(width)).max().unwrap_or(0);
+        Self {
+            forward: spread(true),
+            backward: spread(false),
+            bias,
+            activations: plan.widths.iter().map(|&width| vec![0.0; block * padded(width)]).collect(),
+            deltas: [vec![0.0; block * widest], vec![0.0; block * widest]],
+            gradient: plan.widths.windows(2).map(|pair| vec![0.0; pair[1] * padded(pair[0])]).collect(),
+            bias_gradient: plan.widths[1..].iter().map(|&width| vec![0.0; padded(width)]).collect(),
+            zeros: vec![0.0; widest],
+        }
+    }
+
+    /// Activations of `count` samples, whose inputs lead the `rows` of length `row`.
+    fn forward(&mut self, plan: &Plan, rows: &[f32], row: usize, count: usize) {
+        let width = plan.widths[0];
+        for (to, from) in self.activations[0].chunks_exact_mut(padded(width)).zip(rows.chunks_exact(row)) {
+            to[..width].copy_from_slice(&from[..width]);
+        }
+        for layer in 0..plan.layers() {
+            let (inner, columns) = (plan.widths[layer], padded(plan.widths[layer + 1]));
+            let (done, next) = self.activations.split_at_mut(layer + 1);
+            let outputs = &mut next[0][..count * columns];
+            let inputs = Strided { values: &done[layer], row: padded(inner), column: 1 };
+            multiply_add(count, inner, columns, inputs, &self.forward[layer], Onto::Row(&self.bias[layer]), outputs);
+            if layer + 1 < plan.layers() {
+                match plan.activation {
+                    Activation::Relu => outputs.iter_mut().for_each(|value| *value = value.max(0.0)),
+                    _ => tanh(outputs),
+                }
+            }
+        }
+    }
+
+    /// Outputs of one sample.
+    fn output(&mut self, sample: usize) -> &mut [f32] {
+        let last = self.activations.len() - 1;
+        let width = self.bias[last - 1].len();
+        &mut self.activations[last][sample * width..(sample + 1) * width]
+    }
+
+    /// Adds the gradients of `count` samples, whose derivatives stand in the place of the outputs.
+    fn backward(&mut self, plan: &Plan, count: usize) {
+        let outputs = padded(plan.widths[plan.layers()]);
+        self.deltas[0][..count * outputs].copy_from_slice(&self.activations[plan.layers()][..count * outputs]);
+        for layer in (0..plan.layers()).rev() {
+            let (inputs, outputs) = (plan.widths[layer], plan.widths[layer + 1]);
+            let (wide_inputs, wide_outputs) = (padded(inputs), padded(outputs));
+            let [delta, before] = &mut self.deltas;
+            let by_output = Strided { values: delta, row: 1, column: wide_outputs };
+            let activations = &self.activations[layer];
+            multiply_add(outputs, count, wide_inputs, by_output, activations, Onto::Itself, &mut self.gradient[layer]);
+            add_rows(&mut self.bias_gradient[layer], &delta[..count * wide_outputs]);
+            if layer > 0 {
+                let before = &mut before[..count * wide_inputs];
+                let by_sample = Strided { values: delta, row: wide_outputs, column: 1 };
+                multiply_add(
+                    count,
+                    outputs,
+                    wide_inputs,
+                    by_sample,
+                    &self.backward[layer],
+                    Onto::Row(&self.zeros),
+                    before,
+                );
+                match plan.activation {
+                    Activation::Relu => before.iter_mut().zip(activations).for_each(|(slope, value)| {
+                        *slope = if *value > 0.0 { *slope } else { 0.0 };
+                    }),
+                    _ => tanh_slope(before, activations),
+                }
+                self.deltas.swap(0, 1);
+            }
+        }
+    }
+
+    /// Writes the sums to their places in the flat gradient.
+    fn collect(&self, plan: &Plan, gradient: &mut [f32]) {
+        for (layer, (pair, &offset)) in plan.widths.windows(2).zip(&plan.weights).enumerate() {
+            let [inputs, outputs] = [pair[0], pair[1]];
+            let rows = gradient[offset..offset + inputs * outputs].chunks_exact_mut(inputs);
+            for (to, from) in rows.zip(self.gradient[layer].chunks_exact(padded(inputs))) {
+                to.copy_from_slice(&from[..inputs]);
+            }
+            let first = offset + inputs * outputs;
+            gradient[first..first + outputs].copy_from_slice(&self.bias_gradient[layer][..outputs]);
+        }
+    }
+}
+
+/// A weight `[outputs, inputs]` with padded rows, as it is or transposed.
+fn rearrange(weight: &[f32], inputs: usize, outputs: usize, transposed: bool) -> Vec<f32> {
+    let (rows, columns) = if transposed { (inputs, outputs) } else { (outputs, inputs) };
+    let wide = padded(columns);
+    let mut values = vec![0.0; rows * wide];
+    for (row, to) in values.chunks_exact_mut(wide).enumerate() {
+        if transposed {
+            to[..columns].iter_mut().enumerate().for_each(|(column, value)| *value = weight[column * inputs + row]);
+        } else {
+            to[..columns].copy_from_slice(&weight[row * columns..(row + 1) * columns]);
+        }
+    }
+    values
+}

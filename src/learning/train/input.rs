@@ -1,0 +1,147 @@
+//! How to train, and what happened in an epoch.
+
+use crate::learning::LearningError;
+use serde::{Deserialize, Serialize};
+use tch::Kind;
+
+/// Number type of weights and data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit.
+    #[default]
+    Float32,
+    /// 64-bit.
+    Float64,
+}
+
+impl Precision {
+    /// As the tensor library calls it.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Float32 => Kind::Float,
+            Self::Float64 => Kind::Double,
+        }
+    }
+}
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainInput {
+    /// Passes over the pairs.
+    pub epochs: usize,
+    /// Pairs per step, over all ranks together.
+    pub batch: usize,
+    /// First learning rate.
+    pub learning_rate: f64,
+    /// Factor on the learning rate after every epoch; below 1 it is the whole schedule and the plateau does nothing. Where noise
+    /// hides the drift an epoch gains less than a plateau can tell from none, and many large steps come before small last ones.
+    #[serde(skip_serializing_if = "is_one")]
+    pub decay: f64,
+    /// Whether to fit the last layer of an mlp drift again after the descent, by least squares over all training pairs. Kept unless it
+    /// raises the validation loss; nothing for another drift.
+    #[serde(skip_serializing_if = "is_false")]
+    pub refit: bool,
+    /// Factor on the learning rate when the validation loss stalls, without `decay`.
+    pub plateau_factor: f64,
+    /// Epochs without improvement before that.
+    pub plateau_patience: usize,
+    /// Smallest learning rate.
+    pub learning_rate_minimum: f64,
+    /// Share of the trajectories held out; 0 selects the best epoch by training loss.
+    pub validation_fraction: f64,
+    /// Decay of the weights per unit of learning rate.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient; absent for no limit.
+    pub gradient_clip: Option<f64>,
+    /// Number type.
+    pub precision: Precision,
+    /// Threads per rank on a processor; 0 takes those of the run (`--threads`).
+    pub threads: usize,
+    /// Longest time between two checkpoints, in seconds; one is written after every epoch too.
+    pub checkpoint_seconds: f64,
+}
+
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
+}
+
+fn is_false(choice: &bool) -> bool {
+    !choice
+}
+
+impl Default for TrainInput {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch: 1024,
+            learning_rate: 1e-3,
+            decay: 1.0,
+            refit: false,
+            plateau_factor: 0.5,
+            plateau_patience: 10,
+            learning_rate_minimum: 1e-6,
+            validation_fraction: 0.1,
+            weight_decay: 0.01,
+            gradient_clip: None,
+            precision: Precision::Float32,
+            threads: 0,
+            checkpoint_seconds: 30.0,
+        }
+    }
+}
+
+impl TrainInput {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`LearningError::Input`] that names the value.
+    pub fn check(&self) -> Result<(), LearningError> {
+        let wrong = |name, value: f64, reason: &str| {
+            Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
+        };
+        for (name, count) in [("batch", self.batch), ("epochs", self.epochs)] {
+            if count == 0 {
+                return wrong(name, 0.0, "it is at least 1");
+            }
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return wrong("learning_rate", self.learning_rate, "it is positive");
+        }
+        if !(0.0..1.0).contains(&self.validation_fraction) {
+            return wrong("validation_fraction", self.validation_fraction, "it is at least 0 and below 1");
+        }
+        if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
+            return wrong("plateau_factor", self.plateau_factor, "it is above 0 and at most 1");
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return wrong("weight_decay", self.weight_decay, "it is at least 0");
+        }
+        if !(self.decay > 0.0 && self.decay <= 1.0) {
+            return wrong("decay", self.decay, "it is above 0 and at most 1");
+        }
+        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
+            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it is at least 0");
+        }
+        match self.gradient_clip {
+            Some(limit) if limit.is_nan() || limit <= 0.0 => wrong("gradient_clip", limit, "it is positive or absent"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What happened in one epoch of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Number of the epoch, from 0.
+    pub epoch: usize,
+    /// Mean loss over the training samples, while the weights changed.
+    pub train_loss: f64,
+    /// Mean loss over the validation samples after the epoch; the training loss when nothing is held out.
+    pub validation_loss: f64,
+    /// Learning rate of the epoch.
+    pub learning_rate: f64,
+    /// Wall-clock seconds of the epoch, validation included.
+    pub seconds: f64,
+}

@@ -1,0 +1,17 @@
+//! The training of any objective: order of the samples, descent over threads and ranks, checkpoints, model files.
+
+pub(crate) mod checkpoint;
+pub(crate) mod descent;
+pub(crate) mod epochs;
+pub mod input;
+pub(crate) mod network;
+pub(crate) mod objective;
+pub(crate) mod optimiser;
+pub(crate) mod parameters;
+pub(crate) mod split;
+pub(crate) mod state;
+pub(crate) mod store;
+mod team;
+
+#[cfg(test)]
+mod training_tests;

@@ -1,0 +1,64 @@
+//! The samples of all ranks, numbered through in the order of the ranks, and their split into training and validation.
+
+use crate::{
+    learning::LearningError,
+    parallel::{Ranks, distinct, total_over},
+    rng::{Purpose, stream},
+};
+use ndarray::ArrayView1;
+use rand::seq::SliceRandom;
+use std::{collections::HashSet, ops::Range};
+
+/// The samples that `rows` rows of this rank are, and the number of samples of all ranks.
+///
+/// # Errors
+/// When all ranks together have fewer than two.
+pub fn place(rows: usize, ranks: &dyn Ranks) -> Result<(Range<usize>, usize), LearningError> {
+    let counts: Vec<usize> = ranks.gather(rows as f64).into_iter().map(|count| count as usize).collect();
+    let (first, all) = (counts[..ranks.rank()].iter().sum(), counts.iter().sum());
+    if all < 2 {
+        return Err(LearningError::Shape(format!("{all} samples are too few")));
+    }
+    Ok((first..first + rows, all))
+}
+
+/// Samples for training and samples for validation, each in order, the same on every rank. `trajectory` is that of each row of
+/// this rank: whole trajectories are held out, at least one and never all; a single trajectory is cut in time. A `fraction` of 0
+/// holds out nothing. The choice is drawn from the stream (seed, split, model).
+///
+/// # Errors
+/// As [`place`].
+pub fn split(
+    trajectory: ArrayView1<u32>,
+    fraction: f64,
+    (seed, model): (u64, u64),
+    ranks: &dyn Ranks,
+) -> Result<(Vec<usize>, Vec<usize>), LearningError> {
+    let (own, all) = place(trajectory.len(), ranks)?;
+    if fraction <= 0.0 {
+        return Ok(((0..all).collect(), Vec::new()));
+    }
+    let mut trajectories = trajectories(trajectory, ranks);
+    let count = trajectories.len();
+    if count == 1 {
+        let held = ((all as f64 * fraction).round() as usize).clamp(1, all - 1);
+        return Ok(((0..all - held).collect(), (all - held..all).collect()));
+    }
+    trajectories.shuffle(&mut stream(seed, Purpose::Split, [model, 0]));
+    let held = ((count as f64 * fraction).round() as usize).clamp(1, count - 1);
+    let held: HashSet<u32> = trajectories[..held].iter().copied().collect();
+    let mut marks = vec![0.0; all];
+    for (mark, trajectory) in marks[own].iter_mut().zip(trajectory) {
+        *mark = f64::from(u8::from(held.contains(trajectory)));
+    }
+    total_over(ranks, &mut marks);
+    Ok((0..all).partition(|&sample| marks[sample] == 0.0))
+}
+
+/// All trajectories of all ranks, in order.
+fn trajectories(trajectory: ArrayView1<u32>, ranks: &dyn Ranks) -> Vec<u32> {
+    distinct(trajectory.iter().map(|&number| f64::from(number)), ranks)
+        .into_iter()
+        .map(|number| number as u32)
+        .collect()
+}

@@ -1,0 +1,29 @@
+//! Where a training stands.
+
+use crate::learning::{EpochRecord, train::optimiser::Plateau};
+use tch::Tensor;
+
+/// Where a training stands between two steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Next batch of the epoch, from 0.
+    pub batch: usize,
+    /// Sum of the losses of the epoch's samples so far.
+    pub total: f64,
+}
+
+/// What a training has reached, beside weights and optimiser.
+pub(crate) struct Course {
+    /// Where it stands.
+    pub place: Place,
+    /// Learning rate.
+    pub plateau: Plateau,
+    /// Lowest validation loss so far.
+    pub best_loss: f64,
+    /// The weights that gave it.
+    pub best: Tensor,
+    /// All complete epochs.
+    pub records: Vec<EpochRecord>,
+}

@@ -1,0 +1,9 @@
+//! What the pages show: metrics and arrays in, sections out.
+
+pub mod equilibrium;
+pub mod finite_size;
+pub mod roles;
+pub mod run;
+pub mod scaling;
+pub mod sweep;
+pub mod training;

@@ -1,0 +1,175 @@
+//! The page of one run: what was learned and how good it is.
+
+use crate::{
+    evaluation::{
+        Metrics,
+        trajectories::{MeanAndSpread, mean_and_spread},
+    },
+    files::{conditions, ensembles::Ensembles},
+    lattice::Lattice,
+    learning::Feature,
+    pages::roles::roles,
+    report::{
+        Axis, Block, Colour, Highlight, LatticeImage, LatticePalette, Section, SmallMultiples,
+        multiples::ensemble_panel, table::measured,
+    },
+    systems::System,
+    workflow::{Context, StageError},
+};
+use ndarray::Array2;
+use serde_json::Value;
+
+pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
+    let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
+    [
+        ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
+        (
+            "Equilibrium",
+            "equilibrium_deviation",
+            "mean distance of equilibrium means from the truth, over observables and conditions",
+        ),
+        ("Noise floor", "test_error_noise_floor", "what two ensembles of one law would give"),
+        ("Baseline", "test_error_baseline", "patch state as next state, lambda = 1"),
+        ("Test error, observables", "test_error_observables", "observables alone"),
+    ]
+    .into_iter()
+    .filter_map(|(label, name, note)| Some(Highlight { label: label.into(), value: value(name)?, note: note.into() }))
+    .collect()
+}
+
+/// The values that truth and our prediction reach, with room around them. The baseline may leave the frame.
+fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, component: usize) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for (_, _, ensemble) in all.filter(|(_, colour, _)| *colour != Colour::Baseline) {
+        for (mean, spread) in ensemble.mean.column(component).iter().zip(ensemble.spread.column(component)) {
+            // `min` and `max` pass over values that are not numbers.
+            (low, high) = (low.min(mean - spread), high.max(mean + spread));
+        }
+    }
+    let room = 0.15 * (high - low);
+    if room > 0.0 && room.is_finite() { (low - room, high + room) } else { (-1.0, 1.0) }
+}
+
+pub fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section {
+    let input = context.input;
+    let groups = input.truth_groups();
+    let physical = |mut ensemble: MeanAndSpread| {
+        for component in 0..S::OBSERVABLES.len() {
+            let (offset, scale) = (ensembles.scaling.offset[component], ensembles.scaling.scale[component]);
+            ensemble.mean.column_mut(component).mapv_inplace(|value| offset + scale * value);
+            ensemble.spread.column_mut(component).mapv_inplace(|value| scale * value);
+        }
+        ensemble
+    };
+    let mut section = Section::new("Observables against time");
+    let by_group: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..groups)
+        .map(|group| {
+            let of = |ensemble| physical(mean_and_spread(Ensembles::group(ensemble, group, groups)));
+            let mut all = vec![("truth", Colour::Truth, of(ensembles.truth.view()))];
+            for (kind, models) in ensembles.predictions.iter().rev() {
+                let (label, colour) = roles(kind);
+                all.push((label, colour, of(models.index_axis(ndarray::Axis(0), 0))));
+            }
+            all
+        })
+        .collect();
+    let panel = |group: usize, component: usize, title: &str, y: Axis| {
+        let all = &by_group[group];
+        let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
+        let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
+        ensemble_panel(title, x, y, &ensembles.times, component, &lines)
+    };
+    let multiples = |title: String, panels| {
+        Block::Multiples(SmallMultiples::new(title, panels).described(
+            "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth, at time 0, which a logarithmic axis has no place for; the baseline may leave the frame.",
+            "the same mean and the same width of the bands; a wider band means too much learned noise.",
+        ))
+    };
+    let titles: Vec<String> = (0..groups)
+        .map(|group| {
+            let (condition, start) = input.truth_start(group * input.truth.trajectories);
+            format!("start {} {}", input.truth.starts[start], conditions::label(input, condition)).trim_end().to_owned()
+                + &conditions::unit_label(input, condition)
+        })
+        .collect();
+    let of_each = S::OBSERVABLES.iter().enumerate().map(|(component, observable)| {
+        let (low, high) = range(by_group.iter().flatten(), component);
+        (component, observable, Axis::linear(observable.symbol).from_to(low, high))
+    });
+    if let [title] = &titles[..] {
+        let panels = of_each.map(|(component, observable, y)| panel(0, component, observable.symbol, y)).collect();
+        return section.with(multiples(title.clone(), panels));
+    }
+    for (component, observable, y) in of_each {
+        let panels = (0..groups).map(|group| panel(group, component, &titles[group], y.clone())).collect();
+        section = section.with(multiples(observable.name.replace('_', " "), panels));
+    }
+    section
+}
+
+/// A value in few words: numbers to four places, of long lists the ends.
+pub fn brief(value: &Value) -> String {
+    let all = |values: &[Value]| values.iter().map(brief).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Object(entries) => {
+            entries.iter().map(|(name, value)| format!("{name} {}", brief(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(values) if values.len() > 4 => {
+            format!("{} to {} ({} values)", brief(&values[0]), brief(&values[values.len() - 1]), values.len())
+        }
+        Value::Array(values) => format!("[{}]", all(values)),
+        Value::Number(number) => match number.as_f64() {
+            Some(number) if number == 0.0 || number.abs() >= 1e-3 => ((number * 1e4).round() / 1e4).to_string(),
+            Some(number) => format!("{number:e}"),
+            None => number.to_string(),
+        },
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Colours of a system's sites, if they have names.
+pub fn palette<S: System<Feature: Feature>>() -> Option<LatticePalette> {
+    match S::SPECIES {
+        [] => S::Feature::SPINS.then(LatticePalette::spins),
+        names => Some(LatticePalette::species(names)),
+    }
+}
+
+/// One layer of the lattice: spins and species in colours of their own; of fields the first channel, from its least to its
+/// greatest value.
+pub fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) -> Result<LatticeImage, StageError> {
+    let [depth, rows, columns] = lattice.shape.0;
+    let (plane, layer) = (rows * columns, depth / 2);
+    let mut label = format!("{step}, {:?}", lattice.shape.used());
+    if depth > 1 {
+        label += &format!(", layer {layer}");
+    }
+    let features = S::features(&lattice.sites[layer * plane..][..plane]);
+    let channel = |number: usize| features[number * plane..][..plane].iter().map(|&feature| feature.value());
+    let mut values: Vec<f64> = channel(0).collect();
+    for number in (1..S::CHANNELS).filter(|_| !S::SPECIES.is_empty()) {
+        values.iter_mut().zip(channel(number)).for_each(|(value, present)| *value += (number + 1) as f64 * present);
+    }
+    let sites = Array2::from_shape_vec((rows, columns), values).expect("one value a site");
+    if let Some(palette) = palette::<S>() {
+        return Ok(LatticeImage::new(label, sites.mapv(|value| value as i32).view(), &palette)?);
+    }
+    let least = sites.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = sites.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Ok(LatticeImage::field(label, sites.view(), (least, if most > least { most } else { least + 1.0 }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn parameters_are_said_in_few_words() {
+        let parameters =
+            json!({"temperature": [30.0, 20.0, 9.0, 8.0, 3.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0});
+        let system = json!({"alloy": parameters});
+        assert_eq!(brief(&system), "alloy temperature 30 to 3 (5 values), share [0.3333], small 1e-5, field 0");
+    }
+}

@@ -1,0 +1,179 @@
+//! The page of a scaling study: measurements of many jobs in a table and figures, beside the cost model.
+
+use crate::{
+    evaluation::scaling::{CostModel, Network, ScalingPoint},
+    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table},
+    workflow::{StageError, write_whole},
+};
+use std::path::{Path, PathBuf};
+
+/// Groups of tiles of one colour in two dimensions.
+const GROUPS: f64 = 4.0;
+/// Network that the extrapolation assumes, of a rank among many on a node.
+const FABRIC: Network = Network { latency: 3e-6, bandwidth: 5e8 };
+
+/// Reads a file with one measurement a line and writes `<file without extension>.html` beside it.
+///
+/// # Errors
+/// When the file cannot be read, or holds something else.
+pub fn report(path: &Path) -> Result<PathBuf, StageError> {
+    let failed = |source| StageError::Io { action: "read the measurements in", path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let parsed = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
+    let mut points: Vec<ScalingPoint> =
+        parsed.collect::<Result<_, _>>().map_err(|error| failed(std::io::Error::from(error)))?;
+    if points.is_empty() {
+        return Err(failed(std::io::Error::other("it holds none; `tessera scaling` prints them")));
+    }
+    points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
+    let target = path.with_extension("html");
+    let runs = points.len();
+    write_whole(&target, &page(&averaged(points), runs).html()?)?;
+    Ok(target)
+}
+
+/// Repeats of one measurement as one: the mean, with the standard error over repeats where there are several.
+fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
+    let key = |point: &ScalingPoint| (point.side, point.tile, point.quantum.to_bits(), point.ranks, point.threads);
+    let mut groups: Vec<Vec<ScalingPoint>> = Vec::new();
+    for point in points {
+        match groups.iter_mut().find(|group| key(&group[0]) == key(&point)) {
+            Some(group) => group.push(point),
+            None => groups.push(vec![point]),
+        }
+    }
+    let mean = |group: Vec<ScalingPoint>| {
+        let count = group.len() as f64;
+        let average = |value: &dyn Fn(&ScalingPoint) -> f64| group.iter().map(value).sum::<f64>() / count;
+        let seconds = average(&|point| point.seconds.0);
+        let scatter = average(&|point| (point.seconds.0 - seconds).powi(2));
+        let error = if count > 1.0 { (scatter / (count - 1.0)).sqrt() } else { group[0].seconds.1 };
+        let (events, waited) = (average(&|point| point.events), average(&|point| point.waited));
+        ScalingPoint { seconds: (seconds, error), events, waited, ..group[0].clone() }
+    };
+    groups.into_iter().map(mean).collect()
+}
+
+/// The measurement on one core that a point is held against: of the same lattice and tile.
+fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a ScalingPoint> {
+    points.iter().find(|other| {
+        (other.ranks, other.threads, other.side, other.tile) == (1, 1, point.side, point.tile)
+            && other.quantum == point.quantum
+    })
+}
+
+fn page(points: &[ScalingPoint], runs: usize) -> Report {
+    let mut table = Table::new(
+        "Sweeps of the Ising model",
+        &[
+            "side", "tile", "quantum", "ranks", "threads", "ms a sweep", "error", "events/s", "speed-up", "model",
+            "halo kB", "messages", "ms not evolving", "bytes a site",
+        ],
+    )
+    .described(
+        "Speed-up over one core of the same lattice. Model: the speed-up that the cost model predicts from the run on one \
+         core and the measured latency and bandwidth. Halo bytes, messages and idle time are a sweep's, of the busiest rank.",
+        "speed-up near the number of cores, and near the model.",
+    );
+    for point in points {
+        let sites = (point.side * point.side) as f64;
+        let one = reference(points, point);
+        let speed_up = one.map_or(Cell::Empty, |one| Cell::Number(one.seconds.0 / point.seconds.0));
+        let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
+            let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
+            Cell::Number(one.seconds.0 / seconds)
+        });
+        table = table.row(vec![
+            Cell::Number(point.side as f64),
+            Cell::Number(point.tile as f64),
+            Cell::Number(point.quantum),
+            Cell::Number(point.ranks as f64),
+            Cell::Number(point.threads as f64),
+            Cell::Number(1e3 * point.seconds.0),
+            Cell::Number(1e3 * point.seconds.1),
+            Cell::Number(point.events / point.seconds.0),
+            speed_up,
+            model,
+            Cell::Number(1e-3 * point.bytes),
+            Cell::Number(point.messages),
+            Cell::Number(1e3 * point.waited),
+            Cell::Number(point.memory),
+        ]);
+    }
+    let mut section = Section::new("Measured").with(Block::Table(table));
+    if let Some(figure) = measured(points) {
+        section = section.with(Block::Figure(figure)).with(Block::Figure(speed_of_a_core(points)));
+    }
+    let mut report =
+        Report { title: "Scaling of sweeps".into(), subtitle: format!("{runs} runs"), sections: vec![section] };
+    if let Some(one) = points.iter().rfind(|point| (point.ranks, point.threads) == (1, 1)) {
+        report.sections.push(extrapolated(one));
+    }
+    report
+}
+
+fn measured(points: &[ScalingPoint]) -> Option<Figure> {
+    let mut sides: Vec<(usize, usize)> = points.iter().map(|point| (point.side, point.tile)).collect();
+    sides.dedup();
+    let most = points.iter().map(|point| point.ranks * point.threads).max().filter(|&most| most > 1)? as f64;
+    let axes = (Axis::logarithmic("cores"), Axis::logarithmic("speed-up"));
+    let mut figure = Figure::new("Strong scaling", axes.0, axes.1).with(Series::line(
+        "ideal",
+        Colour::Truth,
+        &[1.0, most],
+        &[1.0, most],
+    ));
+    for (number, &(side, tile)) in sides.iter().enumerate() {
+        let own: Vec<&ScalingPoint> = points.iter().filter(|point| (point.side, point.tile) == (side, tile)).collect();
+        let curve: Vec<(f64, f64)> = own
+            .iter()
+            .filter_map(|point| {
+                let one = reference(points, point)?;
+                Some(((point.ranks * point.threads) as f64, one.seconds.0 / point.seconds.0))
+            })
+            .collect();
+        let (x, y): (Vec<f64>, Vec<f64>) = curve.into_iter().unzip();
+        let colour = [Colour::Ours, Colour::Baseline][number % 2];
+        if !x.is_empty() {
+            figure = figure.with(Series::line(format!("{side} x {side}, tiles of {tile}"), colour, &x, &y));
+        }
+    }
+    Some(figure.described("Speed of the same lattice on more cores, over that on one.", "closeness to the ideal line."))
+}
+
+/// All measurements, weak scaling among them: a core's events a second, which more cores should not lower.
+fn speed_of_a_core(points: &[ScalingPoint]) -> Figure {
+    let cores = |point: &ScalingPoint| (point.ranks * point.threads) as f64;
+    let (x, y): (Vec<f64>, Vec<f64>) =
+        points.iter().map(|point| (cores(point), point.events / point.seconds.0 / cores(point))).unzip();
+    Figure::new("Events a second and core", Axis::logarithmic("cores"), Axis::linear("events a second and core"))
+        .with(Series::points("all lattices", Colour::Ours, &x, &y))
+        .described(
+            "Every measurement, weak scaling included.",
+            "a level cloud: cores keep their speed when there are more of them.",
+        )
+}
+
+/// What the model says of lattices and machines that were not measured.
+fn extrapolated(one: &ScalingPoint) -> Section {
+    let model = CostModel::of(one, FABRIC);
+    let ranks: Vec<f64> = (0..=8).map(|power| 10_f64.powf(0.5 * f64::from(power))).collect();
+    let mut figure =
+        Figure::new("Extrapolation to 10,000 ranks", Axis::logarithmic("ranks"), Axis::linear("parallel efficiency"));
+    for (sites, label, colour) in [(1e8, "10^8 sites", Colour::Ours), (1e6, "10^6 sites", Colour::Baseline)] {
+        let alone = model.square(sites, 1.0, GROUPS);
+        let efficiency: Vec<f64> = ranks.iter().map(|&n| alone / (n * model.square(sites, n, GROUPS))).collect();
+        figure = figure.with(Series::line(label, colour, &ranks, &efficiency));
+    }
+    let text = format!(
+        "The cost model T = n t_site + messages x latency + bytes / bandwidth with t_site = {:.3e} s as measured on one core, and \
+         for the network {:.1e} s a message and {:.1e} bytes a second. Assumed: square blocks, a halo of one byte a site, eight \
+         neighbours, four groups of tiles a sweep, nothing hidden behind computation, no jitter, and nodes as fast with all \
+         cores busy as with one.",
+        model.site, FABRIC.latency, FABRIC.bandwidth
+    );
+    Section::new("Cost model").with(Block::Text(text)).with(Block::Figure(figure.described(
+        "Efficiency that the cost model predicts.",
+        "where latency begins to count: about 10^4 sites a rank.",
+    )))
+}

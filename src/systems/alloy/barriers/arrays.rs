@@ -1,0 +1,76 @@
+//! Named arrays of single-precision numbers from NumPy files: `.npz` by name, and the published `.npy`, a pickled list of
+//! arrays in the order of the network's layers.
+
+use crate::systems::alloy::barriers::BarrierError;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+/// Arrays by name, row-major.
+#[derive(Clone, Debug, Default)]
+pub struct Arrays(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+impl Arrays {
+    /// Adds an array.
+    pub fn insert(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) {
+        self.0.insert(name.into(), (shape.to_vec(), values));
+    }
+
+    /// Arrays of a safetensors file; `path` names it in errors.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or hold other numbers than single-precision ones.
+    pub fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<Self, BarrierError> {
+        let refused = |reason: String| BarrierError::Format { path: path.to_owned(), reason };
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| refused(error.to_string()))?;
+        let mut arrays = Self::default();
+        for (name, tensor) in tensors.tensors() {
+            if tensor.dtype() != Dtype::F32 {
+                return Err(refused(format!("{name} holds {:?} instead of F32", tensor.dtype())));
+            }
+            let numbers = tensor.data().as_chunks::<4>().0.iter().map(|&number| f32::from_le_bytes(number));
+            arrays.insert(name, tensor.shape(), numbers.collect());
+        }
+        Ok(arrays)
+    }
+
+    /// The arrays as the bytes of a safetensors file, with a description.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn to_safetensors(&self, description: HashMap<String, String>) -> Result<Vec<u8>, String> {
+        let bytes: BTreeMap<_, Vec<u8>> = self
+            .0
+            .iter()
+            .map(|(name, (_, values))| (name, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+            .collect();
+        let views = self.0.iter().map(|(name, (shape, _))| {
+            TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).map(|view| (name.as_str(), view))
+        });
+        let views: Vec<_> = views.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        safetensors::serialize(views, Some(description)).map_err(|error| error.to_string())
+    }
+
+    /// Whether there is an array `name`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The values of the array `name`, which must have this shape and finite values.
+    ///
+    /// # Errors
+    /// When it is missing, has another shape, or holds a number that is not finite.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], BarrierError> {
+        let (found, values) = self.0.get(name).map_or((&[][..], &[][..]), |(shape, values)| (shape, values));
+        if found != shape || values.len() != shape.iter().product::<usize>() {
+            let (found, expected) = (found.to_vec(), shape.to_vec());
+            return Err(BarrierError::Shape { name: name.into(), found, expected });
+        }
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(BarrierError::NotFinite { name: name.into() });
+        }
+        Ok(values)
+    }
+}

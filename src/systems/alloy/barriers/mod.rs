@@ -1,0 +1,14 @@
+//! Models of the barrier of a vacancy's jump as a function of its environment.
+
+pub mod arrays;
+pub mod balance;
+pub mod fitted;
+pub mod orbits;
+pub mod published;
+
+mod load;
+mod model;
+mod pickle;
+
+pub use load::{SHIPPED, load};
+pub use model::{BarrierError, Barriers};

@@ -1,0 +1,43 @@
+//! Checksums of whole files, computed by all ranks together: the SHA-256 of the SHA-256s of the file's blocks.
+
+use crate::{parallel::Ranks, workflow::StageError};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::{fs::File, os::unix::fs::FileExt, path::Path};
+
+/// Bytes of a block. Part of the definition of the checksum.
+const BLOCK: u64 = 4 << 20;
+/// Bytes of a SHA-256.
+const LENGTH: usize = 32;
+
+/// The checksum of a file, the same for any number of ranks and on each. Collective.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn of_file(path: &Path, ranks: &dyn Ranks) -> Result<String, StageError> {
+    let failed = |source| StageError::Io { action: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let blocks = length.div_ceil(BLOCK) as usize;
+    let own = ranks.share(blocks);
+    let hash = |block: usize| -> std::io::Result<Vec<u8>> {
+        let start = block as u64 * BLOCK;
+        let mut bytes = vec![0; BLOCK.min(length - start) as usize];
+        file.read_exact_at(&mut bytes, start)?;
+        Ok(Sha256::digest(&bytes).to_vec())
+    };
+    let hashes = own.clone().into_par_iter().map(hash).collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+    // Each byte is filled by one rank and zero on the others, so that the sum over ranks is exact.
+    let mut slots = vec![0.0; blocks * LENGTH];
+    for (block, hash) in own.zip(hashes) {
+        slots[block * LENGTH..][..LENGTH].iter_mut().zip(hash).for_each(|(slot, byte)| *slot = f64::from(byte));
+    }
+    ranks.sum(&mut slots);
+    let all: Vec<u8> = slots.into_iter().map(|slot| slot as u8).collect();
+    Ok(hexadecimal(&Sha256::digest(all)))
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,29 @@
+//! One run directory: the input that is run in it, and the ranks that work in it.
+
+use crate::{
+    config::Input,
+    parallel::{Ranks, World},
+};
+use std::path::PathBuf;
+
+/// A run directory.
+pub struct Directory<'a> {
+    /// The input.
+    pub input: &'a Input,
+    /// The folder.
+    pub folder: PathBuf,
+    /// All ranks.
+    pub world: &'a World,
+}
+
+impl Directory<'_> {
+    /// A file of the run directory.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Whether this rank speaks for all.
+    pub fn leads(&self) -> bool {
+        self.world.rank() == 0
+    }
+}

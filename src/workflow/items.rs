@@ -1,0 +1,143 @@
+//! Independent items shared out over ranks and, within a rank, over threads.
+
+use crate::{
+    dataset::Writer,
+    parallel::{Ranks, World},
+    workflow::{Context, Stage, StageError},
+};
+use rayon::prelude::*;
+use std::{ops::Range, time::Instant};
+
+/// Bytes of snapshots that a rank holds before it writes them.
+const BLOCK_BYTES: usize = 64 << 20;
+/// Seconds of work that a killed job may lose: blocks are made smaller when they take longer.
+const BLOCK_SECONDS: f64 = 5.0;
+
+/// Items that can be computed in any order.
+pub struct Work {
+    /// Whose progress is shown.
+    pub stage: Stage,
+    /// What an item is called.
+    pub unit: &'static str,
+    /// How many there are.
+    pub items: usize,
+    /// Bytes that one item produces; sets how many are held before they are written.
+    pub item_bytes: usize,
+}
+
+impl Work {
+    /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a block
+    /// needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block from its
+    /// first item on. Collective.
+    ///
+    /// # Errors
+    /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
+    pub fn share_out<M, B: Sync, T: Send>(
+        &self,
+        context: &Context,
+        file: &mut Writer,
+        load: impl Fn(Range<usize>) -> Result<B, StageError>,
+        start: impl Fn() -> M + Sync,
+        compute: impl Fn(&mut M, &B, usize) -> Result<T, StageError> + Sync,
+        write: impl Fn(&Writer, Range<usize>, Vec<T>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let pending = file.pending(self.items)?;
+        let mut left = &pending[context.world.share(pending.len())];
+        let threads = rayon::current_num_threads();
+        let most = (BLOCK_BYTES / self.item_bytes.max(1)).clamp(1, 4096).max(threads);
+        let (mut block, stop) = (threads, &context.stop);
+        let start_of_work = Instant::now();
+        let mut progress = context.progress(self.stage.name(), left.len(), self.unit);
+        while let Some(items) = first_run(left, block) {
+            let begin = Instant::now();
+            let loaded = load(items.clone())?;
+            let results = items
+                .clone()
+                .into_par_iter()
+                .map_init(&start, |memory, item| match stop.requested() {
+                    true => Ok(None),
+                    false => match compute(memory, &loaded, item) {
+                        Err(StageError::Stopped) => Ok(None),
+                        result => result.map(Some),
+                    },
+                })
+                .collect::<Result<Vec<Option<T>>, StageError>>()?;
+            // What is complete before the first item that was not finished is kept.
+            let results: Vec<T> = results.into_iter().map_while(|result| result).collect();
+            let written = items.start..items.start + results.len();
+            progress.advance(written.len());
+            if !written.is_empty() {
+                write(file, written.clone(), results)?;
+                file.mark(written.clone())?;
+            }
+            if written != items {
+                break;
+            }
+            left = &left[items.len()..];
+            let seconds = begin.elapsed().as_secs_f64().max(1e-6);
+            block = ((block as f64 * BLOCK_SECONDS / seconds) as usize).clamp(threads, (2 * block).min(most));
+        }
+        context.worked.set(context.worked.get() + start_of_work.elapsed().as_secs_f64());
+        context.stop_together()
+    }
+}
+
+/// Items that a team of ranks computes together, one after another.
+pub struct Teamwork {
+    /// Whose progress is shown.
+    pub stage: Stage,
+    /// What an item is called.
+    pub unit: &'static str,
+    /// How many there are.
+    pub items: usize,
+}
+
+impl Teamwork {
+    /// Each team of `ranks_per_snapshot` ranks takes a contiguous share of the items that `file` still lacks. `compute` makes
+    /// one item, on all ranks of the team, writes it, and says so with [`complete`]. Collective.
+    ///
+    /// # Errors
+    /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
+    pub fn share_out(
+        &self,
+        context: &Context,
+        file: &mut Writer,
+        compute: impl Fn(&Writer, &World, usize) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let pending = file.pending(self.items)?;
+        let size = context.options.ranks_per_snapshot;
+        let (team, number) = context.world.team(size);
+        let teams = context.world.size().div_ceil(size);
+        let bound = |team: usize| team * pending.len() / teams;
+        let own = &pending[bound(number)..bound(number + 1)];
+        let start = Instant::now();
+        let mut progress = context.progress(self.stage.name(), own.len(), self.unit);
+        for &item in own {
+            let mut stop = [u8::from(context.stop.requested())];
+            team.broadcast(&mut stop);
+            if stop == [1] {
+                break;
+            }
+            compute(file, &team, item)?;
+            progress.advance(1);
+        }
+        context.worked.set(context.worked.get() + start.elapsed().as_secs_f64());
+        context.stop_together()
+    }
+}
+
+/// Notes that all ranks of a team have written an item. Collective in the team.
+pub fn complete(file: &Writer, team: &World, item: usize) -> Result<(), StageError> {
+    team.barrier();
+    if team.rank() == 0 {
+        file.mark(item..item + 1)?;
+    }
+    Ok(())
+}
+
+/// The items at the front of an ascending list that follow each other without a gap, at most `most`.
+fn first_run(items: &[usize], most: usize) -> Option<Range<usize>> {
+    let first = *items.first()?;
+    let length = items.iter().zip(first..).take(most.max(1)).take_while(|&(&item, expected)| item == expected).count();
+    Some(first..first + length)
+}

@@ -1,0 +1,169 @@
+//! `stages.json`: which stages of a run directory are complete, for which choices, and the checksums of their files.
+
+use crate::{
+    config::Input,
+    dataset::Provenance,
+    parallel::Ranks,
+    workflow::{Directory, Stage, StageError, checksum, lock, text::write_whole},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, path::Path};
+
+const FILE: &str = "stages.json";
+
+/// What is kept of a complete stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    /// Hash of the choices that the files depend on.
+    fingerprint: String,
+    /// Checksum of each file.
+    files: BTreeMap<String, String>,
+    /// Checksum of each file that the stage read.
+    #[serde(default)]
+    sources: BTreeMap<String, String>,
+}
+
+/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is read from,
+/// and those of the stages it reads.
+pub fn fingerprint(stage: Stage, input: &Input) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
+    if let Some(file) = input.system.file().filter(|_| stage.needs().is_empty()) {
+        hasher.update(std::fs::read(file).unwrap_or_default());
+    }
+    for need in stage.needs() {
+        hasher.update(fingerprint(*need, input));
+    }
+    checksum::hexadecimal(&hasher.finalize())
+}
+
+fn read(folder: &Path) -> BTreeMap<String, Entry> {
+    std::fs::read_to_string(folder.join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
+}
+
+fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(entries).map_err(|error| StageError::Io {
+        action: "describe",
+        path: directory.path(FILE),
+        source: error.into(),
+    })?;
+    write_whole(&directory.path(FILE), &text)
+}
+
+/// Checksums of the files that a stage reads.
+fn sources(entries: &BTreeMap<String, Entry>, stage: Stage) -> BTreeMap<String, String> {
+    stage.needs().iter().filter_map(|need| entries.get(need.name())).flat_map(|entry| entry.files.clone()).collect()
+}
+
+/// Hash of the checksums of the files that a stage reads.
+pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
+    let sums = sources(&read(folder), stage).into_iter().flat_map(|(file, sum)| [file, sum]);
+    checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
+}
+
+/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages before.
+pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
+    let entries = read(folder);
+    let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
+    entries.get(stage.name()).is_some_and(|entry| entry.fingerprint == fingerprint(stage, input) && current(entry))
+        && stage.files(input).iter().all(|file| folder.join(file).exists())
+}
+
+/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
+/// Rank 0 only.
+pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+    let _lock = lock::ledger(&directory.folder);
+    let mut entries = read(&directory.folder);
+    entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
+}
+
+/// Notes that a stage is complete, with the checksums of its files. Collective.
+pub fn note(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+    let mut files = BTreeMap::new();
+    for file in stage.files(directory.input) {
+        let sum = checksum::of_file(&directory.path(&file), directory.world)?;
+        files.insert(file, sum);
+    }
+    if directory.leads() {
+        let _lock = lock::ledger(&directory.folder);
+        let mut entries = read(&directory.folder);
+        let (fingerprint, sources) = (fingerprint(stage, directory.input), sources(&entries, stage));
+        entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
+        write(directory, &entries)?;
+    }
+    directory.world.barrier();
+    Ok(())
+}
+
+/// Compares the files that a stage will read with their checksums. Collective.
+///
+/// # Errors
+/// When one of them was altered.
+pub fn verify(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+    let entries = read(&directory.folder);
+    for need in stage.needs() {
+        let Some(entry) = entries.get(need.name()) else { continue };
+        for (file, expected) in &entry.files {
+            let path = directory.path(file);
+            if checksum::of_file(&path, directory.world)? != *expected {
+                // Every rank learns of it, one says it and ends the job.
+                if !directory.leads() {
+                    directory.world.barrier();
+                }
+                return Err(StageError::Altered { path, maker: need.name() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the files of a stage over from another run directory that has them for the same choices, by hard link.
+/// Rank 0 only. Whether it could.
+pub fn adopt(directory: &Directory, stage: Stage, other: &Path) -> bool {
+    if other == directory.folder || !complete(other, stage, directory.input) || forget(directory, stage).is_err() {
+        return false;
+    }
+    let linked = stage.files(directory.input).iter().all(|file| {
+        let target = directory.path(file);
+        std::fs::remove_file(&target).ok();
+        std::fs::hard_link(other.join(file), &target).is_ok()
+    });
+    let Some(entry) = read(other).remove(stage.name()).filter(|_| linked) else { return false };
+    let _lock = lock::ledger(&directory.folder);
+    let mut entries = read(&directory.folder);
+    entries.insert(stage.name().into(), entry);
+    write(directory, &entries).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_complete_only_with_the_files_that_it_was_made_from() {
+        let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs/quickstart.toml");
+        let input = &crate::config::load(&quickstart, &[]).unwrap()[0].input;
+        let folder = tempfile::tempdir().unwrap();
+        let mut entries = BTreeMap::new();
+        for stage in [Stage::Closure, Stage::Train, Stage::Predict] {
+            let files = stage.files(input).into_iter().map(|file| (file, "sum".to_owned())).collect::<BTreeMap<_, _>>();
+            files.keys().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
+            let (fingerprint, sources) = (fingerprint(stage, input), sources(&entries, stage));
+            entries.insert(stage.name().to_owned(), Entry { fingerprint, files, sources });
+        }
+        let write = |entries: &BTreeMap<String, Entry>| {
+            std::fs::write(folder.path().join(FILE), serde_json::to_string(entries).unwrap()).unwrap();
+            [Stage::Train, Stage::Predict].map(|stage| complete(folder.path(), stage, input))
+        };
+        assert_eq!(write(&entries), [true, true]);
+        let hash = hash_of_sources(folder.path(), Stage::Predict);
+        // Trained again, on other ranks: the same choices, other last digits.
+        entries.get_mut("train").unwrap().files.values_mut().for_each(|sum| *sum = "another".into());
+        assert_eq!(write(&entries), [true, false]);
+        assert_ne!(hash_of_sources(folder.path(), Stage::Predict), hash);
+    }
+}

@@ -1,0 +1,25 @@
+//! The run directory and how work is done in it, whatever the science: stages, ledger, locks, checksums, stops, progress, and items
+//! shared over ranks and threads.
+//!
+//! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped when its files
+//! are there and its fingerprint, a hash of everything that determines them, is unchanged.
+
+mod checksum;
+mod context;
+mod directory;
+mod error;
+pub mod items;
+pub mod ledger;
+pub mod lock;
+mod progress;
+mod stage;
+mod stop;
+mod text;
+
+pub use context::{Context, Options, say};
+pub use directory::Directory;
+pub use error::StageError;
+pub use progress::Progress;
+pub use stage::Stage;
+pub use stop::Stop;
+pub use text::write_whole;

@@ -1,0 +1,122 @@
+//! The stages: their order, files, needs, and what of the input each reads.
+
+use crate::config::{Input, models::model_file};
+use serde_json::{Value, json};
+
+/// The stages in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Small-system trajectories: D_s.
+    Simulate,
+    /// Large snapshots by Upsample and LocalRelax: D.
+    Upsample,
+    /// Partial evolution of patches of each snapshot.
+    Evolve,
+    /// Closure autoencoder, and the latent pairs it gives.
+    Closure,
+    /// Drift and diffusion.
+    Train,
+    /// Direct simulation of the large system.
+    Truth,
+    /// Euler-Maruyama ensembles of the learned model.
+    Predict,
+    /// Metrics.
+    Evaluate,
+    /// The page.
+    Report,
+}
+
+impl Stage {
+    /// All stages in the order in which they run.
+    pub const ALL: [Self; 9] = [
+        Self::Simulate,
+        Self::Upsample,
+        Self::Evolve,
+        Self::Closure,
+        Self::Train,
+        Self::Truth,
+        Self::Predict,
+        Self::Evaluate,
+        Self::Report,
+    ];
+
+    /// Name on the command line, in logs and in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simulate => "simulate",
+            Self::Upsample => "upsample",
+            Self::Evolve => "evolve",
+            Self::Closure => "closure",
+            Self::Train => "train",
+            Self::Truth => "truth",
+            Self::Predict => "predict",
+            Self::Evaluate => "evaluate",
+            Self::Report => "report",
+        }
+    }
+
+    /// The files that the stage adds to the run directory.
+    pub fn files(self, input: &Input) -> Vec<String> {
+        let models = |kind: &str| input.train.seeds.iter().map(|seed| model_file(kind, *seed)).collect();
+        match self {
+            Self::Simulate => vec!["small.h5".into()],
+            Self::Upsample => vec!["large.h5".into()],
+            Self::Evolve => vec!["pairs.h5".into()],
+            Self::Closure => vec!["closure.safetensors".into(), "latent.h5".into()],
+            Self::Train => {
+                let mut files: Vec<String> = models("ours");
+                if input.train.baseline {
+                    files.extend(models("baseline"));
+                }
+                files.push("training.json".into());
+                files
+            }
+            Self::Truth => vec!["truth.h5".into()],
+            Self::Predict => vec!["prediction.h5".into()],
+            Self::Evaluate => vec!["metrics.json".into(), "evaluation.h5".into()],
+            Self::Report => vec!["report.html".into()],
+        }
+    }
+
+    /// The stages whose files this one reads.
+    pub fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Simulate | Self::Truth => &[],
+            Self::Upsample => &[Self::Simulate],
+            Self::Evolve => &[Self::Upsample],
+            Self::Closure => &[Self::Upsample, Self::Evolve],
+            Self::Train => &[Self::Evolve, Self::Closure],
+            Self::Predict => &[Self::Closure, Self::Train],
+            Self::Evaluate => &[Self::Evolve, Self::Closure, Self::Train, Self::Truth, Self::Predict],
+            Self::Report => &[Self::Simulate, Self::Evolve, Self::Closure, Self::Train, Self::Evaluate],
+        }
+    }
+
+    /// The parts of the input that the stage itself reads.
+    pub fn choices(self, input: &Input) -> Value {
+        let system = json!([input.seed, input.system]);
+        match self {
+            Self::Simulate => {
+                let data = json!([input.seed, input.system.members(&input.seen())]);
+                json!([data, input.small_shape().0, input.simulate])
+            }
+            Self::Upsample => json!([input.lattice, input.upsample]),
+            Self::Evolve => json!(input.evolve),
+            Self::Closure => json!(input.closure),
+            Self::Train => {
+                let mut train = json!(input.train);
+                // How often checkpoints are written changes no result.
+                train["fit"].as_object_mut().map(|fit| fit.remove("checkpoint_seconds"));
+                json!([input.covariance_factor(), train])
+            }
+            Self::Truth => {
+                let mut truth = json!(input.truth);
+                truth["side"] = json!(input.truth_shape().0);
+                json!([system, truth])
+            }
+            Self::Predict => json!([system, input.truth, input.predict]),
+            Self::Evaluate => json!(input.evaluate),
+            Self::Report => json!([]),
+        }
+    }
+}
