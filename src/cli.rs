@@ -64,7 +64,7 @@ enum Command {
     /// Print a commented input for a system
     New {
         /// The system
-        #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::TEMPLATES.iter().map(|(name, _)| *name)))]
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::REGISTRY.entries().into_iter().map(|(name, _)| name)))]
         system: String,
     },
     /// Measure the kernels on this machine
@@ -165,8 +165,8 @@ pub fn main() {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::New { system } => {
-            let text = systems::TEMPLATES.iter().find(|(name, _)| *name == system).map_or("", |(_, text)| text);
-            return show(text);
+            let found = systems::REGISTRY.get(&system);
+            return report(found.map(|found| show(found.template)));
         }
         Command::Check { input, set } => config::load(&input, &set).map(|points| {
             let mut text = String::new();

@@ -224,7 +224,7 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && self.system.mirror().is_none() {
+        if self.train.mirrored && self.system.symmetries().is_empty() {
             let reason = "the law has no known symmetry; leave it out, or set the field to 0";
             return Err(format!("train.mirrored is set, but {reason}"));
         }

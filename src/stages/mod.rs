@@ -1,6 +1,7 @@
 //! The stages of a run: open files, call one engine, write files.
 
 mod closure;
+mod dispatch;
 mod evaluate;
 mod evolve;
 mod latent;
@@ -14,5 +15,6 @@ mod train;
 mod truth;
 mod upsample;
 
+pub use dispatch::register;
 pub use plan::plan;
 pub use run::run;
