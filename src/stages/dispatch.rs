@@ -20,7 +20,8 @@ static FUNCTIONS: Registry<RunStage> = Registry::new(for_built_in_systems!(funct
 
 /// Makes a system known to inputs and to all stages, under a name. `template` is a commented input.
 pub fn register<S: System<Site: H5Type, Feature: Feature>>(name: &'static str, template: &'static str) {
-    systems::REGISTRY.add(name, systems::Registered { read: systems::read::<S>, template });
+    let (read, find_fault) = (systems::read::<S>, systems::find_fault::<S>);
+    systems::REGISTRY.add(name, systems::Registered { read, find_fault, template });
     FUNCTIONS.add(name, run_stage::<S>);
 }
 

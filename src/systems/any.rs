@@ -12,7 +12,7 @@ use serde::{
     de::{DeserializeSeed, Error as _, MapAccess, Visitor},
     ser::SerializeMap,
 };
-use std::{any::Any, fmt, ops::Deref, path::Path, sync::Arc};
+use std::{any::Any, collections::BTreeMap, fmt, ops::Deref, path::Path, sync::Arc};
 
 /// The part of [`System`] that does not depend on what a site is. Implemented for every system.
 pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
@@ -152,6 +152,13 @@ impl SystemInput {
         Self { name, system: Arc::new(system) }
     }
 
+    /// What is wrong with the `[system]` table of a whole input, with its place in the text, which [`Deserialize`] cannot name.
+    pub fn find_fault(text: &str) -> Option<toml::de::Error> {
+        let input: toml::Table = toml::from_str(text).ok()?;
+        let (name, _) = input.get("system")?.as_table()?.iter().next()?;
+        (REGISTRY.get(name).ok()?.find_fault)(text)
+    }
+
     /// Name in inputs.
     pub fn name(&self) -> &'static str {
         self.name
@@ -259,4 +266,17 @@ pub type ReadSystem = fn(&mut dyn erased_serde::Deserializer) -> Result<Arc<dyn 
 /// When the table is not one of this system's.
 pub fn read<S: System>(from: &mut dyn erased_serde::Deserializer) -> Result<Arc<dyn AnySystem>, erased_serde::Error> {
     Ok(Arc::new(erased_serde::deserialize::<S>(from)?))
+}
+
+/// What is wrong with the `[system]` table of a whole input, with its place in the text; `None` when nothing is.
+pub type FindFault = fn(&str) -> Option<toml::de::Error>;
+
+/// [`FindFault`] of one type.
+pub fn find_fault<S: System>(text: &str) -> Option<toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Whole<S> {
+        #[serde(rename = "system")]
+        _system: BTreeMap<String, S>,
+    }
+    toml::from_str::<Whole<S>>(text).err()
 }

@@ -17,7 +17,7 @@ mod upsampling;
 
 pub use crate::evaluation::{Observable, Symmetry};
 pub use alloy::Alloy;
-pub use any::{AnySystem, ReadSystem, SystemInput, read, starts_of};
+pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
 pub use condition::{Condition, ConditionAxis};
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
@@ -54,6 +54,8 @@ pub(crate) use for_built_in_systems;
 pub struct Registered {
     /// Reads its parameters.
     pub read: ReadSystem,
+    /// Finds what is wrong with them in a text.
+    pub find_fault: FindFault,
     /// A commented input, for `tessera new`.
     pub template: &'static str,
 }
@@ -62,6 +64,7 @@ macro_rules! registered {
     ($($system:ty, $name:literal, $input:literal;)*) => {
         &[$(($name, Registered {
             read: read::<$system>,
+            find_fault: find_fault::<$system>,
             template: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/inputs/", $input, ".toml")),
         })),*]
     };
