@@ -154,7 +154,9 @@ def net_steps(epochs, device):
 def compared(gpu, cpu):
     def shown(metrics):
         entry = metrics.get("test_error", {})
-        return f"{number(entry.get('value'))} +- {number(entry.get('std_error'), 1)}" if entry.get("std_error") else number(entry.get("value"))
+        return (
+            f"{number(entry.get('value'))} +- {number(entry.get('std_error'), 1)}" if entry.get("std_error") else number(entry.get("value"))
+        )
 
     found = []
     for name in gpu.keys() & cpu.keys():
@@ -170,7 +172,17 @@ def reference():
     rows = []
     for line in lines_of("reference.jsonl"):
         seconds = statistics.median(line["epochs"][1:])
-        rows.append([line["pairs"], line["batch"], line["mode"], line["steps"], number(seconds), number(1e3 * seconds / line["steps"]), number(line["setup"])])
+        rows.append(
+            [
+                line["pairs"],
+                line["batch"],
+                line["mode"],
+                line["steps"],
+                number(seconds),
+                number(1e3 * seconds / line["steps"]),
+                number(line["setup"]),
+            ]
+        )
     rows.sort(key=lambda row: (row[0], row[1]))
     table(
         "The same networks in plain PyTorch",
@@ -195,7 +207,8 @@ def closure():
         difference = f"Largest difference of a loss: {number(largest)}."
     table(
         "Closure variables",
-        COMMAND.format("closure", "SIZE closure.epochs=3 --device DEVICE") + " 200k pairs; training of the autoencoder, then encoding of all patches.",
+        COMMAND.format("closure", "SIZE closure.epochs=3 --device DEVICE")
+        + " 200k pairs; training of the autoencoder, then encoding of all patches.",
         ["device", "stage, s", "last training loss", "last validation loss"],
         rows,
         difference,
@@ -204,11 +217,15 @@ def closure():
 
 def shared():
     curves = {count: curve(f"shared-{count}") for count in (1, 2)}
-    rows = [[count, number(epoch_seconds(records)), f"{records[-1]['validation_loss']:.6f}"] for count, records in curves.items() if records]
+    rows = [
+        [count, number(epoch_seconds(records)), f"{records[-1]['validation_loss']:.6f}"] for count, records in curves.items() if records
+    ]
     difference = loss_difference(curves[1], curves[2], "train_loss") if all(curves.values()) else None
     table(
         "Two ranks on one accelerator",
-        "`mpirun -n RANKS` " + COMMAND.format("train", f"SIZE train.fit.batch=65536 train.fit.epochs=10 --device {ACCELERATOR}") + " 200k pairs; gradients go through the host.",
+        "`mpirun -n RANKS` "
+        + COMMAND.format("train", f"SIZE train.fit.batch=65536 train.fit.epochs=10 --device {ACCELERATOR}")
+        + " 200k pairs; gradients go through the host.",
         ["ranks", "s an epoch", "last validation loss"],
         rows,
         f"Largest difference of a training loss: {number(difference)}." if difference is not None else "",
@@ -224,14 +241,45 @@ def scaling():
             speed = point["events"] / seconds
             first = first or (count, speed)
             gain = speed / first[1]
-            rows.append([count, point["side"], f"{1e3 * seconds:.1f} +- {1e3 * error:.1f}", number(speed), f"{gain:.2f}", f"{gain * first[0] / count:.2f}", number(1e3 * point["waited"]), number(point["memory"], 2)])
+            rows.append(
+                [
+                    count,
+                    point["side"],
+                    f"{1e3 * seconds:.1f} +- {1e3 * error:.1f}",
+                    number(speed),
+                    f"{gain:.2f}",
+                    f"{gain * first[0] / count:.2f}",
+                    number(1e3 * point["waited"]),
+                    number(point["memory"], 2),
+                ]
+            )
         if points:
             weak = " --weak" if name == "weak" else ""
             side = points[0]["side"]
-            command = f"`mpirun -n N tessera scaling --side {side}{weak}`" if kind == "ranks" else f"`tessera scaling --side {side} --threads N`"
+            command = (
+                f"`mpirun -n N tessera scaling --side {side}{weak}`" if kind == "ranks" else f"`tessera scaling --side {side} --threads N`"
+            )
             title = f"Sweeps of one lattice: {name.split('-')[0]} scaling over {kind}"
-            head = ["N", "side", "ms a sweep", "events/s", "speed-up", "efficiency", "ms packing, pasting, waiting", "bytes a site and rank"]
-            table(title, command + ", seed 1, tiles of 64, quantum 1, one thread a rank, ranks not bound to cores." if kind == "ranks" else command + ", seed 1.", head, rows)
+            head = [
+                "N",
+                "side",
+                "ms a sweep",
+                "events/s",
+                "speed-up",
+                "efficiency",
+                "ms packing, pasting, waiting",
+                "bytes a site and rank",
+            ]
+            table(
+                title,
+                (
+                    command + ", seed 1, tiles of 64, quantum 1, one thread a rank, ranks not bound to cores."
+                    if kind == "ranks"
+                    else command + ", seed 1."
+                ),
+                head,
+                rows,
+            )
 
 
 def threads():
@@ -244,10 +292,20 @@ def threads():
             if records and len(one) > 1:
                 seconds = epoch_seconds(records)
                 count = int(folder.name.rsplit("-", 1)[1])
-                rows.append([size, batch, count, number(seconds), f"{epoch_seconds(one) / seconds:.2f}", number(loss_difference(one, records, "train_loss"))])
+                rows.append(
+                    [
+                        size,
+                        batch,
+                        count,
+                        number(seconds),
+                        f"{epoch_seconds(one) / seconds:.2f}",
+                        number(loss_difference(one, records, "train_loss")),
+                    ]
+                )
     table(
         "Training on threads of the processor",
-        COMMAND.format("train", "SIZE train.fit.batch=BATCH train.fit.epochs=EPOCHS --device cpu --threads N") + " 5 epochs at 200k, 4 at 1M. A thread takes at least 128 samples, so batches of 1024 use at most 8.",
+        COMMAND.format("train", "SIZE train.fit.batch=BATCH train.fit.epochs=EPOCHS --device cpu --threads N")
+        + " 5 epochs at 200k, 4 at 1M. A thread takes at least 128 samples, so batches of 1024 use at most 8.",
         ["pairs", "batch", "threads", "s an epoch", "speed-up", "largest difference of a training loss from one thread"],
         rows,
     )
@@ -264,12 +322,22 @@ def data():
         found = dict(re.findall(r"^(\w+) +([\d.]+) s$", read(f"data-{size}.txt"), re.M))
         if found:
             rows.append([size, *(found.get(stage, "") for stage in ("simulate", "upsample", "evolve", "closure", "truth"))])
-    table("Data stages on the processor", COMMAND.format("STAGE", "SIZE --device cpu") + " All cores, one rank; wall seconds.", ["pairs", "simulate", "upsample", "evolve", "closure", "truth"], rows)
+    table(
+        "Data stages on the processor",
+        COMMAND.format("STAGE", "SIZE --device cpu") + " All cores, one rank; wall seconds.",
+        ["pairs", "simulate", "upsample", "evolve", "closure", "truth"],
+        rows,
+    )
 
 
 def failures():
     rows = [line.split("\t") + [""] for line in read("failures.txt").splitlines()]
-    table("What failed", "Last lines of its output.", ["measurement", "status", "output"], [[row[0], row[1], row[2].replace("|", "/")[-800:]] for row in rows])
+    table(
+        "What failed",
+        "Last lines of its output.",
+        ["measurement", "status", "output"],
+        [[row[0], row[1], row[2].replace("|", "/")[-800:]] for row in rows],
+    )
 
 
 def clean(content):
