@@ -202,5 +202,6 @@ for count in $counts; do
 done
 measure "bench" 90 bench
 
+python3 jobs/gpu_tables.py "$raw" "$out/gpu.md"
 tar -C "$work" -czf "$out/raw.tar.gz" raw
 printf '%4d s  %s\n' "$SECONDS" "done"
