@@ -7,6 +7,7 @@ import socket
 import statistics
 import struct
 import sys
+import textwrap
 from pathlib import Path
 
 raw = Path(sys.argv[1])
@@ -355,4 +356,11 @@ for part in (machine, runs, reference, closure, shared, data, scaling, threads, 
         part()
     except Exception as error:
         text.extend(["", f"The table of {part.__name__} could not be made: {error!r}."])
-Path(sys.argv[2]).write_text(clean("\n".join(text)) + "\n")
+def wrapped(line):
+    """Prose in lines of 110 characters; a row of a table stays whole."""
+    short = line.startswith("|") or len(line) <= 110
+    return line if short else textwrap.fill(line, 110, break_long_words=False, break_on_hyphens=False)
+
+
+lines = clean("\n".join(text)).split("\n")
+Path(sys.argv[2]).write_text("\n".join(map(wrapped, lines)) + "\n")
