@@ -5,7 +5,6 @@ use crate::{
     bench::{self, Scaling},
     config,
     learning::DeviceChoice,
-    pages,
     parallel::{Ranks, World},
     stages, systems,
     workflow::{Options, Stage, StageError},
@@ -194,7 +193,7 @@ pub fn main() {
         Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
         Command::Scaling(choices) => return scaling(&choices),
         Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
-            match pages::scaling::report(&run.input) {
+            match stages::report_scaling(&run.input) {
                 Ok(page) => return println!("report: {}", page.display()),
                 Err(error) => {
                     eprintln!("tessera: {error}");

@@ -4,7 +4,7 @@ use super::{closure, evaluate, evolve, predict, report, simulate, train, truth, 
 use crate::{
     learning::Feature,
     registry::Registry,
-    systems::{self, Alloy, CurieWeiss, Ising, LinearChain, PredatorPrey, System, for_built_in_systems},
+    systems::{self, System, for_built_in_systems},
     workflow::{Context, Stage, StageError},
 };
 use hdf5::H5Type;

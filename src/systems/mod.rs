@@ -39,11 +39,11 @@ use std::{fmt::Debug, path::Path};
 macro_rules! for_built_in_systems {
     ($table:ident) => {
         $table! {
-            Ising, "ising", "quickstart";
-            Alloy, "alloy", "nbmota_small";
-            PredatorPrey, "predator_prey", "predator_prey";
-            CurieWeiss, "curie_weiss", "curie_weiss";
-            LinearChain, "linear_chain", "linear_chain";
+            $crate::systems::Ising, "ising", "quickstart";
+            $crate::systems::Alloy, "alloy", "nbmota_small";
+            $crate::systems::PredatorPrey, "predator_prey", "predator_prey";
+            $crate::systems::CurieWeiss, "curie_weiss", "curie_weiss";
+            $crate::systems::LinearChain, "linear_chain", "linear_chain";
         }
     };
 }
