@@ -70,7 +70,7 @@ pub fn run(kernel: Option<Kernel>, weights: Option<&str>, json: bool) -> Result<
         };
         for measurement in measurements {
             if json {
-                println!("{}", serde_json::to_string(&measurement).unwrap_or_default());
+                println!("{}", serde_json::json!(measurement));
             } else {
                 println!("{measurement}");
             }

@@ -69,7 +69,11 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             let input = if whole_text {
                 toml::from_str::<Input>(&text).map_err(|error| located(path, &text, &error))?
             } else {
-                let written = toml::to_string(&table).unwrap_or_default();
+                let unwritable = |error: toml::ser::Error| ConfigError::Parse {
+                    place: path.display().to_string(),
+                    message: error.to_string(),
+                };
+                let written = toml::to_string(&table).map_err(unwritable)?;
                 toml::from_str::<Input>(&written).map_err(|error| {
                     let (place, line) = original_line(path, &text, &written, &error);
                     ConfigError::Parse { place, message: explain(error.message(), &line) }

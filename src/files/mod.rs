@@ -2,10 +2,10 @@
 
 pub mod arrays;
 pub mod blocks;
-pub mod checkpoints;
 pub mod conditions;
 pub mod ensembles;
 pub mod latent;
 pub mod records;
+pub mod sweep_checkpoint;
 pub mod trainings;
-pub mod unfinished;
+pub mod trajectory_checkpoint;

@@ -1,9 +1,10 @@
 //! The page of a scaling study: measurements of many jobs in a table and figures, beside the cost model.
 
 use crate::{
+    dataset::write_whole,
     evaluation::scaling::{CostModel, Network, ScalingPoint},
     report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table},
-    workflow::{StageError, write_whole},
+    workflow::StageError,
 };
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ pub fn report(path: &Path) -> Result<PathBuf, StageError> {
     points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
     let target = path.with_extension("html");
     let runs = points.len();
-    write_whole(&target, &page(&averaged(points), runs).html()?)?;
+    write_whole(&target, page(&averaged(points), runs).html()?)?;
     Ok(target)
 }
 

@@ -2,10 +2,11 @@
 
 use crate::{
     config::Point,
+    dataset::write_whole,
     evaluation::{Metric, Metrics},
     pages::{equilibrium, finite_size::scaling},
     report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, SmallMultiples, Table, series::Mark},
-    workflow::{Context, StageError, write_whole},
+    workflow::{Context, StageError, write_json},
 };
 use serde_json::{Map, Value, json};
 use std::{collections::HashSet, path::Path};
@@ -26,10 +27,10 @@ pub fn join(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> 
     }
     let (fits, section) = scaling(points, &all).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
     let joint = json!({"points": all, "fits": fits});
-    write_whole(&base.join("metrics.json"), &serde_json::to_string_pretty(&joint).unwrap_or_default())?;
+    write_json(&base.join("metrics.json"), &joint)?;
     let labels: Vec<String> = points.iter().map(Point::label).collect();
     let panels = equilibrium::panels(contexts, &titles(&labels))?;
-    write_whole(&base.join("report.html"), &page(points, &labels, &all, panels, (fits, section), name).html()?)
+    Ok(write_whole(&base.join("report.html"), page(points, &labels, &all, panels, (fits, section), name).html()?)?)
 }
 
 /// The parts of labels that tell the points apart, from the front; a part that goes with those before it is left out.

@@ -100,8 +100,7 @@ impl Ranks for World {
         // MPI counts in 32 bits: longer messages take several rounds.
         let most = i32::MAX as usize / self.size();
         for first in (0..lengths.iter().copied().max().unwrap_or(0)).step_by(most) {
-            let counts: Vec<i32> =
-                lengths.iter().map(|length| length.saturating_sub(first).min(most) as i32).collect();
+            let counts: Vec<i32> = lengths.iter().map(|length| length.saturating_sub(first).min(most) as i32).collect();
             let starts: Vec<i32> =
                 counts.iter().scan(0, |end, count| Some(std::mem::replace(end, *end + count))).collect();
             let mut round = vec![0; counts.iter().sum::<i32>() as usize];

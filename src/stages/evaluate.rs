@@ -20,7 +20,7 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _s
     encode_truth::<S>(context)?;
     if context.leads() {
         let metrics = metrics(context, S::OBSERVABLES)?;
-        context.write_text("metrics.json", &serde_json::to_string_pretty(&metrics).unwrap_or_default())?;
+        context.write_json("metrics.json", &metrics)?;
     }
     Ok(())
 }

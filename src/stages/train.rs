@@ -69,7 +69,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     }
     trainings.sort_by_key(|(task, _)| *task);
     let trainings: Vec<Training> = trainings.into_iter().map(|(_, training)| training).collect();
-    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())?;
+    context.write_json("training.json", &trainings)?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
         std::fs::remove_file(checkpoint_file(context, &training.kind, training.seed)).ok();

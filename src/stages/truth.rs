@@ -6,8 +6,8 @@
 use crate::{
     dataset::Writer,
     files::{
-        arrays::shaped, blocks::write_block, checkpoints::Checkpoints, conditions, records::Records,
-        unfinished::Unfinished,
+        arrays::shaped, blocks::write_block, conditions, records::Records, sweep_checkpoint::SweepCheckpoints,
+        trajectory_checkpoint::TrajectoryCheckpoints,
     },
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
@@ -58,9 +58,9 @@ fn whole<S: System<Site: H5Type>>(
 ) -> Result<(), StageError> {
     let input = context.input;
     let folder = context.path(CHECKPOINTS);
-    let fingerprint = context.provenance(Stage::Truth).fingerprint;
+    let identity = context.provenance(Stage::Truth).identity();
     let seconds = context.options.checkpoint_seconds;
-    let unfinished = Unfinished { folder: &folder, fingerprint: &fingerprint, stop: &context.stop, seconds };
+    let checkpoints = TrajectoryCheckpoints { folder: &folder, identity: &identity, stop: &context.stop, seconds };
     Work {
         stage: Stage::Truth,
         unit: "trajectories",
@@ -76,10 +76,10 @@ fn whole<S: System<Site: H5Type>>(
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(input, system, trajectory);
             let system = &system.under(input.truth_start(trajectory).0);
-            let begun = unfinished.read(trajectory, &mut rng);
+            let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();
             records.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
-                unfinished.keep(trajectory, so_far, rng, &mut last)
+                checkpoints.write_if_due(trajectory, so_far, rng, &mut last)
             })
         },
         |file, items, block| {
@@ -98,7 +98,7 @@ fn whole<S: System<Site: H5Type>>(
 /// What the first rank of a team decides between sweeps.
 #[derive(Clone, Copy, PartialEq)]
 enum Order {
-    GoOn,
+    Continue,
     Checkpoint,
     Stop,
 }
@@ -148,12 +148,12 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
     fn simulate(&self) -> Result<(), StageError> {
         let (context, input, team) = (self.context, self.context.input, self.team);
         let provenance = context.provenance(Stage::Truth);
-        let checkpoints = Checkpoints::new(&context.path(CHECKPOINTS), self.trajectory, team, &provenance);
+        let checkpoints = SweepCheckpoints::new(&context.path(CHECKPOINTS), self.trajectory, team, &provenance);
         let (per_record, quantum) = input.sweeps_per_record(self.system.synchronous_step());
         let decomposition = Decomposition::new(self.records.shape, self.tile, team.size())?;
         let warn = |text: &str| {
             if team.rank() == 0 {
-                say_aloud(context, &format!("checkpoint {text}; it is not used"));
+                warn_user(context, text);
             }
         };
         let (lattice, mut sweep) = checkpoints
@@ -173,7 +173,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
                     self.record(&sweeps, record as usize)?;
                 }
                 let order = self.order(last);
-                if order != Order::GoOn {
+                if order != Order::Continue {
                     checkpoints.write(sweeps.domain(), sweep)?;
                     last = Instant::now();
                 }
@@ -193,7 +193,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
         let due = last.elapsed().as_secs_f64() >= self.context.options.checkpoint_seconds;
         let mut order = [if stop { 2 } else { u8::from(due) }];
         self.team.broadcast(&mut order);
-        [Order::GoOn, Order::Checkpoint, Order::Stop][usize::from(order[0])]
+        [Order::Continue, Order::Checkpoint, Order::Stop][usize::from(order[0])]
     }
 
     /// Writes the state as record number `record`. Collective in the team.
@@ -211,7 +211,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
 }
 
 /// A line for the user, whatever the rank; the run goes on if the log cannot be written.
-fn say_aloud(context: &Context, text: &str) {
+fn warn_user(context: &Context, text: &str) {
     if say(context, text).is_err() || !context.leads() {
         eprintln!("tessera: {text}");
     }

@@ -2,11 +2,12 @@
 
 use crate::{
     config::Input,
-    dataset::{Provenance, Writer},
+    dataset::{Provenance, Writer, write_whole},
     learning::{DeviceChoice, device},
     parallel::{Ranks, World},
-    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_whole},
+    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
 };
+use serde::Serialize;
 use std::{
     cell::Cell,
     io::Write as _,
@@ -98,8 +99,19 @@ impl<'a> Context<'a> {
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
+    ///
+    /// # Errors
+    /// When the file system refuses.
     pub fn write_text(&self, file: &str, text: &str) -> Result<(), StageError> {
-        if self.leads() { write_whole(&self.path(file), text) } else { Ok(()) }
+        if self.leads() { Ok(write_whole(&self.path(file), text)?) } else { Ok(()) }
+    }
+
+    /// Writes a small JSON file whole or not at all. Rank 0 only; the others pass.
+    ///
+    /// # Errors
+    /// As [`write_text`](Self::write_text), and when the value has no JSON form.
+    pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
+        if self.leads() { write_json(&self.path(file), value) } else { Ok(()) }
     }
 }
 
