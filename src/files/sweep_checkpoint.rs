@@ -9,10 +9,7 @@ use crate::{
         DatasetError, Field, Provenance, Reader, Writer,
         checkpoint::{decode, encode, not_used},
     },
-    files::{
-        arrays::{raw, shaped},
-        records::spatial_axes,
-    },
+    files::arrays::{raw, shaped},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Domain, Ranks, World},
     workflow::StageError,
@@ -73,7 +70,7 @@ impl<'a> SweepCheckpoints<'a> {
         let head = encode(&self.owner, &sweeps.to_le_bytes());
         file.declare::<S>(Field {
             name: SITES,
-            axes: spatial_axes(lattice),
+            axes: lattice.axis_names(),
             extents: &lattice.used(),
             unit: "1",
             meaning: "microscopic state",

@@ -5,8 +5,8 @@
 
 use crate::{
     dataset::CheckpointFile,
-    files::records::Trajectory,
     rng::Rng,
+    sampling::Trajectory,
     workflow::{StageError, Stop},
 };
 use bytemuck::{Pod, cast_slice, pod_collect_to_vec};

@@ -8,12 +8,12 @@ use crate::{
         distributions::{distances, reversal_rate},
         stationary::{MagnetPair, criticality_of_pairs},
     },
-    files::{ensembles::Ensembles, latent::scaling},
+    files::{PairsFile, ensembles::Ensembles, latent::scaling},
     scores::models::{over_models, parts, suffix},
     systems::SystemInput,
     workflow::{Context, StageError},
 };
-use ndarray::{Array1, Array2, Array4, ArrayView1, Axis};
+use ndarray::{Array2, Array4, ArrayView1, Axis};
 
 /// What is measured of magnets.
 const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
@@ -90,13 +90,12 @@ pub fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component:
     };
     // M itself: the coordinates of the equation may be others.
     let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
+    let source = PairsFile::open(context)?;
     let scaling = scaling(context)?;
     let (offset, scale) = (scaling.offset[component], scaling.scale[component]);
     let state: Array2<f32> = latent.read("state")?;
     let increment: Array2<f32> = latent.read("increment")?;
-    let duration: Array1<f64> = source.read("duration")?;
-    let trajectory: Array1<u32> = source.read("trajectory")?;
+    let (duration, trajectory) = (source.durations(0..input.pairs())?, source.trajectories(0..input.pairs())?);
     let pairs = (0..state.nrows()).map(|row| MagnetPair {
         magnetisation: offset + scale * f64::from(state[[row, component]]),
         increment: scale * f64::from(increment[[row, component]]),

@@ -1,9 +1,8 @@
 //! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
 
 use crate::{
-    dataset::Reader,
     evaluation::Metrics,
-    files::{ensembles::Ensembles, trainings::trainings},
+    files::{SmallFile, arrays::raw, ensembles::Ensembles, trainings::trainings},
     lattice::Lattice,
     learning::Feature,
     pages::{
@@ -12,12 +11,11 @@ use crate::{
         training::training,
     },
     report::{Block, ImageGrid, Report, Section, Table},
-    sampling::{LocalRelax, raise, upsampling_factors},
+    sampling::{LocalRelax, upsampled, upsampling_factors},
     systems::System,
     workflow::{Context, StageError},
 };
 use hdf5::H5Type;
-use ndarray::ArrayD;
 use serde_json::json;
 
 /// Runs the stage.
@@ -72,9 +70,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let input = context.input;
     // The first trajectory is under the first condition of the data.
     let system = &system.under(input.condition_of(0));
-    let small = Reader::open(&context.path("small.h5"))?;
-    let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
-    let sites = sites.as_slice().unwrap_or_default();
+    let sites: Vec<S::Site> = raw(SmallFile::open(context)?.snapshots(0..1)?);
     let shape = input.small_shape();
     let factors = upsampling_factors(shape, input.large_shape()).unwrap_or_default();
     let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
@@ -84,12 +80,17 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
         let mut images = vec![image::<S>("small system", &start)?];
         let mut failed = None;
-        raise(system, &mut relax, &factors, (input.seed, record as u64), vec![start], |step, lattice| {
-            match image::<S>(step, lattice) {
+        upsampled(
+            system,
+            &mut relax,
+            &factors,
+            (input.seed, record as u64),
+            vec![start],
+            |step, lattice| match image::<S>(step, lattice) {
                 Ok(drawn) => images.push(drawn),
                 Err(error) => failed = Some(error),
-            }
-        })?;
+            },
+        )?;
         if let Some(error) = failed {
             return Err(error);
         }

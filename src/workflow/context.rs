@@ -2,7 +2,7 @@
 
 use crate::{
     config::Input,
-    dataset::{Provenance, Writer, write_whole},
+    dataset::{Provenance, Reader, Writer, write_whole},
     learning::{DeviceChoice, device},
     parallel::{Ranks, World},
     workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
@@ -76,10 +76,21 @@ impl<'a> Context<'a> {
         Ok(device(self.options.device, self.world.node_rank())?)
     }
 
-    /// Opens a file of a stage for writing by all ranks.
+    /// Opens a file of a stage for writing by all ranks. Collective.
+    ///
+    /// # Errors
+    /// When it cannot be created.
     pub fn create(&self, stage: Stage, file: &str) -> Result<Writer<'_>, StageError> {
         let path = self.path(file);
         Ok(Writer::create(&path, self.world, &self.provenance(stage))?)
+    }
+
+    /// Opens a finished data file of the run directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(&self, file: &str) -> Result<Reader, StageError> {
+        Ok(Reader::open(&self.path(file))?)
     }
 
     /// What the files of a stage say of where they come from.
