@@ -96,9 +96,9 @@ pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Resul
         increment: subspace.increments(read(increment)?.view()),
         dt: source.durations(rows.clone())?.mapv(|time| time as f32),
         trajectory: source.trajectories(rows.clone())?,
-        condition: match context.input.system.conditions() {
-            [] => None,
-            _ => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
+        condition: match context.input.system.is_family() {
+            false => None,
+            true => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
         },
     })
 }

@@ -2,7 +2,7 @@
 
 pub mod arrays;
 pub mod conditions;
-pub mod ensembles;
+pub mod evidence;
 mod fields;
 pub mod large;
 pub mod latent;

@@ -1,48 +1,28 @@
 //! What the page says of the training: losses, whether the learned noise is right, and the learned drift beside the pairs.
 
 use crate::{
-    config::models::model_file,
-    evaluation::distributions::Density,
-    files::{latent::pairs_of, trainings::Training},
-    learning::{Pairs, Sde, sde::calibration},
+    evaluation::{binned_drift::BinnedDrift, distributions::Density},
+    files::{evidence::model_kind, trainings::Training},
+    learning::sde::calibration,
     pages::roles::roles,
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
-    workflow::{Context, StageError},
 };
 
 /// Largest error of a residual variance that passes without a warning.
 const TOLERANCE: f64 = 0.1;
-/// Bins of a component in the figure of the drift, and fewest pairs of one.
-const BINS: usize = 24;
-const FEWEST: usize = 20;
-/// Most pairs that the figure of the drift looks at.
-const PAIRS: usize = 1_000_000;
-
-/// The section on the training. `names` are those of the observables; closure variables follow them. Where the equation is
-/// learned in fewer coordinates than there are observables, these have numbers.
-///
-/// # Errors
-/// When a model or the pairs cannot be read.
-pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Result<Section, StageError> {
-    let components = trainings.first().map_or(0, |training| training.calibration.len());
-    let fewer = components < names.len() + context.input.closure.components();
-    let names: Vec<String> = (0..components)
-        .map(|component| match names.get(component) {
-            _ if fewer => format!("coordinate {component}"),
-            Some(name) => (*name).into(),
-            None => format!("closure {}", component - names.len()),
-        })
-        .collect();
-    let mut section = Section::new("Training");
-    for text in warnings(trainings, &names) {
-        section = section.with(Block::Warning(text));
-    }
-    section = section.with(Block::Figure(losses(trainings))).with(Block::Table(variances(trainings, &names)));
-    section = section.with(Block::Multiples(residuals(trainings, &names)));
-    if let Some(training) = trainings.iter().find(|training| training.kind == "ours") {
-        section = section.with(Block::Multiples(drift(context, training, &names)?));
-    }
-    Ok(section)
+/// The section on the training. `names` are those of the components; `learned` is the drift of our first model, with its seed. Where
+/// the equation is learned in fewer coordinates than there are components, these have numbers.
+pub fn training(trainings: &[Training], names: &[String], learned: (u64, &[BinnedDrift])) -> Section {
+    let coordinates = trainings.first().map_or(0, |training| training.calibration.len());
+    let numbered: Vec<String> = (0..coordinates).map(|index| format!("coordinate {index}")).collect();
+    let coordinates = if coordinates < names.len() { &numbered[..] } else { names };
+    let section =
+        warnings(trainings, coordinates).into_iter().map(Block::Warning).fold(Section::new("Training"), Section::with);
+    section
+        .with(Block::Figure(losses(trainings)))
+        .with(Block::Table(variances(trainings, coordinates)))
+        .with(Block::Multiples(residuals(trainings, coordinates)))
+        .with(Block::Multiples(drift(learned.0, learned.1, names)))
 }
 
 /// One sentence for each component of our models whose learned noise is off.
@@ -65,7 +45,7 @@ fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
 fn losses(trainings: &[Training]) -> Figure {
     let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
     for training in trainings {
-        let (label, colour) = roles(&training.kind);
+        let (label, colour) = roles(model_kind(&training.kind));
         let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
         let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let epochs: Vec<f64> = training.curve.iter().map(|record| record.epoch as f64).collect();
@@ -84,7 +64,7 @@ fn variances(trainings: &[Training], names: &[String]) -> Table {
     for training in trainings {
         for (name, &variance) in names.iter().zip(&training.calibration) {
             table = table.row(vec![
-                format!("{}, seed {}", roles(&training.kind).0, training.seed).as_str().into(),
+                format!("{}, seed {}", roles(model_kind(&training.kind)).0, training.seed).as_str().into(),
                 Cell::Number(training.covariance_factor),
                 name.as_str().into(),
                 Cell::Number(variance),
@@ -103,7 +83,7 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
             .with(Series::line("normal", Colour::Guide, &centres, &normal));
         for training in trainings {
             if let Some(density) = training.residuals.get(component) {
-                let (label, colour) = roles(&training.kind);
+                let (label, colour) = roles(model_kind(&training.kind));
                 let found = Density { edges: edges.clone(), density: density.clone(), std_error: None, diverged: 0 };
                 panel = panel.with(Series::histogram(label, colour, &found));
             }
@@ -116,53 +96,17 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
     )
 }
 
-/// Mean increment per unit of time in bins of each component, and the mean of the learned drift over the same pairs.
-fn drift(context: &Context, training: &Training, names: &[String]) -> Result<SmallMultiples, StageError> {
-    let pairs = pairs_of(context, "increment", 0..context.input.pairs().min(PAIRS))?;
-    let model = Sde::load(&context.path(&model_file(&training.kind, training.seed)), context.device()?)?;
-    let learned = calibration::drift(&model, &pairs)?;
-    let panels = names.iter().enumerate().map(|(component, name)| {
-        let drift = learned.column(component).to_vec();
-        let [x, found, error, mean] = binned(&pairs, component, &drift);
-        Figure::new(name, Axis::linear(format!("{name} (scaled)")), Axis::linear("drift"))
-            .with(Series::points("pairs", Colour::Truth, &x, &found).with_band(&error))
-            .with(Series::line("ours", Colour::Ours, &x, &mean))
-    });
-    Ok(SmallMultiples::new("Drift", panels.collect()).described(
-        format!(
-            "Mean rate of change of each component against itself, over the training pairs; seed {}.",
-            training.seed
-        ),
+/// Mean rate of change in bins of each component, and the mean of the learned drift over the same pairs.
+fn drift(seed: u64, binned: &[BinnedDrift], names: &[String]) -> SmallMultiples {
+    let panel = |(name, binned): (&String, &BinnedDrift)| {
+        Figure::new(name, Axis::linear(name), Axis::linear("drift"))
+            .with(Series::points("pairs", Colour::Truth, &binned.centre, &binned.found).with_band(&binned.error))
+            .with(Series::line("ours", Colour::Ours, &binned.centre, &binned.learned))
+    };
+    SmallMultiples::new("Drift", names.iter().zip(binned).map(panel).collect()).described(
+        format!("Mean rate of change of each component against itself, over the training pairs; seed {seed}."),
         "a line through the points; error bars are one standard error.",
-    ))
-}
-
-/// Centres of the bins of a component, mean rate of change of the pairs, its standard error, and mean learned drift.
-fn binned(pairs: &Pairs, component: usize, learned: &[f32]) -> [Vec<f64>; 4] {
-    let mut sorted: Vec<f32> = pairs.z.column(component).to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).map_or(0.0, |&value| f64::from(value));
-    let (low, high) = (at(0.005), at(0.995));
-    let width = (high - low) / BINS as f64;
-    // Pairs, time, increment, its square, learned increment.
-    let mut sums = [[0.0; 5]; BINS];
-    for (row, &dt) in pairs.dt.iter().enumerate() {
-        let place = ((f64::from(pairs.z[[row, component]]) - low) / width).floor();
-        if (0.0..BINS as f64).contains(&place) {
-            let (dt, increment) = (f64::from(dt), f64::from(pairs.increment[[row, component]]));
-            let more = [1.0, dt, increment, increment * increment, f64::from(learned[row]) * dt];
-            sums[place as usize].iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        }
-    }
-    let mut columns: [Vec<f64>; 4] = Default::default();
-    for (bin, [count, time, increment, square, drift]) in sums.into_iter().enumerate() {
-        if count >= FEWEST as f64 {
-            let centre = low + (bin as f64 + 0.5) * width;
-            let error = (square - increment * increment / count).max(0.0).sqrt() / time;
-            columns.iter_mut().zip([centre, increment / time, error, drift / time]).for_each(|(to, x)| to.push(x));
-        }
-    }
-    columns
+    )
 }
 
 #[cfg(test)]
@@ -183,22 +127,5 @@ mod tests {
         let found = warnings(&[training("ours", [0.95, 1.44]), training("baseline", [3.0, 1.0])], &names);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("closure 0 (ours, seed 7) is too small") && found[0].contains("about 20 %"));
-    }
-
-    #[test]
-    fn drift_of_the_pairs_is_found_in_bins() {
-        const COUNT: usize = 4000;
-        let z = ndarray::Array2::from_shape_fn((COUNT, 1), |(row, _)| row as f32 / COUNT as f32);
-        let pairs = Pairs {
-            increment: z.mapv(|z| -2.0 * z * 0.1),
-            z,
-            dt: ndarray::Array1::from_elem(COUNT, 0.1),
-            trajectory: ndarray::Array1::zeros(COUNT),
-            condition: None,
-        };
-        let [centres, found, _, learned] = binned(&pairs, 0, &[1.0; COUNT]);
-        assert_eq!(centres.len(), BINS);
-        assert!(centres.iter().zip(&found).all(|(z, rate)| (rate + 2.0 * z).abs() < 1e-3), "{found:?}");
-        assert!(learned.iter().all(|rate| (rate - 1.0).abs() < 1e-6));
     }
 }

@@ -20,7 +20,3 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
 pub fn parts(sample: &Array2<f64>) -> usize {
     if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 }
 }
-
-pub fn suffix(kind: &str) -> String {
-    if kind == "ours" { String::new() } else { format!("_{kind}") }
-}

@@ -1,28 +1,69 @@
 //! Metrics of prediction against truth (`metrics.json`), and the truth in latent coordinates (`evaluation.h5`).
 
 use crate::{
+    config::models::{kinds, model_file},
     dataset::Field,
-    files::{TruthFile, latent::scaling},
-    learning::{Closure, Feature},
+    files::{
+        TruthFile, evidence,
+        latent::{pairs_of, scaling},
+        trainings::trainings,
+    },
+    learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
-    scores::metrics,
+    scores::{self, Evidence, LearnedEquation},
     stages::latent::latent_states,
     systems::System,
     workflow::{Context, Stage, StageError},
 };
 use hdf5::H5Type;
 
+/// Most pairs that the drift of an equation of one component is looked at.
+const EQUATION_PAIRS: usize = 100_000;
+
 /// Encodes the trajectories of `truth.h5` into `evaluation.h5`, and writes the scores of the predictions to `metrics.json`.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
+pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     encode_truth::<S>(context)?;
-    if context.leads() {
-        let metrics = metrics(context, S::OBSERVABLES)?;
-        context.write_json("metrics.json", &metrics)?;
+    if !context.leads() {
+        return Ok(());
     }
-    Ok(())
+    let evidence = Evidence {
+        pairs: evidence::pairs(context)?,
+        equations: equations(context)?,
+        calibrations: trainings(context)?
+            .into_iter()
+            .map(|training| (evidence::model_kind(&training.kind), training.seed, training.calibration))
+            .collect(),
+        ..evidence::ensembles(context)?
+    };
+    let metrics = scores::metrics(&evidence, &scores::with_those_of_system(system.scores()))?;
+    context.write_json("metrics.json", &metrics)
+}
+
+/// What each model of an equation of one component says at the states of its pairs; nothing of other equations.
+fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
+    let input = context.input;
+    let pairs = pairs_of(context, "increment", 0..input.pairs().min(EQUATION_PAIRS))?;
+    if pairs.components() > 1 || input.system.is_family() {
+        return Ok(Vec::new());
+    }
+    let scaling = scaling(context)?;
+    let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
+    let models =
+        kinds(input).into_iter().flat_map(|(kind, ..)| input.train.seeds.iter().map(move |&seed| (kind, seed)));
+    let equation = |(kind, seed): (&str, u64)| -> Result<LearnedEquation, StageError> {
+        let model = Sde::load(&context.path(&model_file(kind, seed)), context.device()?)?;
+        let physical = |values: &[f32]| values.iter().map(|&value| scale * f64::from(value)).collect();
+        Ok(LearnedEquation {
+            kind: evidence::model_kind(kind),
+            z: pairs.z.iter().map(|&z| offset + scale * f64::from(z)).collect(),
+            drift: physical(&calibration::drift(&model, &pairs)?.into_raw_vec_and_offset().0),
+            noise: physical(&calibration::noise(&model, &pairs)?),
+        })
+    };
+    models.map(equation).collect()
 }
 
 fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {

@@ -134,14 +134,15 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
 
 /// The symmetry of the law in scaled latent coordinates, when the models are to have it.
 fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
-    let Some(signs) = context.input.system.mirror().filter(|_| context.input.train.mirrored) else { return Ok(None) };
+    let symmetries = context.input.system.symmetries();
+    let Some(symmetry) = symmetries.first().filter(|_| context.input.train.mirrored) else { return Ok(None) };
     if !subspace(context)?.axes.is_square() {
         let reason = "train.mirrored is set, but the observables depend on each other, and images in their subspace are not known; leave it out";
         return Err(LearningError::Shape(reason.into()).into());
     }
     let scaling = scaling(context)?;
     let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
-    Ok(Some(Mirror { signs: signs.to_vec(), centre: centre.collect() }))
+    Ok(Some(Mirror { signs: symmetry.signs.clone(), centre: centre.collect() }))
 }
 
 /// The state of a training under way, beside its model file.

@@ -65,7 +65,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
         |dynamics, (), trajectory| {
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(input, system, trajectory);
-            let system = &system.under(input.truth_start(trajectory).0);
+            let system = &system.at_condition(input.truth_start(trajectory).0);
             let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();
             schedule.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
@@ -91,7 +91,7 @@ fn by_sweeps<S: System<Site: H5Type>>(
     let (input, schedule) = (context.input, Truth::schedule(context.input));
     let items = ItemsOverTeams { stage: Stage::Truth, unit: "trajectories", items: input.truth_trajectories() };
     items.run(context, file.items(), |team, trajectory| {
-        let system = &system.under(input.truth_start(trajectory).0);
+        let system = &system.at_condition(input.truth_start(trajectory).0);
         SharedTrajectory { context, system, schedule, file, team, tile, trajectory }.simulate()
     })?;
     if context.leads() {

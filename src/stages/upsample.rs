@@ -85,7 +85,7 @@ fn by_teams<S: System<Site: H5Type>>(
     let workers = Workers::new(patch);
     let items = ItemsOverTeams { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() };
     items.run(context, file.items(), |team, snapshot| {
-        let system = &system.under(condition_of(input, snapshot));
+        let system = &system.at_condition(condition_of(input, snapshot));
         let pool = Pools::<S>::read(input, small, snapshot..snapshot + 1)?.pool(input, snapshot);
         let domain = if pool.is_empty() {
             let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
@@ -119,8 +119,8 @@ fn upsampled_by_team<S: System>(
         Ok(Domain::new(decomposition, team.rank(), halo, lattice))
     };
     for (level, factor) in (0_u64..).zip(&factors) {
-        let mut lattice =
-            system.upsample(&pool, *factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
+        let mut rng = stream(input.seed, Purpose::Upsample, [snapshot, level]);
+        let mut lattice = system.upsampling().upsample(system, &pool, *factor, &mut rng);
         let patch_stream = |index| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | index]);
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {

@@ -7,7 +7,7 @@ use crate::{
     parallel::{Ranks, World},
     workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     cell::Cell,
     io::Write as _,
@@ -107,6 +107,17 @@ impl<'a> Context<'a> {
     /// A progress line over `items` on rank 0; silent elsewhere.
     pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
         Progress::new(stage, items, unit, self.leads())
+    }
+
+    /// Reads a value from JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn read_json<T: DeserializeOwned>(&self, file: &str) -> Result<T, StageError> {
+        let path = self.path(file);
+        std::fs::read_to_string(&path)
+            .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
+            .map_err(|source| StageError::Io { action: "read", path, source })
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
