@@ -70,11 +70,9 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             let input = if whole_text {
                 parse(&text).map_err(|error| located(path, &text, &error))?
             } else {
-                let unwritable = |error: toml::ser::Error| ConfigError::Parse {
-                    place: path.display().to_string(),
-                    message: error.to_string(),
-                };
-                let written = toml::to_string(&table).map_err(unwritable)?;
+                let place = path.display().to_string();
+                let written = toml::to_string(&table)
+                    .map_err(|error| ConfigError::Parse { place, message: error.to_string() })?;
                 parse(&written).map_err(|error| {
                     let (place, line) = original_line(path, &text, &written, &error);
                     ConfigError::Parse { place, message: explain(error.message(), &line) }
