@@ -1,6 +1,7 @@
 //! Barrier models on the command line: fit the built-in one, evaluate one on a configuration, compare two.
 
 use crate::{
+    dataset::write_whole,
     dynamics::EvolveError,
     lattice::{
         Region, Window,
@@ -104,7 +105,7 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
         HashMap::from([("recipe".to_owned(), format!("{recipe:?}")), ("test errors".to_owned(), table.clone())]);
     let failed = |reason: String| BarriersError::Write { path: out.display().to_string(), reason };
     let bytes = arrays.to_safetensors(description).map_err(failed)?;
-    std::fs::write(out, bytes).map_err(|error| failed(error.to_string()))?;
+    write_whole(out, bytes).map_err(|error| failed(error.to_string()))?;
     Ok(table)
 }
 
@@ -209,5 +210,5 @@ pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
     };
     let sites = window.sites_of(Region::BOX).enumerate().filter(|&(_, site)| window.values()[site] == VACANCY);
     let vacancies: Vec<_> = sites.map(vacancy).collect();
-    Ok(format!("{:#}\n", serde_json::json!(vacancies)))
+    Ok(format!("{:#}\n", serde_json::Value::from(vacancies)))
 }

@@ -1,26 +1,73 @@
-//! What is written is read. Starts MPI in this process, so no test here may start the program under mpirun.
+//! What is written is read. Starts MPI in this process, once: so there is one test, and it may not start mpirun.
 
 use ndarray::{Array2, Array3, s};
 use tessera::{
     dataset::{Field, Provenance, Reader, Writer},
-    parallel::World,
+    parallel::{Ranks, World},
 };
 
 #[test]
-fn what_is_written_is_read() {
+fn what_is_written_is_read_and_mpi_ends_with_its_last_communicator() {
     let world = World::start().expect("the only test here that starts MPI in this process");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data.h5");
-    let spins = Array3::from_shape_fn((5, 3, 4), |(a, b, c)| (a * 12 + b * 4 + c) as i8 - 30);
-    let values = Array2::from_shape_fn((5, 2), |(a, b)| a as f64 - 0.1 * b as f64);
-    let provenance = Provenance {
+    what_is_written_is_read(&world);
+    a_collective_write_of_another_size_than_its_block_is_refused(&world);
+    let (team, index) = world.team(1);
+    drop(world);
+    assert_eq!((index, team.all_gather(b"alive")), (0, vec![b"alive".to_vec()]));
+    assert!(!mpi_has_ended());
+    drop(team);
+    assert!(mpi_has_ended());
+}
+
+fn mpi_has_ended() -> bool {
+    let mut ended = 0;
+    // SAFETY: MPI allows this call at any time, and writes one integer.
+    unsafe { mpi::ffi::MPI_Finalized(&raw mut ended) };
+    ended != 0
+}
+
+fn provenance() -> Provenance {
+    Provenance {
         input: "a = \"b\"\n".repeat(300),
         stage: "test".into(),
         seed: 9,
         fingerprint: "f".repeat(64),
         sources: String::new(),
-    };
-    let mut file = Writer::create(&path, &world, &provenance).unwrap();
+    }
+}
+
+fn a_collective_write_of_another_size_than_its_block_is_refused(world: &World) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.h5");
+    let mut file = Writer::create(&path, world, &provenance()).unwrap();
+    file.declare::<u16>(Field { name: "sites", axes: &["y", "x"], extents: &[3, 5], unit: "1", meaning: "numbers" })
+        .unwrap();
+    let values: Vec<u16> = (0..15).collect();
+    for (first, extents, count) in [
+        (&[0, 0][..], &[3, 5][..], 14),
+        (&[0, 0], &[2, 5], 15),
+        (&[1, 0], &[3, 5], 15),
+        (&[0, usize::MAX], &[3, 5], 15),
+        (&[0], &[15], 15),
+        (&[0, 0], &[15], 15),
+        (&[0, 0, 0], &[3, 5, 1], 15),
+    ] {
+        let error = file.write_together("sites", first, extents, &values[..count]).unwrap_err().to_string();
+        assert!(error.contains("no block of") && error.contains("data.h5"), "{error}");
+    }
+    file.write_together("sites", &[1, 2], &[0, 3], &values[..0]).unwrap();
+    file.write_together("sites", &[0, 0], &[3, 5], &values).unwrap();
+    file.finish().unwrap();
+    let written: Array2<u16> = Reader::open(&path).unwrap().read("sites").unwrap();
+    assert_eq!(written.as_slice().unwrap(), values);
+}
+
+fn what_is_written_is_read(world: &World) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.h5");
+    let spins = Array3::from_shape_fn((5, 3, 4), |(a, b, c)| (a * 12 + b * 4 + c) as i8 - 30);
+    let values = Array2::from_shape_fn((5, 2), |(a, b)| a as f64 - 0.1 * b as f64);
+    let mut file = Writer::create(&path, world, &provenance()).unwrap();
     let field = |name, axes, extents| Field { name, axes, extents, unit: "J", meaning: "numbers" };
     file.declare::<i8>(field("spins", &["item", "y", "x"], &[5, 3, 4])).unwrap();
     file.declare::<f64>(field("values", &["item", "observable"], &[5, 2])).unwrap();

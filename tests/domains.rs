@@ -6,7 +6,7 @@ use common::threads::on_ranks;
 use tessera::{
     dynamics::{Dynamics, Elapsed, Events, Kmc, Langevin, Law, LinearScan, RateClasses, Until},
     lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window, bcc},
-    parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers},
+    parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers, distinct},
     rng::{Purpose, Rng, stream},
     sampling::LocalRelax,
     systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::Parameters},
@@ -38,6 +38,25 @@ impl Events for Hopping {
 
     fn outcome(&self, window: &Window<u8>, site: usize, _rng: &mut Rng) -> Self::Writes {
         [(site, 0), (site + 1, window.values()[site])]
+    }
+}
+
+#[test]
+fn all_ranks_get_the_bytes_of_each_in_order_whatever_their_lengths() {
+    let part = |rank: usize| vec![rank as u8; (rank * 3) % 5];
+    let expected: Vec<_> = (0..5).map(part).collect();
+    for found in on_ranks(5, |ranks| ranks.all_gather(&part(ranks.rank()))) {
+        assert_eq!(found, expected);
+    }
+    let values = |rank: usize| [-0.0, f64::INFINITY, 0.1 * rank as f64, 1e-300, -7.0][rank];
+    for found in on_ranks(5, |ranks| ranks.gather(values(ranks.rank()))) {
+        assert_eq!(
+            found.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
+            (0..5).map(|rank| values(rank).to_bits()).collect::<Vec<_>>()
+        );
+    }
+    for found in on_ranks(4, |ranks| distinct([3.0, -(ranks.rank() as f64), 3.0].into_iter(), ranks)) {
+        assert_eq!(found, [-3.0, -2.0, -1.0, -0.0, 3.0]);
     }
 }
 

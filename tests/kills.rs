@@ -77,8 +77,8 @@ fn an_exact_trajectory_goes_on_from_its_last_record() {
     let run = ["truth", input, "--threads", "1", "--checkpoint-seconds", "0", "--out"];
     succeeds(0, &[&run[..], &[reference.to_str().unwrap()]].concat());
     let arguments = [&run[..], &[out.to_str().unwrap()]].concat();
-    let unfinished = out.join("truth.checkpoints/0.unfinished");
-    let size = || std::fs::metadata(&unfinished).map_or(0, |file| file.len());
+    let checkpoint = out.join("truth.checkpoints/0.checkpoint");
+    let size = || std::fs::metadata(&checkpoint).map_or(0, |file| file.len());
     let mut before = 0;
     for signal in ["-KILL", "-TERM"] {
         let mut child = command(0, &arguments).stdout(Stdio::null()).spawn().unwrap();
@@ -93,12 +93,12 @@ fn an_exact_trajectory_goes_on_from_its_last_record() {
         before = size();
     }
     assert!(!out.join("truth.h5").exists());
-    let mut damaged = std::fs::read(&unfinished).unwrap();
+    let mut damaged = std::fs::read(&checkpoint).unwrap();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     let copy = folder.path().join("copy");
     std::fs::create_dir_all(copy.join("truth.checkpoints")).unwrap();
-    std::fs::write(copy.join("truth.checkpoints/0.unfinished"), damaged).unwrap();
+    std::fs::write(copy.join("truth.checkpoints/0.checkpoint"), damaged).unwrap();
     for file in ["truth.h5.partial", "truth.h5.progress"] {
         std::fs::copy(out.join(file), copy.join(file)).unwrap();
     }
@@ -107,7 +107,7 @@ fn an_exact_trajectory_goes_on_from_its_last_record() {
     succeeds(0, &arguments);
     let bytes = |folder: &Path| std::fs::read(folder.join("truth.h5")).unwrap();
     assert!(bytes(&out) == bytes(&reference) && bytes(&copy) == bytes(&reference));
-    assert!(!unfinished.exists());
+    assert!(!checkpoint.exists());
 }
 
 #[test]

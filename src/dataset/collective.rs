@@ -12,22 +12,35 @@ use hdf5_sys::{
 use std::ptr::null;
 
 /// Writes `values` to the block of `extents` at `first`. Every rank of the file must call it for the same field.
+///
+/// # Errors
+/// When the block does not lie within the field, `values` is not as long as it, or HDF5 refuses.
 pub(super) fn write<T: H5Type>(
     dataset: &Dataset,
     first: &[usize],
     extents: &[usize],
     values: &[T],
 ) -> hdf5::Result<()> {
-    assert_eq!(extents.iter().product::<usize>(), values.len(), "as many values as the block has entries");
+    let whole = dataset.shape();
+    let axes = [first.len(), extents.len()] == [whole.len(); 2];
+    let inside = || {
+        let mut block = first.iter().zip(extents).zip(&whole);
+        block.all(|((&first, &extent), &whole)| first.checked_add(extent).is_some_and(|end| end <= whole))
+    };
+    if !axes || !inside() || extents.iter().product::<usize>() != values.len() {
+        let count = values.len();
+        let reason = format!("{count} values are no block of {extents:?} at {first:?} of a field of {whole:?}");
+        return Err(hdf5::Error::Internal(reason));
+    }
     let [first, extents, whole] =
-        [first, extents, &dataset.shape()].map(|list| list.iter().map(|&value| value as u64).collect::<Vec<_>>());
+        [first, extents, &whole].map(|list| list.iter().map(|&value| value as u64).collect::<Vec<_>>());
     let datatype = hdf5::Datatype::from_type::<T>()?;
     let rank = extents.len() as i32;
     let failed = |step: &str| hdf5::Error::Internal(format!("HDF5 refused to {step} for a collective write"));
     let checked = |id: hid_t, step: &str| if id < 0 { Err(failed(step)) } else { Ok(id) };
     hdf5::sync::sync(|| {
-        // SAFETY: the handles are made here and closed below; lengths of all lists are the number of axes, and `values`
-        // has as many entries as the memory space, which was checked above.
+        // SAFETY: the handles are made here and closed below. It was checked above that the lengths of all lists are the
+        // number of axes, that the block lies within the field, and that `values` has as many entries as the memory space.
         unsafe {
             let file = checked(H5Screate_simple(rank, whole.as_ptr(), null()), "describe the file")?;
             let memory = checked(H5Screate_simple(rank, extents.as_ptr(), null()), "describe the block")?;

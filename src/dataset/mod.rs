@@ -1,16 +1,21 @@
-//! Parallel HDF5 files: named axes, units and provenance; readable by h5py and h5dump without this program.
+//! Files that survive a kill: parallel HDF5 with named axes, units and provenance, checkpoints, and small files.
 //!
-//! A file is written under a temporary name by all ranks together, each its own items, and renamed when it is
-//! complete. So a file under its own name is always whole. What a killed job left is gone on with.
+//! A data file is written under a temporary name by all ranks together, each its own items, and renamed when it is
+//! complete. So a file under its own name is always whole. A job resumes from what a killed one left. Data files are readable
+//! by h5py and h5dump without this program.
 
+pub mod checkpoint;
 mod collective;
-mod progress;
+mod marks;
 mod reader;
 mod schema;
+mod whole;
 mod writer;
 
+pub use checkpoint::CheckpointFile;
 pub use reader::Reader;
 pub use schema::{Field, Provenance};
+pub use whole::write_whole;
 pub use writer::Writer;
 
 use std::path::PathBuf;

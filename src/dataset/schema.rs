@@ -38,7 +38,7 @@ impl Provenance {
     /// Version of the layout of all files. Raise it when a reader of old files would be misled.
     pub const FORMAT: u32 = 1;
 
-    /// What an unfinished file or a checkpoint must agree in to be gone on with.
+    /// What an unfinished file or a checkpoint must agree in for a job to resume from it.
     pub fn identity(&self) -> String {
         format!("{} {} {}", self.fingerprint, self.sources, env!("TESSERA_REVISION"))
     }

@@ -1,14 +1,16 @@
-//! One file written by all ranks with the MPI-IO driver, item by item; a killed job goes on where it was.
+//! One file written by all ranks with the MPI-IO driver, item by item; a killed job resumes where it was.
 
 use super::{
     DatasetError, Field, Provenance, collective,
-    progress::{self, Progress},
+    marks::{self, Marks},
     schema::write_text,
+    whole::TEMPORARY,
 };
 use crate::parallel::{Ranks, World};
 use hdf5::{H5Type, dataset::FillTime};
 use ndarray::ArrayView;
 use std::{
+    cell::OnceCell,
     collections::HashMap,
     mem::ManuallyDrop,
     ops::Range,
@@ -30,12 +32,12 @@ pub struct Writer<'w> {
     partial: PathBuf,
     file: ManuallyDrop<hdf5::File>,
     fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
-    /// What an unfinished file must agree in to be gone on with.
-    key: String,
+    /// What an unfinished file must agree in for a job to resume from it.
+    identity: String,
     resumed: bool,
     /// Bytes of all declared fields.
     bytes: u64,
-    progress: Option<Progress>,
+    marks: OnceCell<Marks>,
 }
 
 impl<'w> Writer<'w> {
@@ -45,9 +47,9 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When the file cannot be created.
     pub fn create(path: &Path, world: &'w World, provenance: &Provenance) -> Result<Self, DatasetError> {
-        let partial = path.with_added_extension("partial");
-        let key = provenance.identity();
-        let mut found = [u8::from(world.rank() == 0 && partial.exists() && progress::matches(path, &key))];
+        let partial = path.with_added_extension(TEMPORARY);
+        let identity = provenance.identity();
+        let mut found = [u8::from(world.rank() == 0 && partial.exists() && marks::belong(path, &identity))];
         world.broadcast(&mut found);
         let mut builder = hdf5::File::with_options();
         builder.with_fapl(|access| access.mpio(world.raw(), None));
@@ -61,7 +63,8 @@ impl<'w> Writer<'w> {
             }
         }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
-        Ok(Self { world, target: path.to_owned(), partial, file, fields, key, resumed, bytes: 0, progress: None })
+        let (target, marks) = (path.to_owned(), OnceCell::new());
+        Ok(Self { world, target, partial, file, fields, identity, resumed, bytes: 0, marks })
     }
 
     /// After all fields are declared: makes room on disk and says which of `items` items are still to be written, on
@@ -69,24 +72,24 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn pending(&mut self, items: usize) -> Result<Vec<usize>, DatasetError> {
+    pub fn pending(&self, items: usize) -> Result<Vec<usize>, DatasetError> {
         if !self.resumed {
             self.reserve()?;
             self.file.flush().map_err(|source| self.refused("make room in".into(), source))?;
             self.world.barrier();
             if self.world.rank() == 0 {
-                progress::begin(&self.target, &self.key, items)?;
+                marks::begin(&self.target, &self.identity, items)?;
             }
         }
         self.world.barrier();
-        let mut progress = Progress::open(&self.target, &self.key, items)?;
-        let pending = progress.pending()?;
-        self.progress = Some(progress);
+        let marks = Marks::open(&self.target, &self.identity, items)?;
+        let pending = marks.pending()?;
+        self.marks.set(marks).ok();
         self.world.barrier();
         Ok(pending)
     }
 
-    /// Whether the file goes on from what a killed job left.
+    /// Whether the file resumes from what a killed job left.
     pub fn resumed(&self) -> bool {
         self.resumed
     }
@@ -96,7 +99,7 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When the file system refuses.
     pub fn mark(&self, items: Range<usize>) -> Result<(), DatasetError> {
-        self.progress.as_ref().map_or(Ok(()), |progress| progress.mark(items))
+        self.marks.get().map_or(Ok(()), |marks| marks.set(items))
     }
 
     /// Declares a field. Collective.
@@ -182,10 +185,11 @@ impl<'w> Writer<'w> {
             .map_err(|source| self.refused(format!("write {name} to"), source))
     }
 
-    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block, which may be empty.
+    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries, which
+    /// may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
     ///
     /// # Errors
-    /// As `write`.
+    /// As `write`, and when the list is not as long as the block or the block lies outside of the field.
     pub fn write_together<T: H5Type>(
         &self,
         name: &str,
@@ -216,7 +220,7 @@ impl<'w> Writer<'w> {
                 path: self.target.clone(),
                 source,
             })?;
-            std::fs::remove_file(progress::path_of(&self.target)).ok();
+            std::fs::remove_file(marks::path_of(&self.target)).ok();
         }
         self.world.barrier();
         Ok(())

@@ -1,6 +1,6 @@
 //! Flat lists and arrays: what files hold as blocks of many axes.
 
-use ndarray::{Array2, ArrayD, ArrayView, Axis, IxDyn, concatenate};
+use ndarray::{Array, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, concatenate};
 
 /// A flat list as an array.
 ///
@@ -8,6 +8,12 @@ use ndarray::{Array2, ArrayD, ArrayView, Axis, IxDyn, concatenate};
 /// When the extents' product is not its length.
 pub fn shaped<'v, T>(extents: &[usize], values: &'v [T]) -> ArrayView<'v, T, IxDyn> {
     ArrayView::from_shape(IxDyn(extents), values).expect("the extents' product is the number of values")
+}
+
+/// The elements of an array that was read from a file, without a copy.
+pub fn raw<T, D: Dimension>(array: Array<T, D>) -> Vec<T> {
+    debug_assert!(array.is_standard_layout());
+    array.into_raw_vec_and_offset().0
 }
 
 /// One vector out of many, in order.

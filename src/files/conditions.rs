@@ -1,4 +1,4 @@
-//! The conditions of a family of systems in the data files: `condition`, one number an item, and beside it `time_unit` where
+//! The conditions of a family of systems in the data files: `condition`, one value an item, and beside it `time_unit` where
 //! the unit of time is known in s. Files of a single system have no such fields.
 
 use crate::{
@@ -34,7 +34,7 @@ fn names(input: &Input) -> impl Iterator<Item = &'static str> {
     [family.then_some(CONDITION), (family && known).then_some(TIME_UNIT)].into_iter().flatten()
 }
 
-/// Writes the conditions, given by number, of items from `first` on.
+/// Writes the conditions, given by index, of items from `first` on.
 ///
 /// # Errors
 /// When HDF5 refuses.
@@ -42,16 +42,16 @@ pub fn write(
     file: &Writer,
     input: &Input,
     first: usize,
-    numbers: impl Iterator<Item = usize>,
+    indices: impl Iterator<Item = usize>,
 ) -> Result<(), StageError> {
     let conditions = input.system.conditions();
-    let numbers: Vec<usize> = numbers.collect();
+    let indices: Vec<usize> = indices.collect();
     for name in names(input) {
-        let value = |&number: &usize| match name {
-            CONDITION => conditions[number],
-            _ => input.system.seconds(number).unwrap_or(f64::NAN),
+        let value = |&index: &usize| match name {
+            CONDITION => conditions[index],
+            _ => input.system.seconds(index).unwrap_or(f64::NAN),
         };
-        let values: Vec<f64> = numbers.iter().map(value).collect();
+        let values: Vec<f64> = indices.iter().map(value).collect();
         file.write(name, first, shaped(&[values.len()], &values))?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     config::models::kinds,
     dataset::Reader,
-    files::latent::scaling,
+    files::{PairsFile, latent::scaling},
     scores::{Choices, Evidence, ModelKind, PairsEvidence},
     workflow::{Context, StageError},
 };
@@ -52,15 +52,15 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
 pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     let input = context.input;
     let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
+    let source = PairsFile::open(context)?;
     let scaling = scaling(context)?;
     let read = |name| -> Result<Array2<f64>, StageError> { Ok(latent.read::<f32, _>(name)?.mapv(f64::from)) };
     Ok(PairsEvidence {
         count: input.pairs(),
         state: read("state")? * &scaling.scale + &scaling.offset,
         increment: read("increment")? * &scaling.scale,
-        duration: source.read("duration")?,
-        trajectory: source.read("trajectory")?,
+        duration: source.durations(0..input.pairs())?,
+        trajectory: source.trajectories(0..input.pairs())?,
         patches: input.patches(),
         of_simulated_size: input.truth_shape() == input.large_shape(),
         shared: !input.train.disjoint,

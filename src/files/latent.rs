@@ -2,6 +2,7 @@
 
 use crate::{
     dataset::Reader,
+    files::PairsFile,
     learning::{Pairs, Subspace},
     parallel::Ranks,
     workflow::{Context, StageError},
@@ -87,15 +88,14 @@ pub fn subspace(context: &Context) -> Result<Subspace, StageError> {
 /// When a file cannot be read.
 pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
     let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
-    let duration: Array1<f64> = items(&source, "duration", &rows)?;
+    let source = PairsFile::open(context)?;
     let subspace = subspace(context)?;
     let read = |name| items::<f32, Ix2>(&latent, name, &rows);
     Ok(Pairs {
         z: subspace.coordinates(read("state")?.view()),
         increment: subspace.increments(read(increment)?.view()),
-        dt: duration.mapv(|time| time as f32),
-        trajectory: items(&source, "trajectory", &rows)?,
+        dt: source.durations(rows.clone())?.mapv(|time| time as f32),
+        trajectory: source.trajectories(rows.clone())?,
         condition: match context.input.system.is_family() {
             false => None,
             true => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),

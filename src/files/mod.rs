@@ -1,11 +1,22 @@
-//! The files of a run directory.
+//! The files of a run directory: one type for each creates, writes and reads it, and alone knows the names of its fields.
 
 pub mod arrays;
-pub mod blocks;
-pub mod checkpoints;
 pub mod conditions;
 pub mod evidence;
+mod fields;
+pub mod large;
 pub mod latent;
+pub mod pairs;
 pub mod records;
+pub mod small;
+pub mod sweep_checkpoint;
 pub mod trainings;
-pub mod unfinished;
+pub mod trajectory_checkpoint;
+pub mod truth;
+
+pub use large::LargeFile;
+pub use pairs::PairsFile;
+pub use small::SmallFile;
+pub use sweep_checkpoint::SweepCheckpoints;
+pub use trajectory_checkpoint::TrajectoryCheckpoints;
+pub use truth::TruthFile;

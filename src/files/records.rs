@@ -1,161 +1,160 @@
-//! Recorded trajectories of whole periodic systems: how they are made and how they stand in a file.
+//! Files of recorded trajectories: `small.h5` and `truth.h5`.
+//!
+//! `snapshots` holds `[trajectory, record, site...]`, `observables` `[trajectory, record, observable]`, `time` that of each
+//! record; a family of systems also has the [conditions].
 
 use crate::{
-    dataset::{Field, Writer},
-    dynamics::{Dynamics, Until},
-    files::arrays::{joined, shaped},
-    lattice::{Lattice, Region, Shape, Tiling, Window},
-    rng::Rng,
+    config::Input,
+    dataset::{Field, Reader, Writer},
+    files::{
+        arrays::{joined, shaped},
+        conditions,
+        fields::{declare_observables, declare_sites, write_block},
+    },
+    lattice::Shape,
+    parallel::{Domain, Ranks, World},
+    sampling::{Schedule, Trajectory},
     systems::System,
-    workflow::StageError,
+    workflow::{Context, Stage, StageError},
 };
+use bytemuck::Pod;
 use hdf5::H5Type;
+use ndarray::{Array1, Array3, ArrayD};
+use std::{marker::PhantomData, ops::Range};
 
-/// Snapshots of one trajectory and the observables of each.
-#[derive(Default)]
-pub struct Trajectory<T> {
-    /// Sites, snapshot after snapshot.
-    pub sites: Vec<T>,
-    /// Observables, snapshot after snapshot.
-    pub observables: Vec<f64>,
-}
+const SNAPSHOTS: &str = "snapshots";
+const OBSERVABLES: &str = "observables";
+const TIME: &str = "time";
+/// The axes that count items.
+const AXES: [&str; 2] = ["trajectory", "record"];
 
-/// A number of trajectories, each recorded at times first, first + interval, first + 2 interval, ...
-pub struct Records {
+/// What tells one file of trajectories from another.
+pub trait Recorded {
+    /// The stage that writes the file.
+    const STAGE: Stage;
+    /// Name of the file.
+    const FILE: &'static str;
     /// Number of trajectories.
-    pub trajectories: usize,
-    /// Records a trajectory.
-    pub records: usize,
-    /// Time of the first record.
-    pub first: f64,
-    /// Time between records.
-    pub interval: f64,
+    fn trajectories(input: &Input) -> usize;
+    /// When each is recorded.
+    fn schedule(input: &Input) -> Schedule;
     /// Shape of the system.
-    pub shape: Shape,
+    fn shape(input: &Input) -> Shape;
+    /// The condition, by index, of a trajectory.
+    fn condition_of(input: &Input, trajectory: usize) -> usize;
 }
 
-impl Records {
-    /// Bytes of one trajectory's snapshots.
-    pub fn trajectory_bytes<S: System>(&self) -> usize {
-        self.records * self.shape.sites() * size_of::<S::Site>()
-    }
+/// A file of trajectories of one kind that is written or read.
+pub struct RecordsFile<'c, K, F> {
+    input: &'c Input,
+    file: F,
+    kind: PhantomData<K>,
+}
 
-    /// Evolves a whole periodic system from `start`, or on from the last record of what was `begun`, and records it. `keep` sees
-    /// the trajectory so far after every record.
-    ///
-    /// # Errors
-    /// When the kernel cannot evolve it, or `keep` says so.
-    pub fn record<S: System>(
-        &self,
-        system: &S,
-        start: Lattice<S::Site>,
-        begun: Trajectory<S::Site>,
-        rng: &mut Rng,
-        dynamics: &mut S::Dynamics,
-        mut keep: impl FnMut(&Trajectory<S::Site>, &Rng) -> Result<(), StageError>,
-    ) -> Result<Trajectory<S::Site>, StageError> {
-        let shape = start.shape;
-        let mut trajectory = begun;
-        let done = trajectory.sites.len() / shape.sites();
-        let last = trajectory.sites[done.saturating_sub(1) * shape.sites()..].to_vec();
-        let from = if done > 0 { Lattice::from_sites(shape, last) } else { start };
-        let mut window = S::closed_window(shape);
-        window.load(&from, [0; 3]);
-        trajectory.sites.reserve_exact((self.records - done) * shape.sites());
-        for record in done..self.records {
-            let span = if record > 0 { self.interval } else { self.first };
-            if span > 0.0 {
-                dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
-            }
-            trajectory.sites.extend(window.values_of(Region::BOX));
-            trajectory.observables.extend(intensive(system, &window));
-            keep(&trajectory, rng)?;
-        }
-        Ok(trajectory)
-    }
-
-    /// Declares `snapshots`, `observables` and `time`.
+impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
+    /// Creates the file, or reopens an unfinished one, and writes what is known beforehand: times and conditions. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn declare<S: System<Site: H5Type>>(&self, file: &mut Writer) -> Result<(), StageError> {
-        let leading = [self.trajectories, self.records];
-        file.declare::<S::Site>(Field {
-            name: "snapshots",
-            axes: &[&["trajectory", "record"], spatial_axes(self.shape)].concat(),
-            extents: &[&leading[..], &self.shape.used()].concat(),
-            unit: "1",
-            meaning: "microscopic states",
-        })?;
+    pub fn create<S: System<Site: H5Type>>(context: &'c Context) -> Result<Self, StageError> {
+        let (input, schedule, trajectories) =
+            (context.input, K::schedule(context.input), K::trajectories(context.input));
+        let mut file = context.create(K::STAGE, K::FILE)?;
+        let items = (&AXES[..], &[trajectories, schedule.records][..]);
+        declare_sites::<S>(&mut file, SNAPSHOTS, items, K::shape(input), "microscopic states")?;
+        declare_observables::<S>(&mut file, OBSERVABLES, items, "")?;
         file.declare::<f64>(Field {
-            name: "observables",
-            axes: &["trajectory", "record", "observable"],
-            extents: &[&leading[..], &[S::OBSERVABLES.len()]].concat(),
-            unit: "1",
-            meaning: &names_of_observables::<S>(),
-        })?;
-        Ok(file.declare::<f64>(Field {
-            name: "time",
+            name: TIME,
             axes: &["record"],
-            extents: &[self.records],
+            extents: &[schedule.records],
             unit: S::TIME_UNIT,
             meaning: "time of each record",
-        })?)
+        })?;
+        conditions::declare(&mut file, input, "trajectory", trajectories)?;
+        if context.leads() {
+            file.write(TIME, 0, shaped(&[schedule.records], &schedule.times()))?;
+            conditions::write(&file, input, 0, (0..trajectories).map(|index| K::condition_of(input, index)))?;
+        }
+        Ok(Self { input, file, kind: PhantomData })
     }
 
-    /// Writes whole trajectories from number `first` on; with the first also the times.
+    /// The file as the items that are still to be written.
+    pub fn items(&self) -> &Writer<'c> {
+        &self.file
+    }
+
+    /// Writes whole trajectories from index `first` on.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write<S: System<Site: H5Type>>(
-        &self,
-        file: &Writer,
-        first: usize,
-        block: &[Trajectory<S::Site>],
-    ) -> Result<(), StageError> {
-        let leading = [block.len(), self.records];
+    pub fn write<T: H5Type + Clone>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
+        let items = [block.len(), K::schedule(self.input).records];
         let sites = joined(block.iter().map(|trajectory| &trajectory.sites));
-        file.write("snapshots", first, shaped(&[&leading[..], &self.shape.used()].concat(), &sites))?;
+        let extents = [&items[..], &K::shape(self.input).used()].concat();
+        self.file.write(SNAPSHOTS, first, shaped(&extents, &sites))?;
         let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
-        file.write("observables", first, shaped(&[&leading[..], &[S::OBSERVABLES.len()]].concat(), &observables))?;
-        if first == 0 { self.write_times(file) } else { Ok(()) }
+        let extents = [&items[..], &[observables.len() / items[0] / items[1]]].concat();
+        Ok(self.file.write(OBSERVABLES, first, shaped(&extents, &observables))?)
     }
 
-    /// Writes the time of each record. One rank only.
+    /// Writes one record of a trajectory that a team shares. Collective in the team.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write_times(&self, file: &Writer) -> Result<(), StageError> {
-        let times: Vec<f64> = (0..self.records).map(|record| self.first + record as f64 * self.interval).collect();
-        Ok(file.write("time", 0, shaped(&[self.records], &times))?)
+    pub fn write_record<T: H5Type + Pod + Default + Send + Sync>(
+        &self,
+        (world, team): (&World, &World),
+        [trajectory, record]: [usize; 2],
+        domain: &Domain<T>,
+        observables: &[f64],
+    ) -> Result<(), StageError> {
+        if team.rank() == 0 {
+            let row = shaped(&[1, 1, observables.len()], observables);
+            self.file.write_at(OBSERVABLES, &[trajectory, record], row)?;
+        }
+        write_block(&self.file, (world, team), SNAPSHOTS, &[trajectory, record], domain)
+    }
+
+    /// Closes the file and gives it its name. Collective.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn finish(self) -> Result<(), StageError> {
+        Ok(self.file.finish()?)
     }
 }
 
-/// The observables of a whole lattice, per site.
-pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
-    let sites = window.shape().sites() as f64;
-    system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
-}
-
-/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever owns
-/// which patch.
-pub fn mean_over_patches<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: Shape) -> Vec<f64> {
-    let tiling = Tiling::new(lattice.shape, patch).expect("the input was checked: patches tile the lattice");
-    let mut window = S::open_window(patch, S::REACH);
-    let mut total = vec![0.0; S::OBSERVABLES.len()];
-    for number in 0..tiling.len() {
-        window.load(lattice, tiling.origin(number));
-        total.iter_mut().zip(system.observe(&window, Region::BOX)).for_each(|(total, sum)| *total += sum);
+impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
+    /// Opens the finished file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(context: &'c Context) -> Result<Self, StageError> {
+        Ok(Self { input: context.input, file: context.open(K::FILE)?, kind: PhantomData })
     }
-    total.into_iter().map(|sum| sum / lattice.shape.sites() as f64).collect()
-}
 
-/// Names of the axes of a system's sites.
-pub fn spatial_axes(shape: Shape) -> &'static [&'static str] {
-    &["z", "y", "x"][3 - shape.used().len()..]
-}
+    /// The time of each record.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn times(&self) -> Result<Array1<f64>, StageError> {
+        Ok(self.file.read(TIME)?)
+    }
 
-/// Names of the observables, in order, for the file.
-pub fn names_of_observables<S: System>() -> String {
-    S::OBSERVABLES.iter().map(|observable| observable.name).collect::<Vec<_>>().join(", ")
+    /// The observables of some trajectories, `[trajectory, record, observable]`.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn observables(&self, trajectories: Range<usize>) -> Result<Array3<f64>, StageError> {
+        let values = self.file.read_items(OBSERVABLES, trajectories)?;
+        Ok(values.into_dimensionality().expect("observables have three axes"))
+    }
+
+    /// The snapshots of some trajectories, `[trajectory, record, site...]`.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn snapshots<T: H5Type>(&self, trajectories: Range<usize>) -> Result<ArrayD<T>, StageError> {
+        Ok(self.file.read_items(SNAPSHOTS, trajectories)?)
+    }
 }

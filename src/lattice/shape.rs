@@ -26,6 +26,11 @@ impl Shape {
         self.0[unused..].to_vec()
     }
 
+    /// Names of the axes that [`used`](Self::used) shows.
+    pub fn axis_names(self) -> &'static [&'static str] {
+        &["z", "y", "x"][3 - self.used().len()..]
+    }
+
     /// The axes with more than one site get `width`, the others 0.
     pub fn on_used_axes(self, width: usize) -> [usize; 3] {
         self.0.map(|extent| if extent > 1 { width } else { 0 })

@@ -74,16 +74,17 @@ pub enum LearningError {
         /// Where its state is kept: empty, or a sentence after a space.
         kept: String,
     },
-    /// A file cannot be read or written.
-    #[error("The model file {path} cannot be {action}: {source}")]
+    /// A model file cannot be read.
+    #[error("The model file {path} cannot be read: {source}")]
     File {
         /// The file.
         path: PathBuf,
-        /// "read" or "written".
-        action: &'static str,
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A model file or a checkpoint cannot be written.
+    #[error(transparent)]
+    Write(#[from] crate::dataset::DatasetError),
     /// A file is no model of the expected kind.
     #[error("The model file {path} is not usable: {reason}. Delete it and train again.")]
     Format {

@@ -171,19 +171,33 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
             evolving = start.elapsed();
         });
         written.extend(inner?);
+        self.store(own, &written, plan.written);
+        self.unpack(receives, &incoming);
+        self.traffic.waited += packing.elapsed().saturating_sub(evolving);
         let mut total = Elapsed::default();
-        for (own, (values, elapsed)) in own.iter().zip(&written) {
+        for (_, elapsed) in written {
             total.events += elapsed.events;
             total.time = elapsed.time;
+        }
+        Ok(total)
+    }
+
+    /// Brings this rank's copies of what its own windows wrote up to date.
+    fn store(&mut self, own: &[Own], written: &[Written<S>], shape: Shape) {
+        for (own, (values, _)) in own.iter().zip(written) {
             for copy in &own.copies {
-                if copy.shape == plan.written {
+                if copy.shape == shape {
                     self.local.paste(copy.at, copy.shape, values);
                 } else {
-                    self.local.paste(copy.at, copy.shape, &cut(values, plan.written, copy));
+                    self.local.paste(copy.at, copy.shape, &cut(values, shape, copy));
                 }
             }
         }
-        for ((_, parts), message) in receives.iter().zip(&incoming) {
+    }
+
+    /// Brings this rank's copies of what came from other ranks up to date.
+    fn unpack(&mut self, receives: &[(usize, Vec<Part>)], incoming: &[Message]) {
+        for ((_, parts), message) in receives.iter().zip(incoming) {
             let values: Vec<S> = values_of(&message.bytes);
             let mut rest = &values[..];
             for part in parts {
@@ -192,8 +206,6 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
                 rest = others;
             }
         }
-        self.traffic.waited += packing.elapsed().saturating_sub(evolving);
-        Ok(total)
     }
 
     /// Sums over the whole lattice of what `observe` finds in each tile, added in the order of the tiles whatever the

@@ -40,6 +40,8 @@ pub trait Ranks {
     fn mean(&self, values: &mut [f32]);
     /// Copies `bytes` of rank 0 to every rank. Lengths must agree.
     fn broadcast(&self, bytes: &mut [u8]);
+    /// The bytes of each rank, in rank order. Lengths may differ.
+    fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>>;
     /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while they
     /// travel. Every rank that is named in a message must call it too.
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut());
@@ -50,10 +52,7 @@ pub trait Ranks {
 
     /// The value of each rank, in rank order.
     fn gather(&self, value: f64) -> Vec<f64> {
-        let mut slots = vec![0.0; self.size()];
-        slots[self.rank()] = value;
-        self.sum(&mut slots);
-        slots
+        gathered(self.all_gather(&value.to_le_bytes()))
     }
 
     /// The contiguous share of `items` that this rank works on; shares differ by at most one item.
@@ -84,10 +83,10 @@ pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64
         values
     };
     let own = sorted(values.collect());
-    let counts = ranks.gather(own.len() as f64);
-    let first = counts[..ranks.rank()].iter().sum::<f64>() as usize;
-    let mut slots = vec![0.0; counts.iter().sum::<f64>() as usize];
-    slots[first..first + own.len()].copy_from_slice(&own);
-    total_over(ranks, &mut slots);
-    sorted(slots)
+    sorted(gathered(ranks.all_gather(&own.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())))
+}
+
+/// The numbers that the ranks sent as bytes, in rank order.
+fn gathered(parts: Vec<Vec<u8>>) -> Vec<f64> {
+    parts.iter().flat_map(|bytes| bytes.as_chunks().0).map(|bytes| f64::from_le_bytes(*bytes)).collect()
 }

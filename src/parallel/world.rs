@@ -4,17 +4,21 @@ use super::{Message, Ranks};
 use mpi::{
     Threading,
     collective::SystemOperation,
+    datatype::PartitionMut,
     environment::Universe,
     topology::{Color, SimpleCommunicator},
     traits::{AsRaw, Communicator, CommunicatorCollectives, Destination, Root, Source},
 };
-use std::io::Write;
+use std::{io::Write, rc::Rc};
 
 /// The MPI world, or a part of it. Only the thread that made it calls MPI; rayon threads compute between calls.
+///
+/// MPI ends with the last of its communicators: a team may outlive the world that it was cut out of.
 pub struct World {
     world: SimpleCommunicator,
     node: SimpleCommunicator,
-    _universe: Option<Universe>,
+    /// After the communicators, so that it is dropped after them.
+    universe: Rc<Universe>,
 }
 
 impl World {
@@ -23,17 +27,17 @@ impl World {
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)?;
         let world = universe.world();
         let node = world.split_shared(world.rank());
-        Some(Self { world, node, _universe: Some(universe) })
+        Some(Self { world, node, universe: Rc::new(universe) })
     }
 
     /// The ranks in teams of `size` neighbours, the last one smaller when it does not divide their number: this rank's
-    /// team, and its number. Collective. The team must not outlive the world.
+    /// team, and its index. Collective.
     pub fn team(&self, size: usize) -> (Self, usize) {
-        let number = self.rank() / size.max(1);
-        let color = Color::with_value(number as i32);
+        let index = self.rank() / size.max(1);
+        let color = Color::with_value(index as i32);
         let team = self.world.split_by_color(color).expect("every rank is in a team");
         let node = team.split_shared(team.rank());
-        (Self { world: team, node, _universe: None }, number)
+        (Self { world: team, node, universe: Rc::clone(&self.universe) }, index)
     }
 
     /// From now on a panic on any thread of this rank ends the whole job, after its message.
@@ -86,6 +90,30 @@ impl Ranks for World {
 
     fn broadcast(&self, bytes: &mut [u8]) {
         self.world.process_at_rank(0).broadcast_into(bytes);
+    }
+
+    fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut lengths = vec![0_u64; self.size()];
+        self.world.all_gather_into(&(bytes.len() as u64), &mut lengths[..]);
+        let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
+        let mut parts = vec![Vec::new(); self.size()];
+        // MPI counts in 32 bits: longer messages take several rounds.
+        let most = i32::MAX as usize / self.size();
+        for first in (0..lengths.iter().copied().max().unwrap_or(0)).step_by(most) {
+            let counts: Vec<i32> = lengths.iter().map(|length| length.saturating_sub(first).min(most) as i32).collect();
+            let starts: Vec<i32> =
+                counts.iter().scan(0, |end, count| Some(std::mem::replace(end, *end + count))).collect();
+            let mut round = vec![0; counts.iter().sum::<i32>() as usize];
+            let own = &bytes[first.min(bytes.len())..][..counts[self.rank()] as usize];
+            self.world.all_gather_varcount_into(own, &mut PartitionMut::new(&mut round[..], &counts[..], &starts[..]));
+            let mut rest = &round[..];
+            for (part, &count) in parts.iter_mut().zip(&counts) {
+                let (more, others) = rest.split_at(count as usize);
+                part.extend_from_slice(more);
+                rest = others;
+            }
+        }
+        parts
     }
 
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut()) {

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// When a patch cannot relax as far as asked.
-pub fn raise<S: System>(
+pub fn upsampled<S: System>(
     system: &S,
     relax: &mut LocalRelax<S>,
     factors: &[usize],

@@ -1,12 +1,14 @@
-//! From small snapshots to training pairs: Upsample and LocalRelax (Algorithm 1), partial evolution (Section II.1).
+//! What the data are made by: recorded trajectories, Upsample and LocalRelax (Algorithm 1), partial evolution (Section II.1).
 
 mod hierarchy;
 mod partial;
 mod relax;
+mod trajectory;
 
-pub use hierarchy::raise;
+pub use hierarchy::upsampled;
 pub use partial::{Pair, PartialEvolution, Surroundings};
 pub use relax::LocalRelax;
+pub use trajectory::{Schedule, Trajectory, intensive, mean_over_patches};
 
 use crate::lattice::Shape;
 

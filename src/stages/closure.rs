@@ -4,11 +4,13 @@
 //! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
 
 use crate::{
-    dataset::{Field, Reader},
+    dataset::Field,
     files::{
+        LargeFile, PairsFile,
         arrays::{flattened, stacked},
         conditions,
         latent::Scaling,
+        pairs::{Observed, Side},
     },
     learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run, Subspace},
     parallel::Ranks,
@@ -17,7 +19,7 @@ use crate::{
     workflow::{Context, Stage, StageError, say},
 };
 use hdf5::H5Type;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array2, Axis};
 use serde_json::json;
 use tch::Device;
 
@@ -45,8 +47,8 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
 ) -> Result<(), StageError> {
     let input = context.input;
     let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.patches_drawn());
-    let large = Reader::open(&context.path("large.h5"))?;
-    let pairs = Reader::open(&context.path("pairs.h5"))?;
+    let large = LargeFile::open(context)?;
+    let pairs = PairsFile::open(context)?;
     let share = context.world.share(input.large_snapshots());
     let mut progress = context.progress("encode", share.len(), "snapshots");
     let components = S::OBSERVABLES.len() + closure.variables();
@@ -57,23 +59,22 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
         let encoded = if closure.variables() == 0 {
             Array2::zeros((snapshots.len(), 0))
         } else {
-            let sites = flattened(large.read_items("snapshots", snapshots.clone())?);
+            let sites = flattened(large.snapshots(snapshots.clone())?);
             encode_snapshots::<S>(closure, sites.view(), (shape, patch))
         };
         let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
-        let observables =
-            |name| -> Result<Array2<f64>, StageError> { Ok(flattened(pairs.read_items::<f64>(name, items.clone())?)) };
-        let patches = |name| -> Result<Array2<f32>, StageError> {
+        let observables = |of| pairs.observables(of, items.clone());
+        let patches = |side| -> Result<Array2<f32>, StageError> {
             if closure.variables() == 0 {
                 return Ok(Array2::zeros((items.len(), 0)));
             }
-            Ok(encode_patches::<S>(closure, flattened(pairs.read_items(name, items.clone())?).view()))
+            Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
         };
-        let (before, after) = (patches("before")?, patches("after")?);
-        let state = joined_state(observables("observables")?.view(), encoded.select(Axis(0), &repeated).view());
-        let next_of_baseline = joined_state(observables("patch_after")?.view(), after.view());
+        let (before, after) = (patches(Side::Before)?, patches(Side::After)?);
+        let state = joined_state(observables(Observed::Snapshot)?.view(), encoded.select(Axis(0), &repeated).view());
+        let next_of_baseline = joined_state(observables(Observed::After)?.view(), after.view());
         parts[2].push(next_of_baseline - &state);
-        parts[1].push(joined_state(observables("increment")?.view(), (after - before).view()));
+        parts[1].push(joined_state(observables(Observed::Increment)?.view(), (after - before).view()));
         parts[0].push(state);
         progress.advance(snapshots.len());
     }
@@ -106,7 +107,7 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
         file.declare::<f64>(Field { name, axes, extents, unit: "1", meaning })?;
     }
     let first = share.start * drawn;
-    conditions::copy(&pairs, &file, input, first..share.end * drawn)?;
+    pairs.copy_conditions(&file, first..share.end * drawn)?;
     file.write("state", first, states.view())?;
     file.write("increment", first, ours.view())?;
     file.write("increment_baseline", first, baseline.view())?;
@@ -159,13 +160,12 @@ fn patches<S: System<Site: H5Type, Feature: Feature>>(
     device: Device,
 ) -> Result<Patches<S::Feature>, StageError> {
     let (input, share) = (context.input, context.world.share(context.input.pairs()));
-    let pairs = Reader::open(&context.path("pairs.h5"))?;
-    let observables = flattened(pairs.read_items::<f64>("patch_before", share.clone())?).mapv(|value| value as f32);
-    let trajectory: Array1<u32> = pairs.read_items("trajectory", share.clone())?.into_iter().collect();
-    let origin = (observables, trajectory);
+    let pairs = PairsFile::open(context)?;
+    let observables = pairs.observables(Observed::Before, share.clone())?.mapv(|value| value as f32);
+    let origin = (observables, pairs.trajectories(share.clone())?);
     let mut patches = Patches::new(input.patch_shape().used(), S::CHANNELS, origin, device)?;
     for first in share.clone().step_by(BLOCK) {
-        let sites = flattened(pairs.read_items("before", first..(first + BLOCK).min(share.end))?);
+        let sites = pairs.patches(Side::Before, first..(first + BLOCK).min(share.end))?;
         patches.put(first - share.start, features::<S>(sites.view()).view())?;
     }
     Ok(patches)

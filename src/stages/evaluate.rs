@@ -2,9 +2,9 @@
 
 use crate::{
     config::models::{kinds, model_file},
-    dataset::{Field, Reader},
+    dataset::Field,
     files::{
-        evidence,
+        TruthFile, evidence,
         latent::{pairs_of, scaling},
         trainings::trainings,
     },
@@ -15,12 +15,12 @@ use crate::{
     systems::System,
     workflow::{Context, Stage, StageError},
 };
+use hdf5::H5Type;
 
 /// Most pairs that the drift of an equation of one component is looked at.
 const EQUATION_PAIRS: usize = 100_000;
-use hdf5::H5Type;
 
-/// Runs the stage.
+/// Encodes the trajectories of `truth.h5` into `evaluation.h5`, and writes the scores of the predictions to `metrics.json`.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -67,41 +67,39 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
 }
 
 fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {
-    let truth = Reader::open(&context.path("truth.h5"))?;
+    let truth = TruthFile::open(context)?;
     let device = context.device()?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
     let scaling = scaling(context)?;
-    let extents = truth.extents("observables")?;
-    let share = context.world.share(extents[0]);
+    let (trajectories, records) = (context.input.truth_trajectories(), context.input.truth.records);
+    let share = context.world.share(trajectories);
     let mut progress = context.progress("evaluate", share.len(), "trajectories");
-    let components = extents[2] + closure.variables();
+    let components = S::OBSERVABLES.len() + closure.variables();
     let mut file = context.create(Stage::Evaluate, "evaluation.h5")?;
     file.declare::<f32>(Field {
         name: "truth",
         axes: &["trajectory", "record", "component"],
-        extents: &[extents[0], extents[1], components],
+        extents: &[trajectories, records, components],
         unit: "1",
         meaning: "scaled latent state z of the direct simulation",
     })?;
-    let times: ndarray::Array1<f64> = truth.read("time")?;
     file.declare::<f64>(Field {
         name: "time",
         axes: &["record"],
-        extents: &[extents[1]],
+        extents: &[records],
         unit: S::TIME_UNIT,
         meaning: "time of each record",
     })?;
     for trajectory in share {
         let items = trajectory..trajectory + 1;
-        let observables = truth.read_items::<f64>("observables", items.clone())?;
-        let observables = observables.into_dimensionality().expect("observables have three axes");
-        let sites = || Ok(truth.read_items("snapshots", items)?);
+        let observables = truth.observables(items.clone())?;
+        let sites = || truth.snapshots(items);
         let states = latent_states::<S>(context, &closure, &scaling, observables, sites)?;
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }
     if context.leads() {
-        file.write("time", 0, times.view())?;
+        file.write("time", 0, truth.times()?.view())?;
     }
     Ok(file.finish()?)
 }

@@ -9,10 +9,10 @@ use crate::{
     files::{
         arrays::joined,
         latent::{scaling, subspace},
-        records::intensive,
     },
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
+    sampling::intensive,
     stages::{latent::latent_states, starts::start},
     systems::System,
     workflow::{Context, Stage, StageError, ledger},

@@ -2,12 +2,12 @@
 
 use crate::{
     config::{Point, models::model_file},
-    dataset::Reader,
+    dataset::write_whole,
     evaluation::{
         Metrics,
         binned_drift::{BinnedDrift, binned_drift},
     },
-    files::{evidence, latent::pairs_of, trainings::trainings},
+    files::{SmallFile, arrays::raw, evidence, latent::pairs_of, trainings::trainings},
     lattice::Lattice,
     learning::{Feature, Sde, sde::calibration},
     pages::{
@@ -18,12 +18,11 @@ use crate::{
         training::training,
     },
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
-    sampling::{LocalRelax, raise, upsampling_factors},
+    sampling::{LocalRelax, upsampled, upsampling_factors},
     systems::System,
-    workflow::{Context, StageError, write_whole},
+    workflow::{Context, StageError},
 };
 use hdf5::H5Type;
-use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -106,18 +105,16 @@ pub fn report_sweep(points: &[Point], contexts: &[Context], base: &Path, name: &
     let (fits, section) =
         scaling(points, &metrics).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
     let joint = json!({"points": all, "fits": fits});
-    write_whole(&base.join("metrics.json"), &format!("{joint:#}"))?;
+    write_whole(&base.join("metrics.json"), format!("{joint:#}"))?;
     let evidence = contexts.iter().map(evidence::ensembles).collect::<Result<_, _>>()?;
-    write_whole(&base.join("report.html"), &page(points, &metrics, evidence, (fits, section), name).html()?)
+    Ok(write_whole(&base.join("report.html"), page(points, &metrics, evidence, (fits, section), name).html()?)?)
 }
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
     // The first trajectory is under the first condition of the data.
     let system = &system.at_condition(input.condition_of(0));
-    let small = Reader::open(&context.path("small.h5"))?;
-    let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
-    let sites = sites.as_slice().unwrap_or_default();
+    let sites: Vec<S::Site> = raw(SmallFile::open(context)?.snapshots(0..1)?);
     let shape = input.small_shape();
     let factors = upsampling_factors(shape, input.large_shape()).unwrap_or_default();
     let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
@@ -127,12 +124,17 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
         let mut images = vec![image::<S>("small system", &start)?];
         let mut failed = None;
-        raise(system, &mut relax, &factors, (input.seed, record as u64), vec![start], |step, lattice| {
-            match image::<S>(step, lattice) {
+        upsampled(
+            system,
+            &mut relax,
+            &factors,
+            (input.seed, record as u64),
+            vec![start],
+            |step, lattice| match image::<S>(step, lattice) {
                 Ok(drawn) => images.push(drawn),
                 Err(error) => failed = Some(error),
-            }
-        })?;
+            },
+        )?;
         if let Some(error) = failed {
             return Err(error.into());
         }

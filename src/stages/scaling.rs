@@ -1,10 +1,6 @@
 //! `tessera report FILE.jsonl`: the page of a scaling study.
 
-use crate::{
-    evaluation::scaling::ScalingPoint,
-    pages,
-    workflow::{StageError, write_whole},
-};
+use crate::{dataset::write_whole, evaluation::scaling::ScalingPoint, pages, workflow::StageError};
 use std::path::{Path, PathBuf};
 
 /// Reads a file with one measurement a line and writes `<file without extension>.html` beside it.
@@ -21,6 +17,6 @@ pub fn report_scaling(path: &Path) -> Result<PathBuf, StageError> {
         return Err(failed(std::io::Error::other("it holds none; `tessera scaling` prints them")));
     }
     let target = path.with_extension("html");
-    write_whole(&target, &pages::scaling::page(points).html()?)?;
+    write_whole(&target, pages::scaling::page(points).html()?)?;
     Ok(target)
 }

@@ -1,42 +1,31 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
 use crate::{
-    files::{
-        conditions,
-        records::{Records, Trajectory},
-    },
+    files::{SmallFile, records::Recorded, small::Small},
     rng::{Purpose, stream},
+    sampling::Trajectory,
     systems::System,
-    workflow::{Context, Stage, StageError, items::Work},
+    workflow::{Context, Stage, StageError, items::ItemsOverThreads},
 };
 use hdf5::H5Type;
 
-/// Runs the stage.
+/// Simulates the small system, each trajectory on one thread, and writes `small.h5`.
 ///
 /// # Errors
-/// When the kernel or the file system fails.
+/// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let input = context.input;
-    let (seed, choices, shape) = (input.seed, input.simulate, input.small_shape());
-    let records = Records {
-        trajectories: choices.trajectories,
-        records: choices.snapshots,
-        first: choices.first.unwrap_or(0.0),
-        interval: choices.interval,
-        shape,
-    };
-    let mut file = context.create(Stage::Simulate, "small.h5")?;
-    records.declare::<S>(&mut file)?;
-    conditions::declare(&mut file, input, "trajectory", choices.trajectories)?;
-    Work {
+    let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
+    let schedule = Small::schedule(input);
+    let file = SmallFile::create::<S>(context)?;
+    ItemsOverThreads {
         stage: Stage::Simulate,
         unit: "trajectories",
-        items: choices.trajectories,
-        item_bytes: records.trajectory_bytes::<S>(),
+        items: input.simulate.trajectories,
+        item_bytes: schedule.records * shape.sites() * size_of::<S::Site>(),
     }
-    .share_out(
+    .run(
         context,
-        &mut file,
+        file.items(),
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
@@ -44,13 +33,9 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
             let system = &system.at_condition(input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             let rng = &mut stream(seed, Purpose::SmallEvolve, item);
-            records.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))
+            schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))
         },
-        |file, items, block| {
-            let numbers = items.clone().map(|trajectory| input.condition_of(trajectory));
-            conditions::write(file, input, items.start, numbers)?;
-            records.write::<S>(file, items.start, &block)
-        },
+        |items, block| file.write(items.start, &block),
     )?;
-    Ok(file.finish()?)
+    file.finish()
 }

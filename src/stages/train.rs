@@ -59,17 +59,17 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     drop(progress);
     context.stop_together()?;
     let mut trainings: Vec<(usize, Training)> = Vec::new();
-    for text in gathered(world, &serde_json::to_string(&trainings_of_rank).unwrap_or_default()) {
-        let more: Vec<_> = serde_json::from_str(&text).map_err(|error| StageError::Io {
-            action: "collect the trainings of all ranks for",
-            path: context.path("training.json"),
-            source: std::io::Error::other(error),
-        })?;
-        trainings.extend(more);
+    let refused = |error: serde_json::Error| StageError::Io {
+        action: "collect the trainings of all ranks for",
+        path: context.path("training.json"),
+        source: error.into(),
+    };
+    for text in world.all_gather(&serde_json::to_vec(&trainings_of_rank).map_err(refused)?) {
+        trainings.extend(serde_json::from_slice::<Vec<_>>(&text).map_err(refused)?);
     }
     trainings.sort_by_key(|(task, _)| *task);
     let trainings: Vec<Training> = trainings.into_iter().map(|(_, training)| training).collect();
-    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())?;
+    context.write_json("training.json", &trainings)?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
         std::fs::remove_file(checkpoint_file(context, &training.kind, training.seed)).ok();
@@ -143,23 +143,6 @@ fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
     let scaling = scaling(context)?;
     let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
     Ok(Some(Mirror { signs: symmetry.signs.clone(), centre: centre.collect() }))
-}
-
-/// The texts of all ranks, in rank order, on every rank.
-fn gathered(ranks: &dyn Ranks, text: &str) -> Vec<String> {
-    let lengths = ranks.gather(text.len() as f64);
-    let mut first = lengths[..ranks.rank()].iter().sum::<f64>() as usize;
-    let mut slots = vec![0.0; lengths.iter().sum::<f64>() as usize];
-    slots[first..first + text.len()].iter_mut().zip(text.bytes()).for_each(|(slot, byte)| *slot = f64::from(byte));
-    ranks.sum(&mut slots);
-    first = 0;
-    let mut texts = Vec::new();
-    for length in lengths {
-        let bytes = slots[first..first + length as usize].iter().map(|&slot| slot as u8).collect();
-        texts.push(String::from_utf8(bytes).unwrap_or_default());
-        first += length as usize;
-    }
-    texts
 }
 
 /// The state of a training under way, beside its model file.

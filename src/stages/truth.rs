@@ -1,92 +1,78 @@
 //! Direct simulation of the large system from given starts, for comparison only (`truth.h5`).
 //!
-//! Without a tile each trajectory is one window, exact, and trajectories are shared out; a long one is kept between its records.
-//! With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
+//! Without a tile each trajectory is one window, exact, and the ranks share the trajectories; a long one is kept between its
+//! records. With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
 
 use crate::{
     dataset::Writer,
-    files::{
-        arrays::shaped, blocks::write_block, checkpoints::Checkpoints, conditions, records::Records,
-        unfinished::Unfinished,
-    },
+    files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, records::Recorded, truth::Truth},
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
     rng::{Purpose, stream},
+    sampling::Schedule,
     stages::starts::start,
     systems::System,
     workflow::{
         Context, Stage, StageError,
-        items::{Teamwork, Work, complete},
+        items::{ItemsOverTeams, ItemsOverThreads, complete},
         say,
     },
 };
 use hdf5::H5Type;
 use std::time::Instant;
 
-/// Runs the stage. Trajectory number `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]`
-/// under that condition.
+/// Folder of the checkpoints of trajectories under way.
+const CHECKPOINTS: &str = "truth.checkpoints";
+
+/// Simulates the large system and writes `truth.h5`.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (shape, choices) = (context.input.truth_shape(), &context.input.truth);
-    let trajectories = context.input.truth_trajectories();
-    let records = Records { trajectories, records: choices.records, first: 0.0, interval: choices.interval, shape };
-    let mut file = context.create(Stage::Truth, "truth.h5")?;
-    if !file.resumed() {
+    let file = TruthFile::create::<S>(context)?;
+    if !file.items().resumed() {
         // States that an earlier file's trajectories left: this one lacks their records.
         if context.leads() {
             std::fs::remove_dir_all(context.path(CHECKPOINTS)).ok();
         }
         context.world.barrier();
     }
-    records.declare::<S>(&mut file)?;
-    conditions::declare(&mut file, context.input, "trajectory", trajectories)?;
     match context.input.truth_tile() {
-        Some(tile) => in_tiles(context, system, &records, &mut file, tile)?,
-        None => whole(context, system, &records, &mut file)?,
+        Some(tile) => by_sweeps(context, system, &file, tile)?,
+        None => exact(context, system, &file)?,
     }
-    Ok(file.finish()?)
+    file.finish()
 }
 
 /// Each trajectory as one window, exact.
-fn whole<S: System<Site: H5Type>>(
-    context: &Context,
-    system: &S,
-    records: &Records,
-    file: &mut Writer,
-) -> Result<(), StageError> {
-    let input = context.input;
+fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFile<Writer>) -> Result<(), StageError> {
+    let (input, schedule) = (context.input, Truth::schedule(context.input));
     let folder = context.path(CHECKPOINTS);
-    let fingerprint = context.provenance(Stage::Truth).fingerprint;
+    let identity = context.provenance(Stage::Truth).identity();
     let seconds = context.options.checkpoint_seconds;
-    let unfinished = Unfinished { folder: &folder, fingerprint: &fingerprint, stop: &context.stop, seconds };
-    Work {
+    let checkpoints = TrajectoryCheckpoints { folder: &folder, identity: &identity, stop: &context.stop, seconds };
+    ItemsOverThreads {
         stage: Stage::Truth,
         unit: "trajectories",
-        items: records.trajectories,
-        item_bytes: records.trajectory_bytes::<S>(),
+        items: input.truth_trajectories(),
+        item_bytes: schedule.records * input.truth_shape().sites() * size_of::<S::Site>(),
     }
-    .share_out(
+    .run(
         context,
-        file,
+        file.items(),
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectory| {
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(input, system, trajectory);
             let system = &system.at_condition(input.truth_start(trajectory).0);
-            let begun = unfinished.read(trajectory, &mut rng);
+            let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();
-            records.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
-                unfinished.keep(trajectory, so_far, rng, &mut last)
+            schedule.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
+                checkpoints.write_if_due(trajectory, so_far, rng, &mut last)
             })
         },
-        |file, items, block| {
-            let numbers = items.clone().map(|trajectory| input.truth_start(trajectory).0);
-            conditions::write(file, input, items.start, numbers)?;
-            records.write::<S>(file, items.start, &block)
-        },
+        |items, block| file.write(items.start, &block),
     )?;
     context.world.barrier();
     if context.leads() {
@@ -95,69 +81,59 @@ fn whole<S: System<Site: H5Type>>(
     Ok(())
 }
 
-/// What the first rank of a team decides between sweeps.
-#[derive(Clone, Copy, PartialEq)]
-enum Order {
-    GoOn,
-    Checkpoint,
-    Stop,
-}
-
 /// Each trajectory by sweeps over tiles, shared by a team of ranks.
-fn in_tiles<S: System<Site: H5Type>>(
+fn by_sweeps<S: System<Site: H5Type>>(
     context: &Context,
     system: &S,
-    records: &Records,
-    file: &mut Writer,
+    file: &TruthFile<Writer>,
     tile: Shape,
 ) -> Result<(), StageError> {
-    if context.leads() {
-        records.write_times(file)?;
-        let numbers = (0..records.trajectories).map(|trajectory| context.input.truth_start(trajectory).0);
-        conditions::write(file, context.input, 0, numbers)?;
-    }
-    Teamwork { stage: Stage::Truth, unit: "trajectories", items: records.trajectories }.share_out(
-        context,
-        file,
-        |file, team, trajectory| {
-            let system = &system.at_condition(context.input.truth_start(trajectory).0);
-            Run { context, system, records, file, team, tile, trajectory }.simulate()
-        },
-    )?;
+    let (input, schedule) = (context.input, Truth::schedule(context.input));
+    let items = ItemsOverTeams { stage: Stage::Truth, unit: "trajectories", items: input.truth_trajectories() };
+    items.run(context, file.items(), |team, trajectory| {
+        let system = &system.at_condition(input.truth_start(trajectory).0);
+        SharedTrajectory { context, system, schedule, file, team, tile, trajectory }.simulate()
+    })?;
     if context.leads() {
         std::fs::remove_dir(context.path(CHECKPOINTS)).ok();
     }
     Ok(())
 }
 
-const CHECKPOINTS: &str = "truth.checkpoints";
+/// What the first rank of a team decides between sweeps.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Continue,
+    Checkpoint,
+    Stop,
+}
 
 /// One trajectory on one team.
-struct Run<'a, S> {
+struct SharedTrajectory<'a, S> {
     context: &'a Context<'a>,
     system: &'a S,
-    records: &'a Records,
-    file: &'a Writer<'a>,
+    schedule: Schedule,
+    file: &'a TruthFile<'a, Writer<'a>>,
     team: &'a World,
     tile: Shape,
     trajectory: usize,
 }
 
-impl<S: System<Site: H5Type>> Run<'_, S> {
+impl<S: System<Site: H5Type>> SharedTrajectory<'_, S> {
     /// Simulates the trajectory, from its last checkpoint if there is one, to its end or up to a clean stop.
     fn simulate(&self) -> Result<(), StageError> {
         let (context, input, team) = (self.context, self.context.input, self.team);
         let provenance = context.provenance(Stage::Truth);
-        let checkpoints = Checkpoints::new(&context.path(CHECKPOINTS), self.trajectory, team, &provenance);
+        let checkpoints = SweepCheckpoints::new(&context.path(CHECKPOINTS), self.trajectory, team, &provenance);
         let (per_record, quantum) = input.sweeps_per_record(self.system.synchronous_step());
-        let decomposition = Decomposition::new(self.records.shape, self.tile, team.size())?;
+        let decomposition = Decomposition::new(input.truth_shape(), self.tile, team.size())?;
         let warn = |text: &str| {
             if team.rank() == 0 {
-                say_aloud(context, &format!("checkpoint {text}; it is not used"));
+                warn_user(context, text);
             }
         };
         let (lattice, mut sweep) = checkpoints
-            .read(&decomposition.tiling, self.records.shape, warn)
+            .read(&decomposition.tiling, input.truth_shape(), warn)
             .unwrap_or_else(|| (start(input, self.system, self.trajectory), 0));
         let mut sweeps = Sweeps::<S, S::Dynamics>::new(self.system, &lattice, self.tile, quantum, team)?;
         drop(lattice);
@@ -165,7 +141,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
             self.record(&sweeps, 0)?;
         }
         let mut last = Instant::now();
-        for record in sweep / per_record + 1..self.records.records as u64 {
+        for record in sweep / per_record + 1..self.schedule.records as u64 {
             while sweep < record * per_record {
                 sweeps.advance(self.system, team, (input.seed, self.trajectory as u64), sweep..sweep + 1)?;
                 sweep += 1;
@@ -173,7 +149,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
                     self.record(&sweeps, record as usize)?;
                 }
                 let order = self.order(last);
-                if order != Order::GoOn {
+                if order != Order::Continue {
                     checkpoints.write(sweeps.domain(), sweep)?;
                     last = Instant::now();
                 }
@@ -182,7 +158,7 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
                 }
             }
         }
-        complete(self.file, team, self.trajectory)?;
+        complete(self.file.items(), team, self.trajectory)?;
         checkpoints.remove();
         Ok(())
     }
@@ -193,25 +169,23 @@ impl<S: System<Site: H5Type>> Run<'_, S> {
         let due = last.elapsed().as_secs_f64() >= self.context.options.checkpoint_seconds;
         let mut order = [if stop { 2 } else { u8::from(due) }];
         self.team.broadcast(&mut order);
-        [Order::GoOn, Order::Checkpoint, Order::Stop][usize::from(order[0])]
+        [Order::Continue, Order::Checkpoint, Order::Stop][usize::from(order[0])]
     }
 
-    /// Writes the state as record number `record`. Collective in the team.
+    /// Writes the state as the record with this index. Collective in the team.
     fn record(&self, sweeps: &Sweeps<S, S::Dynamics>, record: usize) -> Result<(), StageError> {
         let domain = sweeps.domain();
-        let count = S::OBSERVABLES.len();
         let observe = |window: &_| self.system.observe(window, Region::BOX);
-        let mut observables = domain.sum_over_tiles(self.team, (S::REACH, count), observe);
-        observables.iter_mut().for_each(|sum| *sum /= self.records.shape.sites() as f64);
-        if self.team.rank() == 0 {
-            self.file.write_at("observables", &[self.trajectory, record], shaped(&[1, 1, count], &observables))?;
-        }
-        write_block(self.file, (self.context.world, self.team), "snapshots", &[self.trajectory, record], domain)
+        let mut observables = domain.sum_over_tiles(self.team, (S::REACH, S::OBSERVABLES.len()), observe);
+        let sites = domain.decomposition().lattice.sites() as f64;
+        observables.iter_mut().for_each(|sum| *sum /= sites);
+        let item = [self.trajectory, record];
+        self.file.write_record((self.context.world, self.team), item, domain, &observables)
     }
 }
 
-/// A line for the user, whatever the rank; the run goes on if the log cannot be written.
-fn say_aloud(context: &Context, text: &str) {
+/// A line for the user, whatever the rank; the run continues if the log cannot be written.
+fn warn_user(context: &Context, text: &str) {
     if say(context, text).is_err() || !context.leads() {
         eprintln!("tessera: {text}");
     }

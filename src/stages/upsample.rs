@@ -2,136 +2,108 @@
 
 use crate::{
     config::Input,
-    dataset::{Field, Reader, Writer},
-    files::{
-        arrays::{joined, shaped},
-        blocks::write_block,
-        conditions,
-        records::{mean_over_patches, names_of_observables, spatial_axes},
-    },
-    lattice::{Cover, Lattice, Region, Shape},
+    dataset::{Reader, Writer},
+    files::{LargeFile, SmallFile, arrays::raw, large::condition_of},
+    lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, raise, upsampling_factors},
+    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampling_factors},
     systems::System,
     workflow::{
         Context, Stage, StageError,
-        items::{Teamwork, Work, complete},
+        items::{ItemsOverTeams, ItemsOverThreads, complete},
     },
 };
 use hdf5::H5Type;
 use std::ops::Range;
 
-/// Runs the stage. The shuffled snapshots follow after those raised from small ones. With several ranks for a snapshot,
+/// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a snapshot,
 /// Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let input = context.input;
-    let small = Reader::open(&context.path("small.h5"))?;
-    let mut file = context.create(Stage::Upsample, "large.h5")?;
-    declare::<S>(&mut file, input.large_snapshots(), input.large_shape())?;
-    conditions::declare(&mut file, input, "snapshot", input.large_snapshots())?;
+    let small = SmallFile::open(context)?;
+    let file = LargeFile::create::<S>(context)?;
     if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
-        one_by_one(context, system, &small, &mut file)?;
+        by_threads(context, system, &small, &file)?;
     } else {
-        in_teams(context, system, &small, &mut file)?;
+        by_teams(context, system, &small, &file)?;
     }
-    Ok(file.finish()?)
+    file.finish()
 }
 
 /// Each snapshot on one thread of one rank.
-fn one_by_one<S: System<Site: H5Type>>(
+fn by_threads<S: System<Site: H5Type>>(
     context: &Context,
     system: &S,
-    small: &Reader,
-    file: &mut Writer,
+    small: &SmallFile<Reader>,
+    file: &LargeFile<Writer>,
 ) -> Result<(), StageError> {
     let input = context.input;
     let shape = input.large_shape();
     let family = system.family();
     let factors = upsampling_factors(input.small_shape(), shape).unwrap_or_default();
-    Work {
+    ItemsOverThreads {
         stage: Stage::Upsample,
         unit: "snapshots",
         items: input.large_snapshots(),
         item_bytes: shape.sites() * size_of::<S::Site>(),
     }
-    .share_out(
+    .run(
         context,
-        file,
-        |items| Trajectories::<S>::read(input, small, items),
+        file.items(),
+        |items| Pools::<S>::read(input, small, items),
         || {
             let relax = |member| LocalRelax::new(member, input.relax_shape(), input.upsample.relax.until());
             family.iter().map(relax).collect::<Vec<_>>()
         },
-        |relax, small, item| {
-            let condition = input.condition_of(source(input, item) as usize);
+        |relax, pools, snapshot| {
+            let condition = condition_of(input, snapshot);
             let (system, relax) = (&family[condition], &mut relax[condition]);
-            let pool = small.pool(input, item);
+            let pool = pools.pool(input, snapshot);
             let lattice = if pool.is_empty() {
-                shuffled(input, system, item)
+                shuffled(input, system, snapshot)
             } else {
-                raise(system, relax, &factors, (input.seed, item as u64), pool, |_, _| ())?
+                upsampled(system, relax, &factors, (input.seed, snapshot as u64), pool, |_, _| ())?
             };
             let observables = mean_over_patches(system, &lattice, input.relax_shape());
-            Ok((lattice.sites, observables))
+            Ok(Trajectory { sites: lattice.sites, observables })
         },
-        |file, items, block| {
-            let count = block.len();
-            let trajectory: Vec<u32> = items.clone().map(|item| source(input, item)).collect();
-            let numbers = trajectory.iter().map(|&trajectory| input.condition_of(trajectory as usize));
-            conditions::write(file, input, items.start, numbers)?;
-            let sites = joined(block.iter().map(|(sites, _)| sites));
-            let observables = joined(block.iter().map(|(_, observables)| observables));
-            file.write("snapshots", items.start, shaped(&[&[count], &shape.used()[..]].concat(), &sites))?;
-            file.write("observables", items.start, shaped(&[count, S::OBSERVABLES.len()], &observables))?;
-            Ok(file.write("trajectory", items.start, shaped(&[count], &trajectory))?)
-        },
+        |items, block| file.write(items.start, &block),
     )
 }
 
 /// Each snapshot on a team of ranks.
-fn in_teams<S: System<Site: H5Type>>(
+fn by_teams<S: System<Site: H5Type>>(
     context: &Context,
     system: &S,
-    small: &Reader,
-    file: &mut Writer,
+    small: &SmallFile<Reader>,
+    file: &LargeFile<Writer>,
 ) -> Result<(), StageError> {
-    let (input, count) = (context.input, S::OBSERVABLES.len());
-    let patch = input.relax_shape();
+    let (input, patch) = (context.input, context.input.relax_shape());
     let workers = Workers::new(patch);
-    Teamwork { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() }.share_out(
-        context,
-        file,
-        |file, team, item| {
-            let condition = input.condition_of(source(input, item) as usize);
-            let system = &system.at_condition(condition);
-            let pool = Trajectories::<S>::read(input, small, item..item + 1)?.pool(input, item);
-            let domain = if pool.is_empty() {
-                let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
-                Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, item))
-            } else {
-                raise_together(input, &workers, system, team, item as u64, pool)?
-            };
-            let observe = |window: &_| system.observe(window, Region::BOX);
-            let sums = domain.sum_over_tiles(team, (S::REACH, count), observe);
-            write_block(file, (context.world, team), "snapshots", &[item], &domain)?;
-            if team.rank() == 0 {
-                let observables: Vec<f64> = sums.iter().map(|sum| sum / input.large_shape().sites() as f64).collect();
-                file.write("observables", item, shaped(&[1, count], &observables))?;
-                file.write("trajectory", item, shaped(&[1], &[source(input, item)]))?;
-                conditions::write(file, input, item, std::iter::once(condition))?;
-            }
-            complete(file, team, item)
-        },
-    )
+    let items = ItemsOverTeams { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() };
+    items.run(context, file.items(), |team, snapshot| {
+        let system = &system.at_condition(condition_of(input, snapshot));
+        let pool = Pools::<S>::read(input, small, snapshot..snapshot + 1)?.pool(input, snapshot);
+        let domain = if pool.is_empty() {
+            let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
+            Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, snapshot))
+        } else {
+            upsampled_by_team(input, &workers, system, team, snapshot as u64, pool)?
+        };
+        let observe = |window: &_| system.observe(window, Region::BOX);
+        let mut observables = domain.sum_over_tiles(team, (S::REACH, S::OBSERVABLES.len()), observe);
+        observables.iter_mut().for_each(|sum| *sum /= input.large_shape().sites() as f64);
+        file.write_shared((context.world, team), snapshot, &domain, &observables)?;
+        complete(file.items(), team, snapshot)
+    })
 }
 
-/// Raises a small snapshot to the large size on a team of ranks: the same bits as `raise`. The levels that are too small
-/// to be shared are relaxed by every rank for itself.
-fn raise_together<S: System>(
+/// As [`upsampled`], to the last bit, on a team of ranks. The levels that are too small to be shared are relaxed by every rank
+/// for itself.
+fn upsampled_by_team<S: System>(
     input: &Input,
     workers: &Workers<S, S::Dynamics>,
     system: &S,
@@ -147,13 +119,9 @@ fn raise_together<S: System>(
         Ok(Domain::new(decomposition, team.rank(), halo, lattice))
     };
     for (level, factor) in (0_u64..).zip(&factors) {
-        let mut lattice = system.upsampling().upsample(
-            system,
-            &pool,
-            *factor,
-            &mut stream(input.seed, Purpose::Upsample, [snapshot, level]),
-        );
-        let patch_stream = |number| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | number]);
+        let mut rng = stream(input.seed, Purpose::Upsample, [snapshot, level]);
+        let mut lattice = system.upsampling().upsample(system, &pool, *factor, &mut rng);
+        let patch_stream = |index| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | index]);
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {
             Ok(mut domain) => {
@@ -178,76 +146,43 @@ fn raise_together<S: System>(
     Ok(share(&pool[0])?)
 }
 
-/// Small trajectories, which large snapshots are raised from.
-struct Trajectories<S: System> {
-    /// Number of the first.
+/// Small trajectories, whose snapshots large ones are upsampled from.
+struct Pools<S: System> {
+    /// Index of the first.
     first: usize,
     sites: Vec<S::Site>,
 }
 
-impl<S: System<Site: H5Type>> Trajectories<S> {
-    /// Those that these items are raised from; none for shuffled ones.
-    fn read(input: &Input, small: &Reader, items: Range<usize>) -> Result<Self, StageError> {
+impl<S: System<Site: H5Type>> Pools<S> {
+    /// Those that these large snapshots are upsampled from; none for shuffled ones.
+    fn read(input: &Input, small: &SmallFile<Reader>, snapshots: Range<usize>) -> Result<Self, StageError> {
         let records = input.simulate.snapshots;
-        let first = items.start / records;
-        let end = items.end.div_ceil(records).min(input.simulate.trajectories);
-        let sites =
-            if first < end { small.read_items("snapshots", first..end)?.into_iter().collect() } else { Vec::new() };
+        let first = snapshots.start / records;
+        let end = snapshots.end.div_ceil(records).min(input.simulate.trajectories);
+        let sites = if first < end { raw(small.snapshots(first..end)?) } else { Vec::new() };
         Ok(Self { first, sites })
     }
 
-    /// The snapshot that an item is raised from, then those of its trajectory nearest to it in time; nothing for a shuffled
-    /// item.
-    fn pool(&self, input: &Input, item: usize) -> Vec<Lattice<S::Site>> {
+    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time; nothing for
+    /// a shuffled one.
+    fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
         let (records, shape) = (input.simulate.snapshots, input.small_shape());
-        let (trajectory, record) = (item / records, item % records);
+        let (trajectory, record) = (snapshot / records, snapshot % records);
         if trajectory >= input.simulate.trajectories {
             return Vec::new();
         }
         let count = input.upsample.pool.min(records);
         let earliest = record.saturating_sub(count / 2).min(records - count);
         let others = (earliest..earliest + count).filter(|&other| other != record);
-        let snapshot = |other| {
+        let cut = |other| {
             let first = ((trajectory - self.first) * records + other) * shape.sites();
             Lattice::from_sites(shape, self.sites[first..first + shape.sites()].to_vec())
         };
-        std::iter::once(record).chain(others).map(snapshot).collect()
+        std::iter::once(record).chain(others).map(cut).collect()
     }
 }
 
 /// A random initial state of the large system.
-fn shuffled<S: System>(input: &Input, system: &S, item: usize) -> Lattice<S::Site> {
-    system.draw(input.large_shape(), None, &mut stream(input.seed, Purpose::ShuffledDraw, [item as u64, 0]))
-}
-
-/// The trajectory that a large snapshot comes from; shuffled ones get numbers of their own.
-fn source(input: &Input, item: usize) -> u32 {
-    let raised = input.simulate.trajectories * input.simulate.snapshots;
-    let number =
-        if item < raised { item / input.simulate.snapshots } else { item - raised + input.simulate.trajectories };
-    number as u32
-}
-
-fn declare<S: System<Site: H5Type>>(file: &mut Writer, items: usize, shape: Shape) -> Result<(), StageError> {
-    file.declare::<S::Site>(Field {
-        name: "snapshots",
-        axes: &[&["snapshot"], spatial_axes(shape)].concat(),
-        extents: &[&[items], &shape.used()[..]].concat(),
-        unit: "1",
-        meaning: "microscopic states of the large system: raised ones, then shuffled ones",
-    })?;
-    file.declare::<f64>(Field {
-        name: "observables",
-        axes: &["snapshot", "observable"],
-        extents: &[items, S::OBSERVABLES.len()],
-        unit: "1",
-        meaning: &names_of_observables::<S>(),
-    })?;
-    Ok(file.declare::<u32>(Field {
-        name: "trajectory",
-        axes: &["snapshot"],
-        extents: &[items],
-        unit: "1",
-        meaning: "small-system trajectory that the snapshot comes from; a number of its own for a shuffled one",
-    })?)
+fn shuffled<S: System>(input: &Input, system: &S, snapshot: usize) -> Lattice<S::Site> {
+    system.draw(input.large_shape(), None, &mut stream(input.seed, Purpose::ShuffledDraw, [snapshot as u64, 0]))
 }

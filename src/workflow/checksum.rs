@@ -7,8 +7,6 @@ use std::{fs::File, os::unix::fs::FileExt, path::Path};
 
 /// Bytes of a block. Part of the definition of the checksum.
 const BLOCK: u64 = 4 << 20;
-/// Bytes of a SHA-256.
-const LENGTH: usize = 32;
 
 /// The checksum of a file, the same for any number of ranks and on each. Collective.
 ///
@@ -19,21 +17,15 @@ pub fn of_file(path: &Path, ranks: &dyn Ranks) -> Result<String, StageError> {
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let blocks = length.div_ceil(BLOCK) as usize;
-    let own = ranks.share(blocks);
     let hash = |block: usize| -> std::io::Result<Vec<u8>> {
         let start = block as u64 * BLOCK;
         let mut bytes = vec![0; BLOCK.min(length - start) as usize];
         file.read_exact_at(&mut bytes, start)?;
         Ok(Sha256::digest(&bytes).to_vec())
     };
-    let hashes = own.clone().into_par_iter().map(hash).collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
-    // Each byte is filled by one rank and zero on the others, so that the sum over ranks is exact.
-    let mut slots = vec![0.0; blocks * LENGTH];
-    for (block, hash) in own.zip(hashes) {
-        slots[block * LENGTH..][..LENGTH].iter_mut().zip(hash).for_each(|(slot, byte)| *slot = f64::from(byte));
-    }
-    ranks.sum(&mut slots);
-    let all: Vec<u8> = slots.into_iter().map(|slot| slot as u8).collect();
+    let hashes = ranks.share(blocks).into_par_iter().map(hash).collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+    // The ranks' shares follow each other, so what they send is in the order of the blocks.
+    let all = ranks.all_gather(&hashes.concat()).concat();
     Ok(hexadecimal(&Sha256::digest(all)))
 }
 

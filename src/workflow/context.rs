@@ -2,10 +2,10 @@
 
 use crate::{
     config::Input,
-    dataset::{Provenance, Writer},
+    dataset::{Provenance, Reader, Writer, write_whole},
     learning::{DeviceChoice, device},
     parallel::{Ranks, World},
-    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_whole},
+    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -76,10 +76,21 @@ impl<'a> Context<'a> {
         Ok(device(self.options.device, self.world.node_rank())?)
     }
 
-    /// Opens a file of a stage for writing by all ranks.
+    /// Opens a file of a stage for writing by all ranks. Collective.
+    ///
+    /// # Errors
+    /// When it cannot be created.
     pub fn create(&self, stage: Stage, file: &str) -> Result<Writer<'_>, StageError> {
         let path = self.path(file);
         Ok(Writer::create(&path, self.world, &self.provenance(stage))?)
+    }
+
+    /// Opens a finished data file of the run directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(&self, file: &str) -> Result<Reader, StageError> {
+        Ok(Reader::open(&self.path(file))?)
     }
 
     /// What the files of a stage say of where they come from.
@@ -98,19 +109,6 @@ impl<'a> Context<'a> {
         Progress::new(stage, items, unit, self.leads())
     }
 
-    /// Writes a value as JSON, whole or not at all. Rank 0 only; the others pass.
-    ///
-    /// # Errors
-    /// When it cannot be written as JSON, or the file system refuses.
-    pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| StageError::Io {
-            action: "describe",
-            path: self.path(file),
-            source: error.into(),
-        })?;
-        self.write_text(file, &text)
-    }
-
     /// Reads a value from JSON.
     ///
     /// # Errors
@@ -123,8 +121,19 @@ impl<'a> Context<'a> {
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
+    ///
+    /// # Errors
+    /// When the file system refuses.
     pub fn write_text(&self, file: &str, text: &str) -> Result<(), StageError> {
-        if self.leads() { write_whole(&self.path(file), text) } else { Ok(()) }
+        if self.leads() { Ok(write_whole(&self.path(file), text)?) } else { Ok(()) }
+    }
+
+    /// Writes a small JSON file whole or not at all. Rank 0 only; the others pass.
+    ///
+    /// # Errors
+    /// As [`write_text`](Self::write_text), and when the value has no JSON form.
+    pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
+        if self.leads() { write_json(&self.path(file), value) } else { Ok(()) }
     }
 }
 

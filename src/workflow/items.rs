@@ -1,4 +1,4 @@
-//! Independent items shared out over ranks and, within a rank, over threads.
+//! Independent items shared by ranks and, within a rank, by threads.
 
 use crate::{
     dataset::Writer,
@@ -13,8 +13,8 @@ const BLOCK_BYTES: usize = 64 << 20;
 /// Seconds of work that a killed job may lose: blocks are made smaller when they take longer.
 const BLOCK_SECONDS: f64 = 5.0;
 
-/// Items that can be computed in any order.
-pub struct Work {
+/// Items that single threads compute, in any order.
+pub struct ItemsOverThreads {
     /// Whose progress is shown.
     pub stage: Stage,
     /// What an item is called.
@@ -25,21 +25,21 @@ pub struct Work {
     pub item_bytes: usize,
 }
 
-impl Work {
+impl ItemsOverThreads {
     /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a block
-    /// needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block from its
-    /// first item on. Collective.
+    /// needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block of items.
+    /// Collective.
     ///
     /// # Errors
     /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
-    pub fn share_out<M, B: Sync, T: Send>(
+    pub fn run<M, B: Sync, T: Send>(
         &self,
         context: &Context,
-        file: &mut Writer,
+        file: &Writer,
         load: impl Fn(Range<usize>) -> Result<B, StageError>,
         start: impl Fn() -> M + Sync,
         compute: impl Fn(&mut M, &B, usize) -> Result<T, StageError> + Sync,
-        write: impl Fn(&Writer, Range<usize>, Vec<T>) -> Result<(), StageError>,
+        write: impl Fn(Range<usize>, Vec<T>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let pending = file.pending(self.items)?;
         let mut left = &pending[context.world.share(pending.len())];
@@ -67,7 +67,7 @@ impl Work {
             let written = items.start..items.start + results.len();
             progress.advance(written.len());
             if !written.is_empty() {
-                write(file, written.clone(), results)?;
+                write(written.clone(), results)?;
                 file.mark(written.clone())?;
             }
             if written != items {
@@ -83,7 +83,7 @@ impl Work {
 }
 
 /// Items that a team of ranks computes together, one after another.
-pub struct Teamwork {
+pub struct ItemsOverTeams {
     /// Whose progress is shown.
     pub stage: Stage,
     /// What an item is called.
@@ -92,24 +92,24 @@ pub struct Teamwork {
     pub items: usize,
 }
 
-impl Teamwork {
+impl ItemsOverTeams {
     /// Each team of `ranks_per_snapshot` ranks takes a contiguous share of the items that `file` still lacks. `compute` makes
     /// one item, on all ranks of the team, writes it, and says so with [`complete`]. Collective.
     ///
     /// # Errors
     /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
-    pub fn share_out(
+    pub fn run(
         &self,
         context: &Context,
-        file: &mut Writer,
-        compute: impl Fn(&Writer, &World, usize) -> Result<(), StageError>,
+        file: &Writer,
+        compute: impl Fn(&World, usize) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let pending = file.pending(self.items)?;
         let size = context.options.ranks_per_snapshot;
-        let (team, number) = context.world.team(size);
+        let (team, index) = context.world.team(size);
         let teams = context.world.size().div_ceil(size);
         let bound = |team: usize| team * pending.len() / teams;
-        let own = &pending[bound(number)..bound(number + 1)];
+        let own = &pending[bound(index)..bound(index + 1)];
         let start = Instant::now();
         let mut progress = context.progress(self.stage.name(), own.len(), self.unit);
         for &item in own {
@@ -118,7 +118,7 @@ impl Teamwork {
             if stop == [1] {
                 break;
             }
-            compute(file, &team, item)?;
+            compute(&team, item)?;
             progress.advance(1);
         }
         context.worked.set(context.worked.get() + start.elapsed().as_secs_f64());
@@ -127,6 +127,9 @@ impl Teamwork {
 }
 
 /// Notes that all ranks of a team have written an item. Collective in the team.
+///
+/// # Errors
+/// When the file system refuses.
 pub fn complete(file: &Writer, team: &World, item: usize) -> Result<(), StageError> {
     team.barrier();
     if team.rank() == 0 {

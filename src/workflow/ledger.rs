@@ -4,7 +4,7 @@ use crate::{
     config::Input,
     dataset::Provenance,
     parallel::Ranks,
-    workflow::{Directory, Stage, StageError, checksum, lock, text::write_whole},
+    workflow::{Directory, Stage, StageError, checksum, lock, text::write_json},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -46,12 +46,7 @@ fn read(folder: &Path) -> BTreeMap<String, Entry> {
 }
 
 fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StageError> {
-    let text = serde_json::to_string_pretty(entries).map_err(|error| StageError::Io {
-        action: "describe",
-        path: directory.path(FILE),
-        source: error.into(),
-    })?;
-    write_whole(&directory.path(FILE), &text)
+    write_json(&directory.path(FILE), entries)
 }
 
 /// Checksums of the files that a stage reads.

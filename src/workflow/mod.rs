@@ -22,4 +22,4 @@ pub use error::StageError;
 pub use progress::Progress;
 pub use stage::Stage;
 pub use stop::Stop;
-pub use text::write_whole;
+pub use text::write_json;

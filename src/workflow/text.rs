@@ -1,14 +1,18 @@
 //! Small text files.
 
-use crate::workflow::StageError;
+use crate::{dataset::write_whole, workflow::StageError};
+use serde::Serialize;
 use std::path::Path;
 
-/// Writes a text file under a temporary name and renames it.
-pub fn write_whole(path: &Path, text: &str) -> Result<(), StageError> {
-    let partial = path.with_added_extension("partial");
-    std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path)).map_err(|source| StageError::Io {
-        action: "write",
+/// Writes a value as indented JSON, whole or not at all.
+///
+/// # Errors
+/// When the value has no JSON form or the file system refuses.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| StageError::Io {
+        action: "describe",
         path: path.to_owned(),
-        source,
-    })
+        source: error.into(),
+    })?;
+    Ok(write_whole(path, text)?)
 }

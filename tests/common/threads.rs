@@ -13,13 +13,14 @@ pub struct ThreadRanks {
     rank: usize,
     size: usize,
     sums: Arc<Mutex<Vec<f64>>>,
+    parts: Arc<Mutex<Vec<Vec<u8>>>>,
     mail: Arc<Mutex<Mail>>,
     barrier: Arc<Barrier>,
 }
 
 /// What each of `size` ranks makes of `work`, in rank order.
 pub fn on_ranks<T: Send>(size: usize, work: impl Fn(&ThreadRanks) -> T + Sync) -> Vec<T> {
-    let (sums, mail, barrier) = (Arc::default(), Arc::default(), Arc::new(Barrier::new(size)));
+    let (sums, parts, mail, barrier) = (Arc::default(), Arc::default(), Arc::default(), Arc::new(Barrier::new(size)));
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..size)
             .map(|rank| {
@@ -27,6 +28,7 @@ pub fn on_ranks<T: Send>(size: usize, work: impl Fn(&ThreadRanks) -> T + Sync) -
                     rank,
                     size,
                     sums: Arc::clone(&sums),
+                    parts: Arc::clone(&parts),
                     mail: Arc::clone(&mail),
                     barrier: barrier.clone(),
                 };
@@ -68,9 +70,17 @@ impl Ranks for ThreadRanks {
         values.iter_mut().zip(wide).for_each(|(value, mean)| *value = mean as f32);
     }
     fn broadcast(&self, bytes: &mut [u8]) {
-        let mut wide: Vec<f64> = bytes.iter().map(|&byte| if self.rank == 0 { f64::from(byte) } else { 0.0 }).collect();
-        self.sum(&mut wide);
-        bytes.iter_mut().zip(wide).for_each(|(byte, value)| *byte = value as u8);
+        bytes.copy_from_slice(&self.all_gather(bytes)[0]);
+    }
+    fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut parts = self.parts.lock().unwrap();
+        parts.resize(self.size, Vec::new());
+        parts[self.rank] = bytes.to_vec();
+        drop(parts);
+        self.barrier.wait();
+        let all = self.parts.lock().unwrap().clone();
+        self.barrier.wait();
+        all
     }
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut()) {
         for message in outgoing {

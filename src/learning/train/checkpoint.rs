@@ -1,10 +1,11 @@
 //! The state of a training in a file: a training that was stopped goes on as if it had not been.
 //!
 //! The file holds all that the next step depends on: weights, moments of the optimiser, learning-rate schedule, best
-//! weights, records, and the place in the epoch (the order of the samples is drawn anew from its stream). Rank 0 writes it by
-//! way of a neighbour file, and reads it for all ranks.
+//! weights, records, and the place in the epoch (the order of the samples is drawn anew from its stream). Rank 0 writes it,
+//! and reads it for all ranks.
 
 use crate::{
+    dataset::CheckpointFile,
     learning::{
         EpochRecord, LearningError,
         tensor::vector,
@@ -17,7 +18,7 @@ use crate::{
     parallel::Ranks,
 };
 use serde_json::json;
-use std::{fs, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 use tch::{Kind, Tensor, no_grad};
 
 /// Where the state of a training is kept, and what it belongs to.
@@ -34,15 +35,8 @@ pub struct Checkpoint<'a> {
 impl Checkpoint<'_> {
     /// Puts `descent` and `course` where the file says; whether there was one. Without a usable file nothing changes.
     pub(super) fn resume(&self, descent: &mut Descent, course: &mut Course, ranks: &dyn Ranks) -> bool {
-        let mut bytes = if ranks.rank() == 0 { self.read(descent) } else { Vec::new() };
-        let mut length = (bytes.len() as u64).to_le_bytes();
-        ranks.broadcast(&mut length);
-        bytes.resize(u64::from_le_bytes(length) as usize, 0);
-        if bytes.is_empty() {
-            return false;
-        }
-        ranks.broadcast(&mut bytes);
-        let state = State::parse(&bytes, self.identity, descent);
+        let bytes = if ranks.rank() == 0 { self.read(descent) } else { Vec::new() };
+        let state = State::parse(&ranks.all_gather(&bytes)[0], descent);
         let usable = state.is_ok();
         if let Ok(state) = state {
             state.restore(descent, course);
@@ -55,17 +49,14 @@ impl Checkpoint<'_> {
         usable
     }
 
-    /// The bytes of a usable file; empty when there is none.
+    /// The state in a usable file; empty when there is none.
     fn read(&self, descent: &Descent) -> Vec<u8> {
-        let Ok(bytes) = fs::read(self.path) else { return Vec::new() };
-        match State::parse(&bytes, self.identity, descent) {
-            Ok(_) => bytes,
-            Err(reason) => {
-                let path = self.path.display();
-                (self.say)(&format!("The checkpoint {path} is ignored: {reason}. The training starts anew."));
-                Vec::new()
-            }
-        }
+        let parse = |bytes: &[u8]| State::parse(bytes, descent).map(|_| bytes.to_vec());
+        self.file().read(parse, self.say).unwrap_or_default()
+    }
+
+    fn file(&self) -> CheckpointFile {
+        CheckpointFile::new(self.path, self.identity)
     }
 
     fn write(&self, descent: &Descent, course: &Course, place: Place) -> Result<(), LearningError> {
@@ -95,7 +86,9 @@ impl Checkpoint<'_> {
             ("numbers", &numbers),
             ("records", &records),
         ];
-        store::write_tensors(self.path, tensors.into_iter(), &json!({ "checkpoint": self.identity }))
+        let bytes = store::to_bytes(tensors.into_iter(), &json!({}))
+            .map_err(|reason| LearningError::Format { path: self.path.into(), reason: reason.to_string() })?;
+        Ok(self.file().write(&[&bytes])?)
     }
 }
 
@@ -107,11 +100,8 @@ struct State {
 }
 
 impl State {
-    fn parse(bytes: &[u8], identity: &str, descent: &Descent) -> Result<Self, String> {
-        let (description, mut tensors) = store::parse(bytes).map_err(|reason| format!("it is damaged ({reason})"))?;
-        if description["checkpoint"] != identity {
-            return Err("it belongs to another input".into());
-        }
+    fn parse(bytes: &[u8], descent: &Descent) -> Result<Self, String> {
+        let (_, mut tensors) = store::parse(bytes).map_err(|reason| format!("it is damaged ({reason})"))?;
         let flat = descent.parameters.flat();
         let mut take = |name: &str| tensors.remove(name).ok_or_else(|| format!("it is damaged (no {name})"));
         let vectors = [take("weights")?, take("mean")?, take("square")?, take("largest")?, take("best")?];

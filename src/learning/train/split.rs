@@ -2,7 +2,7 @@
 
 use crate::{
     learning::LearningError,
-    parallel::{Ranks, distinct, total_over},
+    parallel::{Ranks, distinct},
     rng::{Purpose, stream},
 };
 use ndarray::ArrayView1;
@@ -34,7 +34,7 @@ pub fn split(
     (seed, model): (u64, u64),
     ranks: &dyn Ranks,
 ) -> Result<(Vec<usize>, Vec<usize>), LearningError> {
-    let (own, all) = place(trajectory.len(), ranks)?;
+    let (_, all) = place(trajectory.len(), ranks)?;
     if fraction <= 0.0 {
         return Ok(((0..all).collect(), Vec::new()));
     }
@@ -47,12 +47,9 @@ pub fn split(
     trajectories.shuffle(&mut stream(seed, Purpose::Split, [model, 0]));
     let held = ((count as f64 * fraction).round() as usize).clamp(1, count - 1);
     let held: HashSet<u32> = trajectories[..held].iter().copied().collect();
-    let mut marks = vec![0.0; all];
-    for (mark, trajectory) in marks[own].iter_mut().zip(trajectory) {
-        *mark = f64::from(u8::from(held.contains(trajectory)));
-    }
-    total_over(ranks, &mut marks);
-    Ok((0..all).partition(|&sample| marks[sample] == 0.0))
+    let own: Vec<u8> = trajectory.iter().map(|trajectory| u8::from(held.contains(trajectory))).collect();
+    let marks = ranks.all_gather(&own).concat();
+    Ok((0..all).partition(|&sample| marks[sample] == 0))
 }
 
 /// All trajectories of all ranks, in order.

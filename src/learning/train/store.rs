@@ -1,8 +1,11 @@
 //! Model files: safetensors with one metadata entry, a JSON text, so that equal models give equal bytes.
 
-use crate::learning::{
-    LearningError,
-    train::parameters::{Layout, Parameters},
+use crate::{
+    dataset::write_whole,
+    learning::{
+        LearningError,
+        train::parameters::{Layout, Parameters},
+    },
 };
 use safetensors::{Dtype, SafeTensors, View};
 use serde::de::DeserializeOwned;
@@ -54,37 +57,35 @@ impl Weight {
     }
 }
 
-/// Writes the named weights and `description` to `path`, by way of a neighbour file, so that `path` is whole or absent.
+/// Writes the named weights and `description` to `path`, which is whole or absent.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, parameters: &Parameters, description: &Value) -> Result<(), LearningError> {
-    write_tensors(path, parameters.layout().names().zip(parameters.leaves()), description)
+    let tensors = parameters.layout().names().zip(parameters.leaves());
+    let bytes = to_bytes(tensors, description)
+        .map_err(|reason| LearningError::Format { path: path.into(), reason: reason.to_string() })?;
+    Ok(write_whole(path, bytes)?)
 }
 
-/// As [`write()`], for any named tensors.
+/// Named tensors and a description as the bytes of a file.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn write_tensors<'t>(
-    path: &Path,
+/// When safetensors refuses a tensor.
+pub fn to_bytes<'t>(
     tensors: impl Iterator<Item = (&'t str, &'t Tensor)>,
     description: &Value,
-) -> Result<(), LearningError> {
+) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let weights: Vec<_> = tensors.map(|(name, tensor)| (name, Weight::of(tensor))).collect();
     let named = weights.iter().map(|(name, weight)| (*name, weight));
     let metadata = HashMap::from([(KEY.to_owned(), description.to_string())]);
-    let bytes = safetensors::serialize(named, Some(metadata))
-        .map_err(|error| LearningError::Format { path: path.into(), reason: error.to_string() })?;
-    let unfinished = path.with_added_extension("unfinished");
-    fs::write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path)).map_err(|source| LearningError::File {
-        path: path.into(),
-        action: "written",
-        source,
-    })
+    safetensors::serialize(named, Some(metadata))
 }
 
-/// The description and the tensors that [`write_tensors`] wrote, or what is wrong with `bytes`.
+/// The description and the tensors in what [`to_bytes`] made.
+///
+/// # Errors
+/// What is wrong with `bytes`.
 pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
@@ -160,5 +161,5 @@ pub fn read_weights(path: &Path, layout: Layout, device: Device) -> Result<Param
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, LearningError> {
-    fs::read(path).map_err(|source| LearningError::File { path: path.into(), action: "read", source })
+    fs::read(path).map_err(|source| LearningError::File { path: path.into(), source })
 }

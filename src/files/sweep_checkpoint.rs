@@ -1,33 +1,43 @@
-//! Checkpoints of one trajectory of a direct simulation: two generations, each tile with a checksum.
+//! Checkpoints of one trajectory that advances by sweeps: two generations, `<trajectory>.<generation>.h5`.
 //!
-//! The state is the lattice and the number of sweeps done; random streams are keyed by sweep, so there is no generator to
-//! keep. A checkpoint can be read by any number of ranks.
+//! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are keyed by
+//! sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can read it. The
+//! number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
 
 use crate::{
-    dataset::{DatasetError, Field, Provenance, Reader, Writer},
-    files::records::spatial_axes,
+    dataset::{
+        DatasetError, Field, Provenance, Reader, Writer,
+        checkpoint::{decode, encode, not_used},
+    },
+    files::arrays::{raw, shaped},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Domain, Ranks, World},
-    workflow::{Stage, StageError},
+    workflow::StageError,
 };
 use bytemuck::Pod;
 use hdf5::H5Type;
-use ndarray::{Array1, ArrayView, IxDyn};
+use ndarray::{Array1, IxDyn};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
+const SITES: &str = "sites";
+const CHECKSUM: &str = "checksum";
+const HEAD: &str = "head";
+
 /// The two generations of one trajectory.
-pub struct Checkpoints<'a> {
+pub struct SweepCheckpoints<'a> {
     folder: PathBuf,
     trajectory: usize,
     team: &'a World,
     provenance: &'a Provenance,
+    owner: String,
 }
 
-impl<'a> Checkpoints<'a> {
-    /// Those of `trajectory` in `folder`, written and read by the ranks of a team.
+impl<'a> SweepCheckpoints<'a> {
+    /// Those of `trajectory` in `folder`, written and read by the ranks of a team. `provenance` is that of the data file.
     pub fn new(folder: &Path, trajectory: usize, team: &'a World, provenance: &'a Provenance) -> Self {
-        Self { folder: folder.to_owned(), trajectory, team, provenance }
+        let owner = format!("{} trajectory {trajectory}", provenance.identity());
+        Self { folder: folder.to_owned(), trajectory, team, provenance, owner }
     }
 
     fn path(&self, generation: u64) -> PathBuf {
@@ -51,36 +61,33 @@ impl<'a> Checkpoints<'a> {
             })?;
         }
         self.team.barrier();
-        let newest = (0..2).filter_map(|generation| Some((self.head(generation)?, generation))).max();
+        let newest = (0..2).filter_map(|generation| Some((self.sweeps(generation).ok()?, generation))).max();
         let path = self.path(newest.map_or(0, |(_, generation)| 1 - generation));
         let mut file = Writer::create(&path, self.team, self.provenance)?;
         let decomposition = domain.decomposition();
         let (lattice, tiling) = (decomposition.lattice, decomposition.tiling);
-        let used = lattice.used().len();
+        let unused = 3 - lattice.used().len();
+        let head = encode(&self.owner, &sweeps.to_le_bytes());
         file.declare::<S>(Field {
-            name: "sites",
-            axes: spatial_axes(lattice),
+            name: SITES,
+            axes: lattice.axis_names(),
             extents: &lattice.used(),
             unit: "1",
             meaning: "microscopic state",
         })?;
         let meaning = "first 8 bytes of the SHA-256 of each tile";
-        file.declare::<u64>(Field { name: "checksum", axes: &["tile"], extents: &[tiling.len()], unit: "1", meaning })?;
-        let meaning = "key of the input, trajectory, sweeps done, checksum of these";
-        file.declare::<u64>(Field { name: "head", axes: &["entry"], extents: &[4], unit: "1", meaning })?;
+        file.declare::<u64>(Field { name: CHECKSUM, axes: &["tile"], extents: &[tiling.len()], unit: "1", meaning })?;
+        let meaning = "checkpoint of the number of sweeps done";
+        file.declare::<u8>(Field { name: HEAD, axes: &["byte"], extents: &[head.len()], unit: "1", meaning })?;
         let (origin, block) = domain.block();
-        let sites = domain.sites();
-        let block = ArrayView::from_shape(IxDyn(&block.0[3 - used..]), &sites).expect("the block's sites");
-        file.write_at("sites", &origin[3 - used..], block)?;
+        file.write_at(SITES, &origin[unused..], shaped(&block.0[unused..], &domain.sites()))?;
         for tile in decomposition.tiles(self.team.rank()) {
             let mut window = Window::open(tiling.tile, 0);
             domain.load(&mut window, tiling.origin(tile));
-            file.write("checksum", tile, Array1::from_elem(1, checksum(bytemuck::cast_slice(window.values()))).view())?;
+            file.write(CHECKSUM, tile, shaped(&[1], &[checksum(window.values())]))?;
         }
         if self.team.rank() == 0 {
-            let entries = [self.key(), self.trajectory as u64, sweeps];
-            let check = checksum(bytemuck::cast_slice(&entries));
-            file.write("head", 0, Array1::from_iter(entries.into_iter().chain([check])).view())?;
+            file.write(HEAD, 0, shaped(&[head.len()], &head))?;
         }
         Ok(file.finish()?)
     }
@@ -95,9 +102,9 @@ impl<'a> Checkpoints<'a> {
     ) -> Option<(Lattice<S>, u64)> {
         let mut found: Vec<(u64, u64)> = Vec::new();
         for generation in (0..2).filter(|&generation| self.path(generation).exists()) {
-            match self.head(generation) {
-                Some(sweeps) => found.push((sweeps, generation)),
-                None => warn(&format!("{} is damaged, foreign or of another input", self.path(generation).display())),
+            match self.sweeps(generation) {
+                Ok(sweeps) => found.push((sweeps, generation)),
+                Err(reason) => warn(&not_used(&self.path(generation), &reason)),
             }
         }
         found.sort_unstable();
@@ -105,7 +112,7 @@ impl<'a> Checkpoints<'a> {
             let path = self.path(generation);
             match verified(&path, tiling, shape) {
                 Ok(lattice) => return Some((lattice, sweeps)),
-                Err(reason) => warn(&format!("{} is damaged: {reason}", path.display())),
+                Err(reason) => warn(&not_used(&path, &format!("it is damaged ({reason})"))),
             }
         }
         None
@@ -121,16 +128,12 @@ impl<'a> Checkpoints<'a> {
         }
     }
 
-    fn key(&self) -> u64 {
-        checksum(format!("{} {}", Stage::Truth.name(), self.provenance.fingerprint).as_bytes())
-    }
-
-    /// Sweeps done in a generation, if its head is whole and belongs to this trajectory and input.
-    fn head(&self, generation: u64) -> Option<u64> {
-        let head: Array1<u64> = Reader::open(&self.path(generation)).ok()?.read("head").ok()?;
-        let [key, trajectory, sweeps, check] = <[u64; 4]>::try_from(head.to_vec()).ok()?;
-        let whole = check == checksum(bytemuck::cast_slice(&[key, trajectory, sweeps]));
-        (whole && key == self.key() && trajectory == self.trajectory as u64).then_some(sweeps)
+    /// Sweeps done in a generation, or why it cannot be used.
+    fn sweeps(&self, generation: u64) -> Result<u64, String> {
+        let head = Reader::open(&self.path(generation)).and_then(|file| file.read::<u8, _>(HEAD));
+        let head: Array1<u8> = head.map_err(|error| format!("it is damaged ({error})"))?;
+        let sweeps = decode(&self.owner, &head.to_vec())?.try_into();
+        sweeps.map(u64::from_le_bytes).map_err(|_| "it is damaged".into())
     }
 }
 
@@ -138,23 +141,23 @@ impl<'a> Checkpoints<'a> {
 fn verified<S: Pod + H5Type + Default>(path: &Path, tiling: &Tiling, shape: Shape) -> Result<Lattice<S>, String> {
     let reason = |error: DatasetError| error.to_string();
     let file = Reader::open(path).map_err(reason)?;
-    let sites = file.read::<S, IxDyn>("sites").map_err(reason)?;
-    let checksums: Array1<u64> = file.read("checksum").map_err(reason)?;
+    let sites = raw(file.read::<S, IxDyn>(SITES).map_err(reason)?);
+    let checksums: Array1<u64> = file.read(CHECKSUM).map_err(reason)?;
     if sites.len() != shape.sites() || checksums.len() != tiling.len() {
         return Err("it belongs to a lattice of another size".into());
     }
-    let lattice = Lattice::from_sites(shape, sites.into_iter().collect());
+    let lattice = Lattice::from_sites(shape, sites);
     let mut window = Window::open(tiling.tile, 0);
     for (tile, &expected) in checksums.iter().enumerate() {
         window.load(&lattice, tiling.origin(tile));
-        if checksum(bytemuck::cast_slice(window.values())) != expected {
+        if checksum(window.values()) != expected {
             return Err(format!("tile {tile} does not match its checksum"));
         }
     }
     Ok(lattice)
 }
 
-fn checksum(bytes: &[u8]) -> u64 {
-    let hash = Sha256::digest(bytes);
+fn checksum<S: Pod>(sites: &[S]) -> u64 {
+    let hash = Sha256::digest(bytemuck::cast_slice::<S, u8>(sites));
     hash.iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }

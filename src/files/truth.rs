@@ -1,0 +1,39 @@
+//! `truth.h5`: trajectories of the direct simulation of the large system.
+//!
+//! Trajectory index `(condition * starts + start) * trajectories + i` is the i-th from `truth.starts[start]` under that
+//! condition.
+
+use crate::{
+    config::Input,
+    files::records::{Recorded, RecordsFile},
+    lattice::Shape,
+    sampling::Schedule,
+    workflow::Stage,
+};
+
+/// The file, written or read.
+pub type TruthFile<'c, F> = RecordsFile<'c, Truth, F>;
+
+/// Trajectories of the direct simulation.
+pub struct Truth;
+
+impl Recorded for Truth {
+    const STAGE: Stage = Stage::Truth;
+    const FILE: &'static str = "truth.h5";
+
+    fn trajectories(input: &Input) -> usize {
+        input.truth_trajectories()
+    }
+
+    fn schedule(input: &Input) -> Schedule {
+        Schedule { records: input.truth.records, first: 0.0, interval: input.truth.interval }
+    }
+
+    fn shape(input: &Input) -> Shape {
+        input.truth_shape()
+    }
+
+    fn condition_of(input: &Input, trajectory: usize) -> usize {
+        input.truth_start(trajectory).0
+    }
+}

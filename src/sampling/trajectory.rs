@@ -1,0 +1,91 @@
+//! Recorded trajectories of whole periodic systems, and the observables of whole lattices.
+
+use crate::{
+    dynamics::{Dynamics, EvolveError, Until},
+    lattice::{Lattice, Region, Shape, Tiling, Window},
+    rng::Rng,
+    systems::System,
+};
+
+/// Snapshots of one trajectory and the observables of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trajectory<T> {
+    /// Sites, snapshot after snapshot.
+    pub sites: Vec<T>,
+    /// Observables per site, snapshot after snapshot.
+    pub observables: Vec<f64>,
+}
+
+/// When trajectories are recorded: at times first, first + interval, first + 2 interval, ...
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// Records a trajectory.
+    pub records: usize,
+    /// Time of the first record.
+    pub first: f64,
+    /// Time between records.
+    pub interval: f64,
+}
+
+impl Schedule {
+    /// The time of each record.
+    pub fn times(&self) -> Vec<f64> {
+        (0..self.records).map(|record| self.first + record as f64 * self.interval).collect()
+    }
+
+    /// Evolves a whole periodic system from `start`, or from the last record of what was `begun`, and records it. `seen` is
+    /// shown the trajectory so far after every record.
+    ///
+    /// # Errors
+    /// When the kernel cannot evolve it, and those of `seen`.
+    pub fn record<S: System, E: From<EvolveError>>(
+        &self,
+        system: &S,
+        start: Lattice<S::Site>,
+        begun: Trajectory<S::Site>,
+        rng: &mut Rng,
+        dynamics: &mut S::Dynamics,
+        mut seen: impl FnMut(&Trajectory<S::Site>, &Rng) -> Result<(), E>,
+    ) -> Result<Trajectory<S::Site>, E> {
+        let shape = start.shape;
+        let mut trajectory = begun;
+        let done = trajectory.sites.len() / shape.sites();
+        let last = trajectory.sites[done.saturating_sub(1) * shape.sites()..].to_vec();
+        let from = if done > 0 { Lattice::from_sites(shape, last) } else { start };
+        let mut window = S::closed_window(shape);
+        window.load(&from, [0; 3]);
+        trajectory.sites.reserve_exact((self.records - done) * shape.sites());
+        for record in done..self.records {
+            let span = if record > 0 { self.interval } else { self.first };
+            if span > 0.0 {
+                dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
+            }
+            trajectory.sites.extend(window.values_of(Region::BOX));
+            trajectory.observables.extend(intensive(system, &window));
+            seen(&trajectory, rng)?;
+        }
+        Ok(trajectory)
+    }
+}
+
+/// The observables of a whole lattice, per site.
+pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
+    let sites = window.shape().sites() as f64;
+    system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
+}
+
+/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever owns
+/// which patch.
+///
+/// # Panics
+/// When patches of this shape do not tile the lattice.
+pub fn mean_over_patches<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: Shape) -> Vec<f64> {
+    let tiling = Tiling::new(lattice.shape, patch).expect("the input was checked: patches tile the lattice");
+    let mut window = S::open_window(patch, S::REACH);
+    let mut total = vec![0.0; S::OBSERVABLES.len()];
+    for index in 0..tiling.len() {
+        window.load(lattice, tiling.origin(index));
+        total.iter_mut().zip(system.observe(&window, Region::BOX)).for_each(|(total, sum)| *total += sum);
+    }
+    total.into_iter().map(|sum| sum / lattice.shape.sites() as f64).collect()
+}
