@@ -117,7 +117,7 @@ fn published_network_gives_the_published_barriers_and_order() {
             assert!((found - expected).abs() < 1e-9, "order {found}, expected {expected}");
         }
     }
-    assert!(worst < 1e-5, "{name}: barriers differ by up to {worst} eV");
+    assert!(worst < 1e-5, "barriers differ by up to {worst} eV");
     assert!(blocked > 0, "some jumps lead to a vacancy");
 }
 
