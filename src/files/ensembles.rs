@@ -1,7 +1,7 @@
 //! Truth and predictions as the scores and the page read them (`evaluation.h5`, `prediction.h5`).
 
 use crate::{
-    config::models::kinds,
+    config::models::ModelKind,
     dataset::Reader,
     files::latent::{Scaling, scaling},
     workflow::{Context, StageError},
@@ -12,8 +12,8 @@ use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 pub struct Ensembles {
     /// `[trajectory, record, component]`, trajectories grouped by start.
     pub truth: Array3<f64>,
-    /// Name of the kind of model and `[model, trajectory, record, component]`.
-    pub predictions: Vec<(&'static str, Array4<f64>)>,
+    /// Kind of model and `[model, trajectory, record, component]`.
+    pub predictions: Vec<(ModelKind, Array4<f64>)>,
     /// Times of the records.
     pub times: Vec<f64>,
     /// From raw to scaled coordinates.
@@ -28,9 +28,11 @@ impl Ensembles {
     pub fn read(context: &Context) -> Result<Self, StageError> {
         let evaluation = Reader::open(&context.path("evaluation.h5"))?;
         let prediction = Reader::open(&context.path("prediction.h5"))?;
-        let predictions = kinds(context.input)
+        let predictions = context
+            .input
+            .model_kinds()
             .into_iter()
-            .map(|(kind, _, _)| Ok((kind, prediction.read::<f32, ndarray::Ix4>(kind)?.mapv(f64::from))))
+            .map(|kind| Ok((kind, prediction.read::<f32, ndarray::Ix4>(kind.name())?.mapv(f64::from))))
             .collect::<Result<_, StageError>>()?;
         Ok(Self {
             truth: evaluation.read::<f32, ndarray::Ix3>("truth")?.mapv(f64::from),

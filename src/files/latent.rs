@@ -1,6 +1,7 @@
 //! The latent pairs of `latent.h5`, their scaling and their subspace.
 
 use crate::{
+    config::models::ModelKind,
     dataset::Reader,
     learning::{Pairs, Subspace},
     parallel::Ranks,
@@ -85,7 +86,11 @@ pub fn subspace(context: &Context) -> Result<Subspace, StageError> {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
+pub fn pairs_of(context: &Context, kind: ModelKind, rows: Range<usize>) -> Result<Pairs, StageError> {
+    let increment = match kind {
+        ModelKind::Ours => "increment",
+        ModelKind::Baseline => "increment_baseline",
+    };
     let latent = Reader::open(&context.path("latent.h5"))?;
     let source = Reader::open(&context.path("pairs.h5"))?;
     let duration: Array1<f64> = items(&source, "duration", &rows)?;

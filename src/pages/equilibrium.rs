@@ -101,7 +101,7 @@ fn trajectory(ensembles: &Ensembles, title: &str, symbol: &str) -> Figure {
     };
     let mut figure = Figure::new(title, Axis::linear("time"), Axis::linear(symbol));
     for (kind, models) in ensembles.predictions.iter().rev() {
-        let (label, colour) = roles(kind);
+        let (label, colour) = roles(*kind);
         figure = figure.with(line(label, colour, models.index_axis(ndarray::Axis(0), 0)));
     }
     figure.with(line("truth", Colour::Truth, ensembles.truth.view()))
@@ -123,7 +123,7 @@ fn histograms(
     };
     let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
     for (kind, models) in &ensembles.predictions {
-        let (label, colour) = roles(kind);
+        let (label, colour) = roles(*kind);
         // The same trajectories of all models, one after another.
         let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
         let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();

@@ -67,7 +67,7 @@ pub fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Sect
             let of = |ensemble| physical(mean_and_spread(Ensembles::group(ensemble, group, groups)));
             let mut all = vec![("truth", Colour::Truth, of(ensembles.truth.view()))];
             for (kind, models) in ensembles.predictions.iter().rev() {
-                let (label, colour) = roles(kind);
+                let (label, colour) = roles(*kind);
                 all.push((label, colour, of(models.index_axis(ndarray::Axis(0), 0))));
             }
             all

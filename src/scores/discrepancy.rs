@@ -1,6 +1,7 @@
 //! Maximum mean discrepancy of ensembles.
 
 use crate::{
+    config::models::ModelKind,
     evaluation::{
         Metric, Metrics,
         mmd::{average, mmd_against_time},
@@ -16,7 +17,7 @@ pub fn discrepancies(
     context: &Context,
     metrics: &mut Metrics,
     ensembles: &Ensembles,
-    (kind, models): (&str, &Array4<f64>),
+    (kind, models): (ModelKind, &Array4<f64>),
     observables: usize,
 ) -> Result<(), StageError> {
     let groups = context.input.truth_groups();
@@ -33,7 +34,7 @@ pub fn discrepancies(
         found.push(average(&each));
     }
     metrics.insert(format!("mmd{}", suffix(kind)), over_models(&found, "1"));
-    if kind == "ours" {
+    if kind == ModelKind::Ours {
         let halves = (0..groups)
             .map(|group| {
                 let (left, right) = truth(group).split_at(Axis(0), truth(group).len_of(Axis(0)) / 2);

@@ -1,7 +1,7 @@
 //! The line through the learned drift of an equation of one component.
 
 use crate::{
-    config::models::model_file,
+    config::models::ModelKind,
     evaluation::{Metric, Metrics, fit::polynomial_fit},
     files::latent::{pairs_of, scaling},
     learning::{Sde, sde::calibration},
@@ -14,14 +14,14 @@ const PAIRS: usize = 100_000;
 
 /// Of an equation of one component: the line a z + b through the learned drift at the states of the pairs, by least
 /// squares, and the mean noise c, in physical units.
-pub fn line(context: &Context, metrics: &mut Metrics, kind: &str) -> Result<(), StageError> {
+pub fn line(context: &Context, metrics: &mut Metrics, kind: ModelKind) -> Result<(), StageError> {
     let input = context.input;
-    let pairs = pairs_of(context, "increment", 0..input.pairs().min(PAIRS))?;
+    let pairs = pairs_of(context, ModelKind::Ours, 0..input.pairs().min(PAIRS))?;
     let scaling = scaling(context)?;
     let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
     let mut found = [Vec::new(), Vec::new(), Vec::new()];
     for &seed in &input.train.seeds {
-        let model = Sde::load(&context.path(&model_file(kind, seed)), context.device()?)?;
+        let model = Sde::load(&context.path(&kind.file(seed)), context.device()?)?;
         let drift = calibration::drift(&model, &pairs)?;
         let noise = calibration::noise(&model, &pairs)?;
         let z: Vec<f64> = pairs.z.iter().map(|&z| offset + scale * f64::from(z)).collect();

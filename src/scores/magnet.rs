@@ -1,6 +1,7 @@
 //! Scores of magnets near their critical point.
 
 use crate::{
+    config::models::ModelKind,
     dataset::Reader,
     evaluation::{
         Metric, Metrics,
@@ -32,7 +33,7 @@ pub fn magnet(
     context: &Context,
     metrics: &mut Metrics,
     ensembles: &Ensembles,
-    (kind, models): (&str, &Array4<f64>),
+    (kind, models): (ModelKind, &Array4<f64>),
     component: usize,
 ) {
     let (input, choices) = (context.input, context.input.evaluate);
@@ -50,7 +51,7 @@ pub fn magnet(
         let at = at.map_or_else(|_| [none(), none(), none()], |at| [at.magnetisation, at.susceptibility, at.binder]);
         at.into_iter().chain([rate.unwrap_or_else(|_| none())]).collect()
     };
-    if kind == "ours" {
+    if kind == ModelKind::Ours {
         for (name, metric) in NAMES.into_iter().zip(scores(&truth)) {
             metrics.insert(format!("{name}_truth"), metric);
         }

@@ -7,6 +7,7 @@ mod magnet;
 mod models;
 
 use crate::{
+    config::models::ModelKind,
     evaluation::{Metric, Metrics, trajectories::test_error},
     files::{
         ensembles::Ensembles,
@@ -27,13 +28,13 @@ pub fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics,
     let ensembles = Ensembles::read(context)?;
     let mut metrics = Metrics::new();
     for (kind, models) in &ensembles.predictions {
-        let suffix = if *kind == "ours" { String::new() } else { format!("_{kind}") };
+        let suffix = if *kind == ModelKind::Ours { String::new() } else { format!("_{kind}") };
         test_errors(context, &mut metrics, &ensembles, models, observables.len(), &suffix)?;
         for condition in 0..input.system.conditions().len().max(1) {
             equilibria(context, &mut metrics, &ensembles, models, observables, (condition, &suffix));
         }
         deviation(&mut metrics, input, observables, &suffix);
-        insert(context, &mut metrics, &ensembles, (kind, models), observables)?;
+        insert(context, &mut metrics, &ensembles, (*kind, models), observables)?;
     }
     for Training { kind, seed, calibration, .. } in trainings(context)? {
         for (component, variance) in calibration.into_iter().enumerate() {
@@ -92,7 +93,7 @@ fn insert(
     context: &Context,
     metrics: &mut Metrics,
     ensembles: &Ensembles,
-    (kind, models): (&str, &Array4<f64>),
+    (kind, models): (ModelKind, &Array4<f64>),
     observables: &[Observable],
 ) -> Result<(), StageError> {
     if context.input.evaluate.discrepancy {
@@ -100,7 +101,7 @@ fn insert(
     }
     if let Some(component) = observables.iter().position(|observable| observable.name == "magnetisation") {
         magnet(context, metrics, ensembles, (kind, models), component);
-        if kind == "ours" {
+        if kind == ModelKind::Ours {
             equilibrium_of_pairs(context, metrics, component)?;
         }
     }

@@ -1,6 +1,6 @@
 //! One metric out of those of several models.
 
-use crate::evaluation::Metric;
+use crate::{config::models::ModelKind, evaluation::Metric};
 use ndarray::Array2;
 
 /// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
@@ -21,6 +21,6 @@ pub fn parts(sample: &Array2<f64>) -> usize {
     if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 }
 }
 
-pub fn suffix(kind: &str) -> String {
-    if kind == "ours" { String::new() } else { format!("_{kind}") }
+pub fn suffix(kind: ModelKind) -> String {
+    if kind == ModelKind::Ours { String::new() } else { format!("_{kind}") }
 }

@@ -1,10 +1,7 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
 use crate::{
-    config::{
-        Input,
-        models::{kinds, model_file},
-    },
+    config::{Input, models::ModelKind},
     dataset::Field,
     files::{
         arrays::joined,
@@ -31,7 +28,7 @@ const ACCELERATOR_GROUPS: usize = 256;
 /// Trajectories that one model rolls out together.
 #[derive(Clone)]
 struct Batch {
-    kind: &'static str,
+    kind: ModelKind,
     /// Number of the model among those of its kind, and its seed.
     number: usize,
     seed: u64,
@@ -58,9 +55,9 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     let subspace = subspace(context)?;
     let coordinates = subspace.coordinates(starts.view());
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for (kind, _, _) in kinds(context.input) {
+    for kind in input.model_kinds() {
         file.declare::<f32>(Field {
-            name: kind,
+            name: kind.name(),
             axes: &["model", "trajectory", "record", "component"],
             extents: &[input.train.seeds.len(), starts.nrows(), input.truth.records, components],
             unit: "1",
@@ -102,7 +99,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         for batch in batches {
             let initial = starts.slice(s![batch.trajectories.clone(), ..]);
             let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-            file.write_at(batch.kind, &[batch.number, batch.trajectories.start], first)?;
+            file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
             rollouts.push(batch.rollout(context, device, coordinates.slice(s![batch.trajectories.clone(), ..]))?);
         }
         for record in (1..input.truth.records).step_by(block) {
@@ -116,7 +113,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
                 let records = subspace.states(records.view());
                 let extents = (1, trajectories, times, components);
                 let records = records.into_shape_with_order(extents).expect("one state a record");
-                file.write_at(batch.kind, &[batch.number, batch.trajectories.start, record], records.view())?;
+                file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
             }
         }
         for batch in batches {
@@ -138,9 +135,11 @@ fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
     };
     let under_each = trajectories / conditions.len();
     let groups_each = under_each.div_ceil(GROUP);
-    let models = kinds(context.input)
+    let models = context
+        .input
+        .model_kinds()
         .into_iter()
-        .flat_map(|(kind, _, _)| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
+        .flat_map(|kind| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
     let mut groups = Vec::new();
     for (model, (kind, (number, &seed))) in models.enumerate() {
         for (place, &condition) in conditions.iter().enumerate() {
@@ -184,7 +183,7 @@ impl Batch {
     /// The model under its condition, about to leave the `initial` states.
     fn rollout(&self, context: &Context, device: Device, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
         let input = context.input;
-        let mut model = Sde::load(&context.path(&model_file(self.kind, self.seed)), device)?;
+        let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
             model = model.given(condition)?;
         }
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn batches_join_groups_that_follow_each_other_of_one_model() {
         let group = |number: usize| Batch {
-            kind: "ours",
+            kind: ModelKind::Ours,
             number: number / 5,
             seed: 1,
             condition: None,

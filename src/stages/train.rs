@@ -1,7 +1,7 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
 use crate::{
-    config::models::{kinds, model_file},
+    config::models::ModelKind,
     dataset::Reader,
     files::{
         latent::{pairs_of, scaling, subspace},
@@ -20,9 +20,7 @@ const LEAST_USE: f64 = 0.75;
 
 /// One model to be trained.
 struct Task {
-    kind: &'static str,
-    covariance_factor: f64,
-    increment: &'static str,
+    kind: ModelKind,
     /// Number of the model among those of its kind.
     number: usize,
     seed: u64,
@@ -35,13 +33,9 @@ struct Task {
 /// When training or the file system fails.
 pub fn train(context: &Context) -> Result<(), StageError> {
     let (world, choices) = (context.world, &context.input.train);
-    let tasks: Vec<Task> = kinds(context.input)
-        .into_iter()
-        .flat_map(|(kind, covariance_factor, increment)| {
-            let numbered = choices.seeds.iter().enumerate();
-            numbered.map(move |(number, &seed)| Task { kind, covariance_factor, increment, number, seed })
-        })
-        .collect();
+    let numbered = || choices.seeds.iter().enumerate();
+    let models = |kind| numbered().map(move |(number, &seed)| Task { kind, number, seed });
+    let tasks: Vec<Task> = context.input.model_kinds().into_iter().flat_map(models).collect();
     let apart = apart(context, tasks.len())?;
     let own: Vec<usize> = (0..tasks.len()).filter(|task| !apart || task % world.size() == world.rank()).collect();
     let mut progress = context.progress("train", choices.fit.epochs * own.len(), "epochs");
@@ -59,20 +53,20 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     drop(progress);
     context.stop_together()?;
     let mut trainings: Vec<(usize, Training)> = Vec::new();
-    for text in gathered(world, &serde_json::to_string(&trainings_of_rank).unwrap_or_default()) {
-        let more: Vec<_> = serde_json::from_str(&text).map_err(|error| StageError::Io {
-            action: "collect the trainings of all ranks for",
-            path: context.path("training.json"),
-            source: std::io::Error::other(error),
-        })?;
-        trainings.extend(more);
+    let refused = |error: serde_json::Error| StageError::Io {
+        action: "collect the trainings of all ranks for",
+        path: context.path("training.json"),
+        source: error.into(),
+    };
+    for text in gathered(world, &serde_json::to_string(&trainings_of_rank).map_err(refused)?) {
+        trainings.extend(serde_json::from_str::<Vec<_>>(&text).map_err(refused)?);
     }
     trainings.sort_by_key(|(task, _)| *task);
     let trainings: Vec<Training> = trainings.into_iter().map(|(_, training)| training).collect();
-    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).unwrap_or_default())?;
+    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).map_err(refused)?)?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
-        std::fs::remove_file(checkpoint_file(context, &training.kind, training.seed)).ok();
+        std::fs::remove_file(checkpoint_file(context, training.kind, training.seed)).ok();
     }
     Ok(())
 }
@@ -93,8 +87,9 @@ fn train_one(
     ranks: &dyn Ranks,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Training, StageError> {
-    let Task { kind, covariance_factor, seed, .. } = *task;
+    let Task { kind, seed, .. } = *task;
     let choices = &context.input.train;
+    let covariance_factor = kind.covariance_factor(context.input);
     let pairs = chosen_pairs(context, task, ranks)?;
     let device = context.device()?;
     let say = |text: &str| {
@@ -113,16 +108,16 @@ fn train_one(
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
-        model.save(&context.path(&model_file(kind, seed)), &metadata)?;
+        model.save(&context.path(&kind.file(seed)), &metadata)?;
     }
     let (calibration, residuals) = (found.variance, found.density);
-    Ok(Training { kind: kind.into(), seed, covariance_factor, calibration, residuals, curve })
+    Ok(Training { kind, seed, covariance_factor, calibration, residuals, curve })
 }
 
 /// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
 fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
     let choices = &context.input.train;
-    let mut pairs = pairs_of(context, task.increment, ranks.share(context.input.pairs()))?;
+    let mut pairs = pairs_of(context, task.kind, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
@@ -162,6 +157,6 @@ fn gathered(ranks: &dyn Ranks, text: &str) -> Vec<String> {
 }
 
 /// The state of a training under way, beside its model file.
-fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
-    context.path(&model_file(kind, seed)).with_extension("checkpoint")
+fn checkpoint_file(context: &Context, kind: ModelKind, seed: u64) -> PathBuf {
+    context.path(&kind.file(seed)).with_extension("checkpoint")
 }
