@@ -3,7 +3,7 @@
 use crate::{
     config::models::ModelKind,
     evaluation::distributions::Density,
-    files::{latent::pairs_of, trainings::Training},
+    files::{latent::LatentFile, trainings::Training},
     learning::{Pairs, Sde, sde::calibration},
     pages::roles::roles,
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
@@ -24,15 +24,11 @@ const PAIRS: usize = 1_000_000;
 /// # Errors
 /// When a model or the pairs cannot be read.
 pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Result<Section, StageError> {
-    let components = trainings.first().map_or(0, |training| training.calibration.len());
-    let fewer = components < names.len() + context.input.closure.components();
-    let names: Vec<String> = (0..components)
-        .map(|component| match names.get(component) {
-            _ if fewer => format!("coordinate {component}"),
-            Some(name) => (*name).into(),
-            None => format!("closure {}", component - names.len()),
-        })
-        .collect();
+    let independent = trainings.first().map_or(0, |training| training.calibration.len());
+    let closure = (0..context.input.closure.components()).map(|variable| format!("closure {variable}"));
+    let components: Vec<String> = names.iter().map(|&name| name.into()).chain(closure).collect();
+    let coordinates = || (0..independent).map(|coordinate| format!("coordinate {coordinate}")).collect();
+    let names = if independent < components.len() { coordinates() } else { components.clone() };
     let mut section = Section::new("Training");
     for text in warnings(trainings, &names) {
         section = section.with(Block::Warning(text));
@@ -40,7 +36,7 @@ pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Re
     section = section.with(Block::Figure(losses(trainings))).with(Block::Table(variances(trainings, &names)));
     section = section.with(Block::Multiples(residuals(trainings, &names)));
     if let Some(training) = trainings.iter().find(|training| training.kind == ModelKind::Ours) {
-        section = section.with(Block::Multiples(drift(context, training, &names)?));
+        section = section.with(Block::Multiples(drift(context, training, &components)?));
     }
     Ok(section)
 }
@@ -118,13 +114,13 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
 
 /// Mean increment per unit of time in bins of each component, and the mean of the learned drift over the same pairs.
 fn drift(context: &Context, training: &Training, names: &[String]) -> Result<SmallMultiples, StageError> {
-    let pairs = pairs_of(context, ModelKind::Ours, 0..context.input.pairs().min(PAIRS))?;
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..context.input.pairs().min(PAIRS))?;
     let model = Sde::load(&context.path(&training.kind.file(training.seed)), context.device()?)?;
     let learned = calibration::drift(&model, &pairs)?;
     let panels = names.iter().enumerate().map(|(component, name)| {
         let drift = learned.column(component).to_vec();
         let [x, found, error, mean] = binned(&pairs, component, &drift);
-        Figure::new(name, Axis::linear(format!("{name} (scaled)")), Axis::linear("drift"))
+        Figure::new(name, Axis::linear(name.as_str()), Axis::linear("drift"))
             .with(Series::points("pairs", Colour::Truth, &x, &found).with_band(&error))
             .with(Series::line("ours", Colour::Ours, &x, &mean))
     });

@@ -3,7 +3,7 @@
 use crate::{
     config::models::ModelKind,
     evaluation::{Metric, Metrics, fit::polynomial_fit},
-    files::latent::{pairs_of, scaling},
+    files::latent::LatentFile,
     learning::{Sde, sde::calibration},
     scores::models::{over_models, suffix},
     workflow::{Context, StageError},
@@ -16,18 +16,16 @@ const PAIRS: usize = 100_000;
 /// squares, and the mean noise c, in physical units.
 pub fn line(context: &Context, metrics: &mut Metrics, kind: ModelKind) -> Result<(), StageError> {
     let input = context.input;
-    let pairs = pairs_of(context, ModelKind::Ours, 0..input.pairs().min(PAIRS))?;
-    let scaling = scaling(context)?;
-    let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(PAIRS))?;
     let mut found = [Vec::new(), Vec::new(), Vec::new()];
     for &seed in &input.train.seeds {
         let model = Sde::load(&context.path(&kind.file(seed)), context.device()?)?;
         let drift = calibration::drift(&model, &pairs)?;
         let noise = calibration::noise(&model, &pairs)?;
-        let z: Vec<f64> = pairs.z.iter().map(|&z| offset + scale * f64::from(z)).collect();
-        let drift: Vec<f64> = drift.iter().map(|&drift| scale * f64::from(drift)).collect();
+        let z: Vec<f64> = pairs.z.iter().map(|&z| z.into()).collect();
+        let drift: Vec<f64> = drift.iter().map(|&drift| drift.into()).collect();
         let fit = polynomial_fit(&z, &drift, None, 1)?;
-        let mean = noise.iter().map(|&noise| scale * f64::from(noise)).sum::<f64>() / noise.len() as f64;
+        let mean = noise.iter().map(|&noise| f64::from(noise)).sum::<f64>() / noise.len() as f64;
         let count = input.pairs();
         found[0].push(Metric::exact(fit.coefficients[1], count, "1 / time"));
         found[1].push(Metric::exact(fit.value_at(0.0).0, count, "1 / time"));

@@ -2,19 +2,18 @@
 
 use crate::{
     config::models::ModelKind,
-    dataset::Reader,
     evaluation::{
         Metric, Metrics,
         criticality::criticality,
         distributions::{distances, reversal_rate},
         stationary::{MagnetPair, criticality_of_pairs},
     },
-    files::{ensembles::Ensembles, latent::scaling},
+    files::{ensembles::Ensembles, latent::LatentFile},
     scores::models::{over_models, parts, suffix},
     systems::SystemInput,
     workflow::{Context, StageError},
 };
-use ndarray::{Array1, Array2, Array4, ArrayView1, Axis};
+use ndarray::{Array2, Array4, ArrayView1, Axis};
 
 /// What is measured of magnets.
 const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
@@ -89,20 +88,12 @@ pub fn equilibrium_of_pairs(context: &Context, metrics: &mut Metrics, component:
     let Some(temperature) = temperature(&input.system).filter(|_| input.truth_shape() == input.large_shape()) else {
         return Ok(());
     };
-    // M itself: the coordinates of the equation may be others.
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = Reader::open(&context.path("pairs.h5"))?;
-    let scaling = scaling(context)?;
-    let (offset, scale) = (scaling.offset[component], scaling.scale[component]);
-    let state: Array2<f32> = latent.read("state")?;
-    let increment: Array2<f32> = latent.read("increment")?;
-    let duration: Array1<f64> = source.read("duration")?;
-    let trajectory: Array1<u32> = source.read("trajectory")?;
-    let pairs = (0..state.nrows()).map(|row| MagnetPair {
-        magnetisation: offset + scale * f64::from(state[[row, component]]),
-        increment: scale * f64::from(increment[[row, component]]),
-        time: duration[row],
-        trajectory: trajectory[row] as usize,
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs())?;
+    let pairs = (0..pairs.dt.len()).map(|row| MagnetPair {
+        magnetisation: pairs.z[[row, component]].into(),
+        increment: pairs.increment[[row, component]].into(),
+        time: pairs.dt[row].into(),
+        trajectory: pairs.trajectory[row] as usize,
     });
     let symmetric = input.system.mirror().is_some();
     let sites = input.truth_shape().sites();

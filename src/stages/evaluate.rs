@@ -2,7 +2,7 @@
 
 use crate::{
     dataset::{Field, Reader},
-    files::latent::scaling,
+    files::latent::units,
     learning::{Closure, Feature},
     parallel::Ranks,
     scores::metrics,
@@ -29,7 +29,6 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
     let truth = Reader::open(&context.path("truth.h5"))?;
     let device = context.device()?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
-    let scaling = scaling(context)?;
     let extents = truth.extents("observables")?;
     let share = context.world.share(extents[0]);
     let mut progress = context.progress("evaluate", share.len(), "trajectories");
@@ -39,8 +38,8 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         name: "truth",
         axes: &["trajectory", "record", "component"],
         extents: &[extents[0], extents[1], components],
-        unit: "1",
-        meaning: "scaled latent state z of the direct simulation",
+        unit: &units(S::OBSERVABLES, closure.variables()),
+        meaning: "latent state z of the direct simulation",
     })?;
     let times: ndarray::Array1<f64> = truth.read("time")?;
     file.declare::<f64>(Field {
@@ -55,7 +54,7 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         let observables = truth.read_items::<f64>("observables", items.clone())?;
         let observables = observables.into_dimensionality().expect("observables have three axes");
         let sites = || Ok(truth.read_items("snapshots", items)?);
-        let states = latent_states::<S>(context, &closure, &scaling, observables, sites)?;
+        let states = latent_states::<S>(context, &closure, observables, sites)?;
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }

@@ -3,11 +3,7 @@
 use crate::{
     config::{Input, models::ModelKind},
     dataset::Field,
-    files::{
-        arrays::joined,
-        latent::{scaling, subspace},
-        records::intensive,
-    },
+    files::{arrays::joined, latent::units, records::intensive},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
     stages::{latent::latent_states, starts::start},
@@ -52,22 +48,16 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
-    let subspace = subspace(context)?;
-    let coordinates = subspace.coordinates(starts.view());
+    let unit = units(S::OBSERVABLES, components - S::OBSERVABLES.len());
     let mut file = context.create(Stage::Predict, "prediction.h5")?;
     for kind in input.model_kinds() {
         file.declare::<f32>(Field {
             name: kind.name(),
             axes: &["model", "trajectory", "record", "component"],
             extents: &[input.train.seeds.len(), starts.nrows(), input.truth.records, components],
-            unit: "1",
-            meaning: "scaled latent state z; one model a seed of training",
+            unit: &unit,
+            meaning: "latent state z; one model a seed of training",
         })?;
-    }
-    let scaling = scaling(context)?;
-    for (name, values) in [("offset", &scaling.offset), ("scale", &scaling.scale)] {
-        let meaning = "scaled = (raw - offset) / scale";
-        file.declare::<f64>(Field { name, axes: &["component"], extents: &[values.len()], unit: "1", meaning })?;
     }
     file.declare::<f64>(Field {
         name: "time",
@@ -83,8 +73,6 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     if context.leads() {
         let times = Array1::from_iter((0..input.truth.records).map(|record| record as f64 * input.truth.interval));
         file.write("time", 0, times.view())?;
-        file.write("offset", 0, scaling.offset.view())?;
-        file.write("scale", 0, scaling.scale.view())?;
     }
     let own = &pending[context.world.share(pending.len())];
     let batches = merged(own.iter().map(|&number| all[number].clone()), groups);
@@ -100,19 +88,14 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             let initial = starts.slice(s![batch.trajectories.clone(), ..]);
             let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
             file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
-            rollouts.push(batch.rollout(context, device, coordinates.slice(s![batch.trajectories.clone(), ..]))?);
+            rollouts.push(batch.rollout(context, device, initial)?);
         }
         for record in (1..input.truth.records).step_by(block) {
             let count = block.min(input.truth.records - record);
             let records: Vec<_> =
                 rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
             for (batch, records) in batches.iter().zip(records) {
-                let (times, trajectories, independent) = records.dim();
-                let records = records.permuted_axes([1, 0, 2]).as_standard_layout().to_owned();
-                let records = records.into_shape_with_order((times * trajectories, independent)).expect("its own size");
-                let records = subspace.states(records.view());
-                let extents = (1, trajectories, times, components);
-                let records = records.into_shape_with_order(extents).expect("one state a record");
+                let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
                 file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
             }
         }
@@ -199,7 +182,7 @@ fn noise_seed(input: &Input) -> u64 {
     input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")
 }
 
-/// Scaled latent states in which the trajectories of the direct simulation start.
+/// Latent states in which the trajectories of the direct simulation start.
 fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     system: &S,
@@ -222,7 +205,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         .expect("one row of observables a trajectory");
     let sites =
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
-    let states = latent_states::<S>(context, &closure, &scaling(context)?, observables, sites)?;
+    let states = latent_states::<S>(context, &closure, observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
 }
 

@@ -2,11 +2,7 @@
 
 use crate::{
     config::models::ModelKind,
-    dataset::Reader,
-    files::{
-        latent::{pairs_of, scaling, subspace},
-        trainings::Training,
-    },
+    files::{latent::LatentFile, trainings::Training},
     learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
     parallel::{Alone, Ranks},
     workflow::{Context, Stage, StageError, say},
@@ -74,7 +70,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
 /// Whether each model is trained by one rank. Otherwise the ranks share every batch.
 fn apart(context: &Context, models: usize) -> Result<bool, StageError> {
     let ranks = context.world.size();
-    let components = Reader::open(&context.path("latent.h5"))?.extents("state")?.get(1).copied().unwrap_or(0);
+    let components = LatentFile::open(context)?.components()?;
     let bytes = context.input.pairs() * (2 * components + 2) * size_of::<f64>();
     let used = models as f64 / (models.div_ceil(ranks) * ranks) as f64;
     Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
@@ -101,8 +97,8 @@ fn train_one(
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
-    let model = match mirror(context)? {
-        Some(mirror) => model.symmetric(mirror),
+    let model = match mirror(context) {
+        Some(mirror) => model.symmetric(mirror)?,
         None => model,
     };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
@@ -117,26 +113,20 @@ fn train_one(
 /// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
 fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
     let choices = &context.input.train;
-    let mut pairs = pairs_of(context, task.kind, ranks.share(context.input.pairs()))?;
+    let mut pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
-    if let Some(mirror) = mirror(context)? {
+    if let Some(mirror) = mirror(context) {
         pairs = pairs.mirrored(&mirror);
     }
     Ok(pairs)
 }
 
-/// The symmetry of the law in scaled latent coordinates, when the models are to have it.
-fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
-    let Some(signs) = context.input.system.mirror().filter(|_| context.input.train.mirrored) else { return Ok(None) };
-    if !subspace(context)?.axes.is_square() {
-        let reason = "train.mirrored is set, but the observables depend on each other, and images in their subspace are not known; leave it out";
-        return Err(LearningError::Shape(reason.into()).into());
-    }
-    let scaling = scaling(context)?;
-    let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
-    Ok(Some(Mirror { signs: signs.to_vec(), centre: centre.collect() }))
+/// The symmetry of the law, when the models are to have it: a change of signs about 0.
+fn mirror(context: &Context) -> Option<Mirror> {
+    let signs = context.input.system.mirror().filter(|_| context.input.train.mirrored)?;
+    Some(Mirror { signs: signs.to_vec(), centre: vec![0.0; signs.len()] })
 }
 
 /// The texts of all ranks, in rank order, on every rank.

@@ -213,6 +213,14 @@ impl SystemInput {
         with_system!(self, system => system.under(condition).seconds())
     }
 
+    /// The macroscopic observables.
+    pub fn observables(&self) -> &'static [Observable] {
+        fn of<S: System>(_system: &S) -> &'static [Observable] {
+            S::OBSERVABLES
+        }
+        with_system!(self, system => of(system))
+    }
+
     /// Signs of the observables under a symmetry of the law; `None` without one.
     pub fn mirror(&self) -> Option<&'static [f64]> {
         with_system!(self, system => system.mirror())
