@@ -227,7 +227,7 @@ fn dependent_components_keep_their_bonds_and_physical_units() {
         })
     };
     let pairs = Pairs { z: four(&free.z, [3.0, 7.0]), increment: four(&free.increment, [0.0; 2]), ..free };
-    let input = TrainInput { epochs: 4, learning_rate: 4e-3, ..Default::default() };
+    let input = TrainInput { epochs: 8, learning_rate: 4e-3, decay: 0.5, refit: true, ..Default::default() };
     let model = train(&pairs, 1.0, &SdeInput::default(), &input, 1);
     assert_eq!((model.components(), model.coordinates().independent()), (4, 2));
     let z = Tensor::from_slice(&[1.0e3_f32, -0.5, 3.05, 7.0]).view([1, 4]);

@@ -111,14 +111,16 @@ impl<F: Feature> Patches<F> {
                 self.channels
             )));
         }
-        let values = upload(values);
+        let given = values;
+        let values = upload(given);
         let bad = if F::SPINS { values.abs().not_equal(1) } else { values.isfinite().logical_not() };
         let bad: Vec<i64> = vector(&bad.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64));
         let count = bad.iter().sum::<i64>() as usize;
         if let Some(row) = bad.iter().position(|&count| count > 0) {
-            let row = first + row;
+            let value = given.row(row).iter().map(|value| value.value()).find(|value| value.abs() != 1.0);
+            let (row, value) = (first + row, value.unwrap_or(f64::NAN).to_string());
             return Err(if F::SPINS {
-                LearningError::Value { name: "patches", row, value: "no spin".into(), allowed: "spins are -1 and 1" }
+                LearningError::Value { name: "patches", row, value, allowed: "spins are -1 and 1" }
             } else {
                 LearningError::DataNotFinite { name: "patches", count, total: values.numel(), row }
             });
