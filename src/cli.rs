@@ -5,7 +5,6 @@ use crate::{
     bench::{self, Scaling},
     config,
     learning::DeviceChoice,
-    pages,
     parallel::{Ranks, World},
     stages, systems,
     workflow::{Options, Stage, StageError},
@@ -64,7 +63,7 @@ enum Command {
     /// Print a commented input for a system
     New {
         /// The system
-        #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::TEMPLATES.iter().map(|(name, _)| *name)))]
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::REGISTRY.entries().into_iter().map(|(name, _)| name)))]
         system: String,
     },
     /// Measure the kernels on this machine
@@ -165,8 +164,8 @@ pub fn main() {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::New { system } => {
-            let text = systems::TEMPLATES.iter().find(|(name, _)| *name == system).map_or("", |(_, text)| text);
-            return show(text);
+            let found = systems::REGISTRY.get(&system);
+            return report(found.map(|found| show(found.template)));
         }
         Command::Check { input, set } => config::load(&input, &set).map(|points| {
             let mut text = String::new();
@@ -194,7 +193,7 @@ pub fn main() {
         Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
         Command::Scaling(choices) => return scaling(&choices),
         Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
-            match pages::scaling::report(&run.input) {
+            match stages::report_scaling(&run.input) {
                 Ok(page) => return println!("report: {}", page.display()),
                 Err(error) => {
                     eprintln!("tessera: {error}");

@@ -321,7 +321,7 @@ impl Input {
 
     /// Trajectories of the direct simulation that start alike: from each start under each condition.
     pub fn truth_groups(&self) -> usize {
-        self.system.conditions().len().max(1) * self.truth.starts.len()
+        self.system.conditions().len() * self.truth.starts.len()
     }
 
     /// Trajectories of the direct simulation: condition by condition, in each start by start.
@@ -337,12 +337,12 @@ impl Input {
 
     /// Whether the data hold condition number `condition`.
     pub fn is_seen(&self, condition: usize) -> bool {
-        self.system.conditions().get(condition).is_none_or(|condition| !self.truth.unseen.contains(condition))
+        !self.truth.unseen.contains(&self.system.conditions()[condition])
     }
 
     /// Numbers of the conditions that the data hold.
     pub fn seen(&self) -> Vec<usize> {
-        (0..self.system.conditions().len().max(1)).filter(|&condition| self.is_seen(condition)).collect()
+        (0..self.system.conditions().len()).filter(|&condition| self.is_seen(condition)).collect()
     }
 
     /// Condition (by number) of a training trajectory, small or shuffled: they take those of the data in turn.

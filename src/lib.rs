@@ -7,6 +7,12 @@ pub mod lattice;
 
 pub mod dynamics;
 
+pub mod registry;
+
+pub mod evaluation;
+
+pub mod scores;
+
 pub mod systems;
 
 pub mod sampling;
@@ -17,8 +23,6 @@ pub mod dataset;
 
 pub mod learning;
 
-pub mod evaluation;
-
 pub mod report;
 
 pub mod config;
@@ -26,8 +30,6 @@ pub mod config;
 pub mod workflow;
 
 pub mod files;
-
-pub mod scores;
 
 pub mod pages;
 
@@ -38,3 +40,7 @@ pub mod barriers;
 pub mod bench;
 
 pub mod cli;
+
+mod program;
+
+pub use program::Program;

@@ -1,5 +1,5 @@
 //! The program; everything is in the library.
 
 fn main() {
-    tessera::cli::main();
+    tessera::Program::new().main();
 }

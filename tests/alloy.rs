@@ -539,7 +539,7 @@ fn observables_of_patches_average_to_those_of_the_whole() {
     let alloy = alloy(Constant(1.0), 1000.0, 64);
     let mut random = rng(13);
     let small = alloy.draw(bcc::shape(4), None, &mut random);
-    let large = alloy.upsample(std::slice::from_ref(&small), 2, &mut random);
+    let large = alloy.upsampling().upsample(&alloy, std::slice::from_ref(&small), 2, &mut random);
     assert_eq!(atoms(&closed(&large)), atoms(&closed(&small)).map(|count| 8.0 * count));
     let whole = alloy.observe(&closed(&large), Region::BOX);
     let order = pairs(&closed(&large)).short_range_order(atoms(&closed(&large)));
@@ -618,7 +618,7 @@ fn upsampling_draws_from_its_pool_and_restores_the_composition() {
     let few = alloy(Constant(1.0), 1000.0, 250);
     let pool: Vec<_> = (0..3).map(|number| few.draw(bcc::shape(5), None, &mut rng(60 + number))).collect();
     let sparse = alloy(Constant(1.0), 1000.0, 300);
-    let large = sparse.upsample(&pool[..1], 3, &mut rng(63));
+    let large = sparse.upsampling().upsample(&sparse, &pool[..1], 3, &mut rng(63));
     let counts =
         |lattice: &Lattice<u8>| [0, 1, 2, 3].map(|kind| lattice.sites.iter().filter(|site| **site == kind).count());
     assert_eq!(counts(&pool[0])[0], 1);
@@ -626,8 +626,11 @@ fn upsampling_draws_from_its_pool_and_restores_the_composition() {
     assert!(sparse.counts(6750)[0] < 27, "some of the tiles' vacancies must be filled");
     let changed =
         |other: &Lattice<u8>| large.sites.iter().zip(&other.sites).filter(|(one, other)| one != other).count();
-    assert!(changed(&few.upsample(&pool[..1], 3, &mut rng(63))) <= 20, "only what is too much is relabelled");
-    let mosaic = few.upsample(&pool, 3, &mut rng(63));
+    assert!(
+        changed(&few.upsampling().upsample(&few, &pool[..1], 3, &mut rng(63))) <= 20,
+        "only what is too much is relabelled"
+    );
+    let mosaic = few.upsampling().upsample(&few, &pool, 3, &mut rng(63));
     assert_eq!(counts(&mosaic), few.counts(6750));
     assert!(changed(&mosaic) > 1000, "the tiles come from several states");
 }
@@ -651,27 +654,27 @@ fn members_of_a_family_jump_at_the_rate_of_their_temperature_in_units_of_their_o
     let family = |reference: Condition| {
         Alloy::with_barriers(
             Parameters {
-                temperature: Condition::Several(temperatures.to_vec()),
+                temperature: Condition(temperatures.to_vec()),
                 reference_barrier: reference,
                 ..Parameters::default()
             },
             Arc::new(PairEnergy),
         )
     };
-    let units = Condition::Several(vec![1.9, 1.74, 1.38]);
+    let units = Condition(vec![1.9, 1.74, 1.38]);
     let (own, common) = (family(units.clone()), family(1.5.into()));
     own.check(&[]).unwrap();
     for (number, temperature) in temperatures.into_iter().enumerate() {
         let expected = ATTEMPT_RATE * (-1.25 / (BOLTZMANN * temperature)).exp();
-        for member in [own.under(number), common.under(number)] {
+        for member in [own.at_condition(number), common.at_condition(number)] {
             let found = member.rate(1.25) / member.seconds().unwrap();
             assert!((found / expected - 1.0).abs() < 1e-6, "{temperature} K: {found} a second, not {expected}");
         }
-        assert_eq!(own.under(number).parameters().reference_barrier, units.member(number));
+        assert_eq!(own.at_condition(number).parameters().reference_barrier, units.of_members(&[number]));
     }
-    let short = family(Condition::Several(vec![1.9, 1.7])).check(&[]).unwrap_err();
+    let short = family(Condition(vec![1.9, 1.7])).check(&[]).unwrap_err();
     assert!(short.contains("lists 2 numbers") && short.contains("temperature lists 3"), "{short}");
-    assert!(family(Condition::Several(vec![1.9, f64::NAN, 1.7])).check(&[]).unwrap_err().contains("NaN"));
+    assert!(family(Condition(vec![1.9, f64::NAN, 1.7])).check(&[]).unwrap_err().contains("NaN"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tessera::{
     dynamics::{Dynamics, Elapsed, Events, Kmc, Langevin, Law, LinearScan, RateClasses, Until},
     lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window, bcc},
     parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers},
-    rng::{Purpose, stream},
+    rng::{Purpose, Rng, stream},
     sampling::LocalRelax,
     systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::Parameters},
 };
@@ -36,7 +36,7 @@ impl Events for Hopping {
         if free { 1.0 + f64::from(values[site - 1].min(1)) } else { 0.0 }
     }
 
-    fn outcome(&self, window: &Window<u8>, site: usize) -> Self::Writes {
+    fn outcome(&self, window: &Window<u8>, site: usize, _rng: &mut Rng) -> Self::Writes {
         [(site, 0), (site + 1, window.values()[site])]
     }
 }

@@ -184,7 +184,7 @@ fn upsampling_interpolates_lines_exactly_and_keeps_the_mean() {
     let law = PredatorPrey::default();
     let coarse = Lattice::from_sites(Shape::chain(8), (0..8).map(|x| [f64::from(x), 7.0 - f64::from(x)]).collect());
     for factor in [2, 3] {
-        let fine = law.upsample(std::slice::from_ref(&coarse), factor, &mut rng(6));
+        let fine = law.upsampling().upsample(&law, std::slice::from_ref(&coarse), factor, &mut rng(6));
         let sites = 8 * factor;
         for site in factor..sites - factor {
             let position = (site as f64 + 0.5) / factor as f64 - 0.5;

@@ -37,8 +37,10 @@ fn every_key_is_explained_with_its_default() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = std::fs::read_to_string(root.join("docs/input.md")).unwrap();
     let mut keys = 0;
-    for file in
-        ["config", "learning/trainer", "learning/sde/mod", "learning/closure/mod"].map(String::from).into_iter().chain(
+    for file in ["config", "learning/train/input", "learning/sde/mod", "learning/closure/mod"]
+        .map(String::from)
+        .into_iter()
+        .chain(
             ["ising", "curie_weiss", "predator_prey", "linear_chain", "alloy/mod"]
                 .map(|system| format!("systems/{system}")),
         )

@@ -122,7 +122,7 @@ fn rates_obey_detailed_balance() {
         let before = energy(&ising, &lattice_of(&window));
         let site = window.sites_of(Region::BOX).nth(random.random_range(0..20)).unwrap();
         let forth = ising.rate(&window, site);
-        for (site, value) in ising.outcome(&window, site) {
+        for (site, value) in ising.outcome(&window, site, &mut random) {
             window.write(site, value);
         }
         let back = ising.rate(&window, site);
@@ -428,7 +428,7 @@ fn partial_evolution_keeps_its_promises_at_the_edges() {
 fn upsampling_replicates_and_relaxation_depends_only_on_its_streams() {
     let ising = Ising::new(2.5, 0.0);
     let small = ising.draw(Shape::plane(4, 6), Some(0.0), &mut rng(15));
-    let large = ising.upsample(std::slice::from_ref(&small), 3, &mut rng(16));
+    let large = ising.upsampling().upsample(&ising, std::slice::from_ref(&small), 3, &mut rng(16));
     for y in 0..12 {
         for x in 0..18 {
             assert_eq!(large.at([0, y, x]), small.at([0, y / 3, x / 3]));

@@ -121,7 +121,7 @@ fn report() -> Report {
     metrics.insert("susceptibility", equilibrium.susceptibility);
     metrics.insert("drift_time", Metric::new(12345.678, Some(87.0), 3, "sweeps"));
     metrics.insert("diverged", own.diverged.metric());
-    let palette = LatticePalette::spins();
+    let palette = spins();
     let image =
         |side: usize, item| LatticeImage::new(format!("{side} × {side} sites"), domains(side, item).view(), &palette);
     let images = ImageGrid {
@@ -267,7 +267,7 @@ fn ticks_are_round_numbers() {
 #[test]
 fn a_lattice_becomes_the_same_pixels() {
     let sites = ndarray::arr2(&[[1, -1, -1], [1, 1, -1]]);
-    let image = LatticeImage::new("", sites.view(), &LatticePalette::spins()).unwrap();
+    let image = LatticeImage::new("", sites.view(), &spins()).unwrap();
     let encoded = image.address.strip_prefix("data:image/png;base64,").unwrap();
     let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap();
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
@@ -279,7 +279,7 @@ fn a_lattice_becomes_the_same_pixels() {
     let (up, down) = ([244, 236, 220], [31, 62, 99]);
     let expected: Vec<u8> = [up, down, down, up, up, down].concat();
     assert_eq!(pixels, expected);
-    let unknown = LatticeImage::new("", ndarray::arr2(&[[1, 7]]).view(), &LatticePalette::spins());
+    let unknown = LatticeImage::new("", ndarray::arr2(&[[1, 7]]).view(), &spins());
     assert!(matches!(unknown, Err(ReportError::Palette { row: 0, column: 1, value: 7 })));
 }
 
@@ -303,4 +303,9 @@ fn numbers_show_the_digits_their_errors_allow() {
     }
     assert_eq!(concise(0.000801, 0.00003), "8.0(3)e-4");
     assert_eq!(concise(0.5134, 0.0133), "0.513(13)");
+}
+
+/// Colours of spins -1 and 1.
+fn spins() -> LatticePalette {
+    LatticePalette::of(&[(1, [244, 236, 220], "spin up"), (-1, [31, 62, 99], "spin down")])
 }

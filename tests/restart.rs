@@ -78,7 +78,7 @@ fn a_stage_is_made_anew_when_the_file_of_the_law_holds_something_else() {
         .replacen("interval = 200.0", "interval = 0.1", 1)
         .replace("trajectories = 8", "trajectories = 2");
     std::fs::write(&input, text).unwrap();
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/systems/alloy");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/systems/alloy/barriers");
     let arguments = ["simulate", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1"];
     std::fs::copy(models.join("builtin.safetensors"), &model).unwrap();
     assert!(!succeeds(0, &arguments).contains("skipped"));

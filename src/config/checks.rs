@@ -22,6 +22,7 @@ impl Input {
             .check(&self.truth.starts)
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
+            .and_then(|()| self.check_conditions())
             .and_then(|()| self.check_times())
             .and_then(|()| self.check_tiles())
             .and_then(|()| self.check_learning())
@@ -120,6 +121,15 @@ impl Input {
                 return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
             }
         }
+        let mut seeds = self.train.seeds.clone();
+        seeds.sort_unstable();
+        if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("train.seeds names a seed twice; their spread would be too small".into());
+        }
+        Ok(())
+    }
+
+    fn check_conditions(&self) -> Result<(), String> {
         let all = self.system.conditions();
         if let Some(unknown) = self.truth.unseen.iter().find(|unseen| !all.contains(unseen)) {
             return Err(format!(
@@ -140,11 +150,6 @@ impl Input {
                  it a multiple of {conditions}",
                 self.simulate.trajectories
             ));
-        }
-        let mut seeds = self.train.seeds.clone();
-        seeds.sort_unstable();
-        if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err("train.seeds names a seed twice; their spread would be too small".into());
         }
         Ok(())
     }
@@ -224,7 +229,7 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && self.system.mirror().is_none() {
+        if self.train.mirrored && self.system.symmetries().is_empty() {
             let reason = "the law has no known symmetry; leave it out, or set the field to 0";
             return Err(format!("train.mirrored is set, but {reason}"));
         }

@@ -1,6 +1,7 @@
 //! From a file and `--set key=value` to one typed input, or to the points of a `[sweep]`.
 
 use super::{ConfigError, Input};
+use crate::systems::SystemInput;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -67,10 +68,10 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
         .into_iter()
         .map(|(set, table)| {
             let input = if whole_text {
-                toml::from_str::<Input>(&text).map_err(|error| located(path, &text, &error))?
+                parse(&text).map_err(|error| located(path, &text, &error))?
             } else {
                 let written = toml::to_string(&table).unwrap_or_default();
-                toml::from_str::<Input>(&written).map_err(|error| {
+                parse(&written).map_err(|error| {
                     let (place, line) = original_line(path, &text, &written, &error);
                     ConfigError::Parse { place, message: explain(error.message(), &line) }
                 })?
@@ -85,6 +86,11 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
         Some(pair) => Err(ConfigError::Physics(format!("the sweep has two points named {}; remove one", pair[0]))),
         None => Ok(points),
     }
+}
+
+/// An input from its text.
+fn parse(text: &str) -> Result<Input, toml::de::Error> {
+    toml::from_str(text).map_err(|error| SystemInput::find_fault(text).unwrap_or(error))
 }
 
 fn set(table: &mut Table, entry: &str) -> Result<(), ConfigError> {

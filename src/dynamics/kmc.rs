@@ -84,7 +84,7 @@ impl<L: Events, S: Selector<L>> Pending for Selected<'_, L, S> {
     fn happen(&mut self, rng: &mut Rng) {
         let Self { kmc: Kmc { selector, offsets }, law, window } = self;
         let event = selector.select(rng);
-        let writes = law.outcome(window, event);
+        let writes = law.outcome(window, event, rng);
         for &(site, value) in writes.as_ref() {
             window.write(site, value);
         }

@@ -61,10 +61,11 @@ pub trait Law: Sync {
 pub trait Events: Law {
     /// What one event writes: pairs of site and new value.
     type Writes: AsRef<[(usize, Self::Site)]>;
-    /// Rate of the event at `site`, in events per unit of time; at least 0.
+    /// Rate of the event at `site`, in events per unit of time; at least 0. Where a site has several outcomes, the sum of
+    /// their rates.
     fn rate(&self, window: &Window<Self::Site>, site: usize) -> f64;
-    /// What the event at `site` writes.
-    fn outcome(&self, window: &Window<Self::Site>, site: usize) -> Self::Writes;
+    /// What the event at `site` writes. Where there are several outcomes, one drawn with probability rate / sum of rates.
+    fn outcome(&self, window: &Window<Self::Site>, site: usize, rng: &mut Rng) -> Self::Writes;
 }
 
 /// Events whose rates take few values: selection is then O(1).

@@ -10,6 +10,7 @@
 //! Whole trajectories are the independent units of every bootstrap and jackknife, because successive times of one
 //! trajectory are correlated. Long equilibrium runs are cut into blocks first ([`bootstrap::blocks`]).
 
+pub mod binned_drift;
 pub mod bootstrap;
 pub mod criticality;
 pub mod distributions;
@@ -20,10 +21,13 @@ pub mod scaling;
 pub mod stationary;
 pub mod trajectories;
 
+mod observable;
+
 use ndarray::{ArrayBase, Axis, Data, Dimension, RemoveAxis};
 use serde::{Deserialize, Serialize};
 
 pub use metric::{Metric, Metrics};
+pub use observable::{Observable, Symmetry};
 
 /// Why a score cannot be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -5,13 +5,9 @@ use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
     files::arrays::shaped,
-    report::table::measured,
     workflow::StageError,
 };
 use std::ops::Range;
-
-/// What the conditions of all families so far are, for the axes of figures.
-pub const NAME: &str = "temperature";
 
 const CONDITION: &str = "condition";
 const TIME_UNIT: &str = "time_unit";
@@ -22,7 +18,7 @@ const TIME_UNIT: &str = "time_unit";
 /// When HDF5 refuses.
 pub fn declare(file: &mut Writer, input: &Input, axis: &str, items: usize) -> Result<(), StageError> {
     let fields = [
-        (CONDITION, input.system.condition_unit(), "condition that the system is under, such as the temperature"),
+        (CONDITION, input.system.condition_axis().unit, "condition that the system is under, such as the temperature"),
         (TIME_UNIT, "s", "unit of all times of the item"),
     ];
     for (name, unit, meaning) in fields.into_iter().filter(|(name, _, _)| names(input).any(|known| known == *name)) {
@@ -33,7 +29,7 @@ pub fn declare(file: &mut Writer, input: &Input, axis: &str, items: usize) -> Re
 
 /// Names of the fields that the files of an input have.
 fn names(input: &Input) -> impl Iterator<Item = &'static str> {
-    let family = !input.system.conditions().is_empty();
+    let family = input.system.is_family();
     let known = input.system.seconds(0).is_some();
     [family.then_some(CONDITION), (family && known).then_some(TIME_UNIT)].into_iter().flatten()
 }
@@ -71,21 +67,4 @@ pub fn copy(from: &Reader, to: &Writer, input: &Input, items: Range<usize>) -> R
         to.write(name, items.start, values.view())?;
     }
     Ok(())
-}
-
-/// The end of the name of a metric under a condition: `_at_2.5`; nothing for a single system.
-pub fn suffix(input: &Input, number: usize) -> String {
-    input.system.conditions().get(number).map_or_else(String::new, |condition| format!("_at_{condition}"))
-}
-
-/// What names a condition in figures: `at 2.5`, `at 3.4, not in the data`; nothing for a single system.
-pub fn label(input: &Input, number: usize) -> String {
-    let unseen = if input.is_seen(number) { "" } else { ", not in the data" };
-    input.system.conditions().get(number).map_or_else(String::new, |condition| format!("at {condition}{unseen}"))
-}
-
-/// The unit of time of a family's member where it is known: `, unit 0.09321 s`.
-pub fn unit_label(input: &Input, number: usize) -> String {
-    let known = input.system.seconds(number).filter(|_| !input.system.conditions().is_empty());
-    known.map_or_else(String::new, |seconds| format!(", unit {} s", measured(seconds, None)))
 }

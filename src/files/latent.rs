@@ -2,12 +2,12 @@
 //! the encoder gives them.
 
 use crate::{
-    config::models::ModelKind,
     dataset::{Field, Reader, Writer},
+    evaluation::Observable,
     files::conditions,
     learning::Pairs,
     parallel::Ranks,
-    systems::Observable,
+    scores::ModelKind,
     workflow::{Context, Stage, StageError},
 };
 use hdf5::H5Type;
@@ -102,9 +102,9 @@ impl LatentFile {
             increment: items::<f32, Ix2>(&self.0, increment_of(kind), &rows)?,
             dt: duration.mapv(|time| time as f32),
             trajectory: items(&source, "trajectory", &rows)?,
-            condition: match context.input.system.conditions() {
-                [] => None,
-                _ => Some(items::<f64, _>(&self.0, "condition", &rows)?.mapv(|condition| condition as f32)),
+            condition: match context.input.system.is_family() {
+                false => None,
+                true => Some(items::<f64, _>(&self.0, "condition", &rows)?.mapv(|condition| condition as f32)),
             },
         })
     }

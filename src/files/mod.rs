@@ -4,7 +4,7 @@ pub mod arrays;
 pub mod blocks;
 pub mod checkpoints;
 pub mod conditions;
-pub mod ensembles;
+pub mod evidence;
 pub mod latent;
 pub mod records;
 pub mod trainings;

@@ -1,17 +1,16 @@
 //! Figures of the equilibrium distributions: those of one run, and those of all points of a sweep side by side.
 
 use crate::{
+    config::Input,
     evaluation::{
-        Metrics,
+        Metrics, Observable,
         distributions::{common_edges, density},
     },
-    files::{conditions, ensembles::Ensembles},
-    pages::roles::roles,
+    pages::roles::{condition_label, roles},
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
-    systems::{Observable, System, with_system},
-    workflow::{Context, StageError},
+    scores::{Evidence, Key, ModelKind, Source},
 };
-use ndarray::{Array2, ArrayView3, concatenate};
+use ndarray::{Array2, ArrayView3, concatenate, s};
 
 /// Bins of a histogram.
 const BINS: usize = 60;
@@ -19,35 +18,29 @@ const BINS: usize = 60;
 const RECORDS: usize = 500;
 
 /// The section on the distributions of one run. Ensembles without a finite trajectory are left out.
-pub fn distributions(
-    context: &Context,
-    ensembles: &Ensembles,
-    metrics: &Metrics,
-    observables: &[Observable],
-) -> Section {
-    let part = context.input.evaluate.equilibrium;
+pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> Section {
+    let (part, observables) = (input.evaluate.equilibrium, evidence.observables);
     let mut section = Section::new("Equilibrium distributions");
-    let conditions = context.input.system.conditions().len().max(1);
+    let conditions = evidence.conditions.len();
     let caption = format!("Last {:.0} % of every trajectory.", 100.0 * part);
     let look_for = "equal position and equal width.";
     if conditions > 1 {
-        let panels = observables.iter().map(|observable| against_condition(context, metrics, observable)).collect();
+        let panels = observables.iter().map(|observable| against_condition(input, metrics, observable)).collect();
         section = section.with(Block::Multiples(
-            SmallMultiples::new(format!("Equilibrium against {}", conditions::NAME), panels).described(
-                format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
-                "the line through the points.",
-            ),
+            SmallMultiples::new(format!("Equilibrium against {}", input.system.condition_axis().name), panels)
+                .described(
+                    format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
+                    "the line through the points.",
+                ),
         ));
-        section = section.with(Block::Table(under_each_condition(context, metrics, observables)));
+        section = section.with(Block::Table(at_each_condition(input, metrics, observables)));
     }
     for (component, observable) in observables.iter().enumerate() {
-        let panel = |condition, title: &str| {
-            histograms(context, ensembles, title.trim_end(), observable.symbol, (component, condition))
-        };
+        let panel =
+            |condition, title: &str| histograms(evidence, title.trim_end(), observable.symbol, (component, condition));
         let title = format!("P({})", observable.symbol);
         section = section.with(if conditions > 1 {
-            let panels =
-                (0..conditions).map(|condition| panel(condition, &conditions::label(context.input, condition)));
+            let panels = (0..conditions).map(|condition| panel(condition, &condition_label(input, condition)));
             let panels = SmallMultiples::new(title, panels.collect());
             Block::Multiples(panels.described(caption.clone(), look_for))
         } else {
@@ -58,71 +51,45 @@ pub fn distributions(
 }
 
 /// Distributions of every observable, and the first observable along one trajectory: a panel for each point of a sweep,
-/// named by its label. Empty for a family of systems under several conditions.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn panels(points: &[Context], labels: &[String]) -> Result<Vec<SmallMultiples>, StageError> {
-    let observables = with_system!(&points[0].input.system, system => observables_of(system));
-    if !points[0].input.system.conditions().is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut distributions = vec![Vec::new(); observables.len()];
-    let mut trajectories = Vec::new();
-    for (point, label) in points.iter().zip(labels) {
-        let ensembles = Ensembles::read(point)?;
-        for (component, observable) in observables.iter().enumerate() {
-            distributions[component].push(histograms(point, &ensembles, label, observable.symbol, (component, 0)));
-        }
-        trajectories.push(trajectory(&ensembles, label, observables[0].symbol));
-    }
-    let of_each = observables.iter().zip(distributions).map(|(observable, panels)| {
-        SmallMultiples::new(format!("P({}) at each point", observable.symbol), panels)
+/// named by its label. Empty for families of systems under several conditions.
+pub fn panels(points: &[(String, Evidence)]) -> Vec<SmallMultiples> {
+    let Some((_, first)) = points.first().filter(|(_, first)| first.conditions.len() == 1) else { return Vec::new() };
+    let symbol = first.observables[0].symbol;
+    let of_each = first.observables.iter().enumerate().map(|(component, observable)| {
+        let panel =
+            |(label, evidence): &(String, Evidence)| histograms(evidence, label, observable.symbol, (component, 0));
+        SmallMultiples::new(format!("P({}) at each point", observable.symbol), points.iter().map(panel).collect())
             .described("Equilibrium part of every trajectory, all training seeds.", "equal position and equal width.")
     });
-    let along = SmallMultiples::new(format!("{} along one trajectory", observables[0].symbol), trajectories).described(
+    let trajectories = points.iter().map(|(label, evidence)| trajectory(evidence, label, symbol)).collect();
+    let along = SmallMultiples::new(format!("{symbol} along one trajectory"), trajectories).described(
         "First trajectory of the truth and its prediction by the first model.",
         "equal width, equally long stays.",
     );
-    Ok(of_each.chain([along]).collect())
-}
-
-fn observables_of<S: System>(_system: &S) -> &'static [Observable] {
-    S::OBSERVABLES
+    of_each.chain([along]).collect()
 }
 
 /// The first component along the first trajectory of truth and of every kind of model.
-fn trajectory(ensembles: &Ensembles, title: &str, symbol: &str) -> Figure {
-    let every = ensembles.times.len().div_ceil(RECORDS);
+fn trajectory(evidence: &Evidence, title: &str, symbol: &str) -> Figure {
+    let every = evidence.times.len().div_ceil(RECORDS);
     let line = |label: &str, colour: Colour, ensemble: ArrayView3<f64>| {
-        let values = ensembles.equilibrium(ensemble, 0, 1.0).row(0).to_vec();
-        let [x, y] = [&ensembles.times, &values].map(|all| all.iter().copied().step_by(every).collect::<Vec<_>>());
+        let values = ensemble.slice(s![0, .., 0]).to_vec();
+        let [x, y] = [&evidence.times, &values].map(|all| all.iter().copied().step_by(every).collect::<Vec<_>>());
         Series::line(label, colour, &x, &y)
     };
     let mut figure = Figure::new(title, Axis::linear("time"), Axis::linear(symbol));
-    for (kind, models) in ensembles.predictions.iter().rev() {
+    for (kind, models) in evidence.models.iter().rev() {
         let (label, colour) = roles(*kind);
         figure = figure.with(line(label, colour, models.index_axis(ndarray::Axis(0), 0)));
     }
-    figure.with(line("truth", Colour::Truth, ensembles.truth.view()))
+    figure.with(line("truth", Colour::Truth, evidence.truth.view()))
 }
 
 /// Distributions of one component of truth and models under one condition.
-fn histograms(
-    context: &Context,
-    ensembles: &Ensembles,
-    title: &str,
-    symbol: &str,
-    (component, condition): (usize, usize),
-) -> Figure {
-    let choices = context.input.evaluate;
-    let conditions = context.input.system.conditions().len().max(1);
-    let sample = |ensemble| {
-        let members = Ensembles::group(ensemble, condition, conditions);
-        ensembles.equilibrium(members, component, choices.equilibrium)
-    };
-    let mut all = vec![("truth", Colour::Truth, sample(ensembles.truth.view()))];
-    for (kind, models) in &ensembles.predictions {
+fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condition): (usize, usize)) -> Figure {
+    let sample = |ensemble| evidence.equilibrium(ensemble, component, condition);
+    let mut all = vec![("truth", Colour::Truth, sample(evidence.truth.view()))];
+    for (kind, models) in &evidence.models {
         let (label, colour) = roles(*kind);
         // The same trajectories of all models, one after another.
         let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
@@ -135,7 +102,7 @@ fn histograms(
     let mut figure = Figure::new(title, Axis::linear(symbol), Axis::linear("probability density"));
     if let Ok(edges) = common_edges(&views, BINS) {
         for (label, colour, sample) in &all {
-            if let Ok(found) = density(sample.view(), &edges, choices.resamples, context.input.seed) {
+            if let Ok(found) = density(sample.view(), &edges, evidence.choices.resamples, evidence.choices.seed) {
                 figure = figure.with(Series::histogram(*label, *colour, &found));
             }
         }
@@ -152,12 +119,12 @@ fn beside(truth: &Array2<f64>, prediction: &Array2<f64>) -> Array2<f64> {
 }
 
 /// The same means as a table, with the unit of time, and how far from standing still both are.
-fn under_each_condition(context: &Context, metrics: &Metrics, observables: &[Observable]) -> Table {
-    let (input, system) = (context.input, &context.input.system);
+fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable]) -> Table {
+    let (system, axis) = (&input.system, input.system.condition_axis().name);
     let span = input.truth.interval * (input.truth.records - 1) as f64;
     let symbols: Vec<&str> = observables.iter().map(|observable| observable.symbol).collect();
-    let heads = [&[conditions::NAME, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
-    let mut table = Table::new(format!("Equilibrium under each {}", conditions::NAME), &heads).described(
+    let heads = [&[axis, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
+    let mut table = Table::new(format!("Equilibrium under each {axis}"), &heads).described(
         format!(
             "Means over the last {:.0} %, with one standard error. Change: the largest, over the observables, between the two halves \
              of that part. Deviation: mean distance of ours from the truth.",
@@ -165,14 +132,15 @@ fn under_each_condition(context: &Context, metrics: &Metrics, observables: &[Obs
         ),
         "equal rows; where the change is well above the errors, neither is in equilibrium, and both are compared at equal times.",
     );
-    for (number, &condition) in system.conditions().iter().enumerate() {
-        let at = conditions::suffix(input, number);
-        let cell = |name: String| metrics.get(&name).cloned().map_or(Cell::Empty, Cell::Metric);
-        for (quantity, label) in [("_truth", "truth"), ("", "ours")] {
-            let time = system.seconds(number).map_or(Cell::Empty, |seconds| Cell::Number(span * seconds));
-            let means = observables.iter().map(|found| cell(format!("equilibrium_{}{quantity}{at}", found.name)));
-            let deviation = if quantity.is_empty() { cell(format!("equilibrium_deviation{at}")) } else { Cell::Empty };
-            let change = cell(format!("equilibrium_change{quantity}{at}"));
+    for (index, &condition) in system.conditions().iter().enumerate() {
+        let cell =
+            |key: Key| metrics.get(&key.at(Some(condition)).to_string()).cloned().map_or(Cell::Empty, Cell::Metric);
+        for (source, label) in [(Source::Truth, "truth"), (Source::Model(ModelKind::Ours), "ours")] {
+            let time = system.seconds(index).map_or(Cell::Empty, |seconds| Cell::Number(span * seconds));
+            let means =
+                observables.iter().map(|found| cell(Key::new("equilibrium").of(found.name).from_source(source)));
+            let deviation = if source == Source::Truth { Cell::Empty } else { cell(Key::new("equilibrium_deviation")) };
+            let change = cell(Key::new("equilibrium_change").from_source(source));
             let first = [Cell::Number(condition), time, label.into()];
             table = table.row(first.into_iter().chain(means).chain([change, deviation]).collect());
         }
@@ -181,21 +149,22 @@ fn under_each_condition(context: &Context, metrics: &Metrics, observables: &[Obs
 }
 
 /// Equilibrium means of truth and of our models against the condition of a family of systems.
-fn against_condition(context: &Context, metrics: &Metrics, observable: &Observable) -> Figure {
-    let conditions = context.input.system.conditions();
+fn against_condition(input: &Input, metrics: &Metrics, observable: &Observable) -> Figure {
     let symbol = observable.symbol;
-    let mut figure = Figure::new(symbol, Axis::linear(conditions::NAME), Axis::linear(symbol));
-    for (quantity, label, colour) in [("_truth", "truth", Colour::Truth), ("", "ours", Colour::Ours)] {
+    let mut figure = Figure::new(symbol, Axis::linear(input.system.condition_axis().name), Axis::linear(symbol));
+    for (source, label, colour) in
+        [(Source::Truth, "truth", Colour::Truth), (Source::Model(ModelKind::Ours), "ours", Colour::Ours)]
+    {
         let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, &condition) in conditions.iter().enumerate() {
-            let suffix = conditions::suffix(context.input, number);
-            if let Some(metric) = metrics.get(&format!("equilibrium_{}{quantity}{suffix}", observable.name)) {
+        for &condition in input.system.conditions() {
+            let key = Key::new("equilibrium").of(observable.name).from_source(source).at(Some(condition));
+            if let Some(metric) = metrics.get(&key.to_string()) {
                 x.push(condition);
                 y.push(metric.value);
                 error.push(metric.std_error.unwrap_or(0.0));
             }
         }
-        let series = if colour == Colour::Truth { Series::points } else { Series::line };
+        let series = if source == Source::Truth { Series::points } else { Series::line };
         figure = figure.with(series(label, colour, &x, &y).with_band(&error));
     }
     figure

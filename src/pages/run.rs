@@ -1,24 +1,25 @@
 //! The page of one run: what was learned and how good it is.
 
 use crate::{
+    config::Input,
     evaluation::{
         Metrics,
         trajectories::{MeanAndSpread, mean_and_spread},
     },
-    files::{conditions, ensembles::Ensembles},
     lattice::Lattice,
     learning::Feature,
-    pages::roles::roles,
+    pages::roles::{condition_label, roles, unit_label},
     report::{
-        Axis, Block, Colour, Highlight, LatticeImage, LatticePalette, Section, SmallMultiples,
+        Axis, Block, Colour, Highlight, LatticeImage, LatticePalette, ReportError, Section, SmallMultiples,
         multiples::ensemble_panel, table::measured,
     },
+    scores::{self, Evidence},
     systems::System,
-    workflow::{Context, StageError},
 };
 use ndarray::Array2;
 use serde_json::Value;
 
+/// The headline numbers.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
     let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
     [
@@ -50,23 +51,15 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
     if room > 0.0 && room.is_finite() { (low - room, high + room) } else { (-1.0, 1.0) }
 }
 
-pub fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Section {
-    let input = context.input;
-    let groups = input.truth_groups();
-    let physical = |mut ensemble: MeanAndSpread| {
-        for component in 0..S::OBSERVABLES.len() {
-            let (offset, scale) = (ensembles.scaling.offset[component], ensembles.scaling.scale[component]);
-            ensemble.mean.column_mut(component).mapv_inplace(|value| offset + scale * value);
-            ensemble.spread.column_mut(component).mapv_inplace(|value| scale * value);
-        }
-        ensemble
-    };
+/// The section on the observables against time, a panel for each start and condition.
+pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
+    let groups = evidence.groups();
     let mut section = Section::new("Observables against time");
     let by_group: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..groups)
-        .map(|group| {
-            let of = |ensemble| physical(mean_and_spread(Ensembles::group(ensemble, group, groups)));
-            let mut all = vec![("truth", Colour::Truth, of(ensembles.truth.view()))];
-            for (kind, models) in ensembles.predictions.iter().rev() {
+        .map(|index| {
+            let of = |ensemble| mean_and_spread(scores::group(ensemble, index, groups));
+            let mut all = vec![("truth", Colour::Truth, of(evidence.truth.view()))];
+            for (kind, models) in evidence.models.iter().rev() {
                 let (label, colour) = roles(*kind);
                 all.push((label, colour, of(models.index_axis(ndarray::Axis(0), 0))));
             }
@@ -76,8 +69,8 @@ pub fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Sect
     let panel = |group: usize, component: usize, title: &str, y: Axis| {
         let all = &by_group[group];
         let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
-        let x = Axis::logarithmic(format!("time ({})", S::TIME_UNIT));
-        ensemble_panel(title, x, y, &ensembles.times, component, &lines)
+        let x = Axis::logarithmic(format!("time ({})", input.system.time_unit()));
+        ensemble_panel(title, x, y, &evidence.times, component, &lines)
     };
     let multiples = |title: String, panels| {
         Block::Multiples(SmallMultiples::new(title, panels).described(
@@ -88,11 +81,11 @@ pub fn against_time<S: System>(context: &Context, ensembles: &Ensembles) -> Sect
     let titles: Vec<String> = (0..groups)
         .map(|group| {
             let (condition, start) = input.truth_start(group * input.truth.trajectories);
-            format!("start {} {}", input.truth.starts[start], conditions::label(input, condition)).trim_end().to_owned()
-                + &conditions::unit_label(input, condition)
+            format!("start {} {}", input.truth.starts[start], condition_label(input, condition)).trim_end().to_owned()
+                + &unit_label(input, condition)
         })
         .collect();
-    let of_each = S::OBSERVABLES.iter().enumerate().map(|(component, observable)| {
+    let of_each = evidence.observables.iter().enumerate().map(|(component, observable)| {
         let (low, high) = range(by_group.iter().flatten(), component);
         (component, observable, Axis::linear(observable.symbol).from_to(low, high))
     });
@@ -128,36 +121,29 @@ pub fn brief(value: &Value) -> String {
     }
 }
 
-/// Colours of a system's sites, if they have names.
-pub fn palette<S: System<Feature: Feature>>() -> Option<LatticePalette> {
-    match S::SPECIES {
-        [] => S::Feature::SPINS.then(LatticePalette::spins),
-        names => Some(LatticePalette::species(names)),
-    }
-}
-
-/// One layer of the lattice: spins and species in colours of their own; of fields the first channel, from its least to its
+/// One layer of a lattice: sites that have states in the colours of these; of others the first channel, from its least to its
 /// greatest value.
-pub fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) -> Result<LatticeImage, StageError> {
+///
+/// # Errors
+/// When the image cannot be encoded.
+pub fn image<S: System<Feature: Feature>>(step: &str, lattice: &Lattice<S::Site>) -> Result<LatticeImage, ReportError> {
     let [depth, rows, columns] = lattice.shape.0;
     let (plane, layer) = (rows * columns, depth / 2);
     let mut label = format!("{step}, {:?}", lattice.shape.used());
     if depth > 1 {
         label += &format!(", layer {layer}");
     }
-    let features = S::features(&lattice.sites[layer * plane..][..plane]);
-    let channel = |number: usize| features[number * plane..][..plane].iter().map(|&feature| feature.value());
-    let mut values: Vec<f64> = channel(0).collect();
-    for number in (1..S::CHANNELS).filter(|_| !S::SPECIES.is_empty()) {
-        values.iter_mut().zip(channel(number)).for_each(|(value, present)| *value += (number + 1) as f64 * present);
+    let sites = &lattice.sites[layer * plane..][..plane];
+    if let Some(palette) = LatticePalette::of_states(S::STATES) {
+        let states = sites.iter().map(|site| S::state(site) as i32).collect();
+        let states = Array2::from_shape_vec((rows, columns), states).expect("one state a site");
+        return LatticeImage::new(label, states.view(), &palette);
     }
-    let sites = Array2::from_shape_vec((rows, columns), values).expect("one value a site");
-    if let Some(palette) = palette::<S>() {
-        return Ok(LatticeImage::new(label, sites.mapv(|value| value as i32).view(), &palette)?);
-    }
-    let least = sites.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = sites.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Ok(LatticeImage::field(label, sites.view(), (least, if most > least { most } else { least + 1.0 }))?)
+    let values = S::features(sites)[..plane].iter().map(|&feature| feature.value()).collect();
+    let field = Array2::from_shape_vec((rows, columns), values).expect("one value a site");
+    let least = field.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = field.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    LatticeImage::field(label, field.view(), (least, if most > least { most } else { least + 1.0 }))
 }
 
 #[cfg(test)]

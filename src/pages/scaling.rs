@@ -3,33 +3,18 @@
 use crate::{
     evaluation::scaling::{CostModel, Network, ScalingPoint},
     report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table},
-    workflow::{StageError, write_whole},
 };
-use std::path::{Path, PathBuf};
 
 /// Groups of tiles of one colour in two dimensions.
 const GROUPS: f64 = 4.0;
 /// Network that the extrapolation assumes, of a rank among many on a node.
 const FABRIC: Network = Network { latency: 3e-6, bandwidth: 5e8 };
 
-/// Reads a file with one measurement a line and writes `<file without extension>.html` beside it.
-///
-/// # Errors
-/// When the file cannot be read, or holds something else.
-pub fn report(path: &Path) -> Result<PathBuf, StageError> {
-    let failed = |source| StageError::Io { action: "read the measurements in", path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let parsed = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
-    let mut points: Vec<ScalingPoint> =
-        parsed.collect::<Result<_, _>>().map_err(|error| failed(std::io::Error::from(error)))?;
-    if points.is_empty() {
-        return Err(failed(std::io::Error::other("it holds none; `tessera scaling` prints them")));
-    }
+/// The page of all measurements of a study, in any order, repeats included.
+pub fn page(mut points: Vec<ScalingPoint>) -> Report {
     points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
-    let target = path.with_extension("html");
     let runs = points.len();
-    write_whole(&target, &page(&averaged(points), runs).html()?)?;
-    Ok(target)
+    page_of(&averaged(points), runs)
 }
 
 /// Repeats of one measurement as one: the mean, with the standard error over repeats where there are several.
@@ -62,9 +47,9 @@ fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a
     })
 }
 
-fn page(points: &[ScalingPoint], runs: usize) -> Report {
+fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
     let mut table = Table::new(
-        "Sweeps of the Ising model",
+        "Sweeps of one lattice",
         &[
             "side", "tile", "quantum", "ranks", "threads", "ms a sweep", "error", "events/s", "speed-up", "model",
             "halo kB", "messages", "ms not evolving", "bytes a site",

@@ -1,36 +1,13 @@
-//! The joint result of a sweep: `metrics.json` with all points, and one report.
+//! The joint page of a sweep.
 
 use crate::{
     config::Point,
     evaluation::{Metric, Metrics},
-    pages::{equilibrium, finite_size::scaling},
-    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, SmallMultiples, Table, series::Mark},
-    workflow::{Context, StageError, write_whole},
+    pages::equilibrium::panels,
+    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table, series::Mark},
+    scores::{Evidence, with_those_of_system},
 };
-use serde_json::{Map, Value, json};
-use std::{collections::HashSet, path::Path};
-
-/// Writes the joint files into `base`. The contexts are those of the points.
-///
-/// # Errors
-/// When a point's files cannot be read or the joint files cannot be written.
-pub fn join(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> Result<(), StageError> {
-    let mut all = Vec::new();
-    for (point, context) in points.iter().zip(contexts) {
-        let path = context.path("metrics.json");
-        let metrics: Value = std::fs::read_to_string(&path)
-            .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-            .map_err(|source| StageError::Io { action: "read", path, source })?;
-        let set: Map<String, Value> = point.set.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-        all.push(json!({"set": set, "metrics": metrics}));
-    }
-    let (fits, section) = scaling(points, &all).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
-    let joint = json!({"points": all, "fits": fits});
-    write_whole(&base.join("metrics.json"), &serde_json::to_string_pretty(&joint).unwrap_or_default())?;
-    let labels: Vec<String> = points.iter().map(Point::label).collect();
-    let panels = equilibrium::panels(contexts, &titles(&labels))?;
-    write_whole(&base.join("report.html"), &page(points, &labels, &all, panels, (fits, section), name).html()?)
-}
+use std::collections::HashSet;
 
 /// The parts of labels that tell the points apart, from the front; a part that goes with those before it is left out.
 fn titles(labels: &[String]) -> Vec<String> {
@@ -54,143 +31,49 @@ fn titles(labels: &[String]) -> Vec<String> {
     titles
 }
 
-/// Tables of a sweep: title, caption, what to look for, metrics. Those that no point has are left out.
-const TABLES: &[(&str, &str, &str, &[&str])] = &[
-    (
-        "Test error at each point",
-        "Relative error of the mean trajectory, averaged over the initial states; the error is between training seeds where there are several, else from the bootstrap.",
-        "errors well above the noise floor, which is what two ensembles of one law would give.",
-        &[
-            "test_error",
-            "test_error_baseline",
-            "test_error_observables",
-            "test_error_noise_floor",
-            "diverged",
-            "diverged_baseline",
-        ],
-    ),
-    (
-        "Discrepancy at each point",
-        "Maximum mean discrepancy of the scaled observables, averaged over times and initial states.",
-        "values near that of two halves of the truth.",
-        &["mmd", "mmd_baseline", "mmd_halves_of_truth"],
-    ),
-    (
-        "Equations of one component",
-        "dz = (a z + b) dt + c dB: slope a and value b at zero of the line through the learned drift, and mean noise c.",
-        "the values of the theory.",
-        &["drift_slope", "drift_at_zero", "noise"],
-    ),
-    (
-        "Equilibrium means of the short-range order",
-        "Over the last part of all trajectories, learned and direct.",
-        "equal numbers within their errors, and the same ones at all sizes.",
-        &[
-            "equilibrium_order_nb_nb",
-            "equilibrium_order_nb_nb_truth",
-            "equilibrium_order_nb_mo",
-            "equilibrium_order_nb_mo_truth",
-            "equilibrium_order_nb_ta",
-            "equilibrium_order_nb_ta_truth",
-            "equilibrium_order_mo_mo",
-            "equilibrium_order_mo_mo_truth",
-            "equilibrium_order_mo_ta",
-            "equilibrium_order_mo_ta_truth",
-            "equilibrium_order_ta_ta",
-            "equilibrium_order_ta_ta_truth",
-        ],
-    ),
-    (
-        "Equilibrium spreads of the short-range order",
-        "Standard deviations over the last part of all trajectories, learned and direct.",
-        "equal numbers within their errors, smaller as one over the root of the number of sites.",
-        &[
-            "spread_order_nb_nb",
-            "spread_order_nb_nb_truth",
-            "spread_order_nb_mo",
-            "spread_order_nb_mo_truth",
-            "spread_order_nb_ta",
-            "spread_order_nb_ta_truth",
-            "spread_order_mo_mo",
-            "spread_order_mo_mo_truth",
-            "spread_order_mo_ta",
-            "spread_order_mo_ta_truth",
-            "spread_order_ta_ta",
-            "spread_order_ta_ta_truth",
-        ],
-    ),
-    (
-        "Size and spread of the magnetisation",
-        "<|M|>, susceptibility and Binder cumulant: learned, of the direct simulation, and of the law that the training pairs imply without a model (from mean and variance of the increments at each M).",
-        "equal numbers. Where the pairs differ from the direct simulation the data are at fault, where the model differs from the pairs the training is.",
-        &[
-            "absolute_magnetisation",
-            "absolute_magnetisation_truth",
-            "absolute_magnetisation_pairs",
-            "susceptibility",
-            "susceptibility_truth",
-            "susceptibility_pairs",
-            "binder",
-            "binder_truth",
-            "binder_pairs",
-        ],
-    ),
-    (
-        "Equilibrium of the magnetisation",
-        "Distance of the distributions of M (the truth together with its mirror image where there is no field) and of |M|, and rate of reversals of the sign.",
-        "equal rates, small distances.",
-        &[
-            "wasserstein_1_magnetisation",
-            "wasserstein_1_magnetisation_baseline",
-            "wasserstein_1_absolute_magnetisation",
-            "reversal_rate",
-            "reversal_rate_baseline",
-            "reversal_rate_truth",
-            "reversal_rate_pairs",
-            "outside_range",
-            "outside_range_baseline",
-            "escaped",
-            "escaped_baseline",
-        ],
-    ),
-];
-
 /// Figures of a sweep over one number: title, metric, that of the baseline, label of the axis.
 const FIGURES: &[(&str, &str, &str, &str)] = &[
     ("Test error", "test_error", "test_error_baseline", "relative error"),
     ("Discrepancy", "mmd", "mmd_baseline", "mmd"),
 ];
 
-fn metric(point: &Value, name: &str) -> Option<Metric> {
-    serde_json::from_value(point["metrics"][name].clone()).ok()
-}
-
-fn page(
+/// The page of a sweep: tables of metrics, figures against a swept number, the distributions at each point, and exponents where the
+/// sweep has some.
+pub fn page(
     points: &[Point],
-    labels: &[String],
-    all: &[Value],
-    panels: Vec<SmallMultiples>,
-    (fits, scaling): (Metrics, Option<Section>),
+    metrics: &[Metrics],
+    evidence: Vec<Evidence>,
+    exponents: (Metrics, Option<Section>),
     name: &str,
 ) -> Report {
+    let labels: Vec<String> = points.iter().map(Point::label).collect();
+    let titles = titles(&labels);
+    let system = &points[0].input.system;
     let mut tables = Vec::new();
-    for (title, caption, look_for, names) in TABLES {
-        let found = |name: &&str| all.iter().any(|point| metric(point, name).is_some());
-        let names: Vec<&str> = names.iter().copied().filter(found).collect();
+    let scores = with_those_of_system(system.scores());
+    for shown in scores.iter().flat_map(|score| score.tables(system.observables())) {
+        let found = |name: &&String| metrics.iter().any(|metrics| metrics.get(name).is_some());
+        let names: Vec<&str> = shown.metrics.iter().filter(found).map(String::as_str).collect();
         if names.is_empty() {
             continue;
         }
-        let mut table = Table::new(*title, &[&["point"][..], &names].concat()).described(*caption, *look_for);
-        for (title, point) in titles(labels).into_iter().zip(all) {
-            let cells = names.iter().map(|name| metric(point, name).map_or(Cell::Empty, Cell::Metric));
-            table = table.row(std::iter::once(Cell::Text(title)).chain(cells).collect());
+        let heads = [&["point"][..], &names].concat();
+        let mut table = Table::new(shown.title, &heads).described(shown.caption, shown.look_for);
+        for (title, metrics) in titles.iter().zip(metrics) {
+            let cells = names.iter().map(|name| metrics.get(name).cloned().map_or(Cell::Empty, Cell::Metric));
+            table = table.row(std::iter::once(Cell::Text(title.clone())).chain(cells).collect());
         }
         tables.push(table);
     }
+    let evidence: Vec<(String, Evidence)> = titles.into_iter().zip(evidence).collect();
     let section = tables.into_iter().map(Block::Table).fold(Section::new("Sweep"), Section::with);
-    let section =
-        FIGURES.iter().filter_map(|shown| figure(points, all, shown)).map(Block::Figure).fold(section, Section::with);
-    let section = panels.into_iter().map(Block::Multiples).fold(section, Section::with);
+    let section = FIGURES
+        .iter()
+        .filter_map(|shown| figure(points, metrics, shown))
+        .map(Block::Figure)
+        .fold(section, Section::with);
+    let section = panels(&evidence).into_iter().map(Block::Multiples).fold(section, Section::with);
+    let (fits, scaling) = exponents;
     let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
     let links = labels.iter().map(|label| format!("{label}/report.html")).collect();
     Report {
@@ -206,7 +89,7 @@ fn page(
 /// A metric against the swept key, when it is one number.
 fn figure(
     points: &[Point],
-    all: &[Value],
+    metrics: &[Metrics],
     (title, ours, baseline, label): &(&str, &str, &str, &str),
 ) -> Option<Figure> {
     let [(key, _)] = &points[0].set[..] else { return None };
@@ -219,7 +102,7 @@ fn figure(
     let mut figure = Figure::new(*title, Axis::linear(key.as_str()), Axis::logarithmic(*label))
         .described("Error bars: one standard error.", "");
     for (name, label, colour) in [(ours, "ours", Colour::Ours), (baseline, "baseline", Colour::Baseline)] {
-        let found: Vec<Metric> = all.iter().filter_map(|point| metric(point, name)).collect();
+        let found: Vec<Metric> = metrics.iter().filter_map(|metrics| metrics.get(name).cloned()).collect();
         if found.len() == x.len() {
             let values: Vec<f64> = found.iter().map(|metric| metric.value).collect();
             let errors: Vec<f64> = found.iter().map(|metric| metric.std_error.unwrap_or(0.0)).collect();

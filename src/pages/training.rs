@@ -1,44 +1,29 @@
 //! What the page says of the training: losses, whether the learned noise is right, and the learned drift beside the pairs.
 
 use crate::{
-    config::models::ModelKind,
-    evaluation::distributions::Density,
-    files::{latent::LatentFile, trainings::Training},
-    learning::{Pairs, Sde, sde::calibration},
+    evaluation::{binned_drift::BinnedDrift, distributions::Density},
+    files::trainings::Training,
+    learning::sde::calibration,
     pages::roles::roles,
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
-    workflow::{Context, StageError},
+    scores::ModelKind,
 };
 
 /// Largest error of a residual variance that passes without a warning.
 const TOLERANCE: f64 = 0.1;
-/// Bins of a component in the figure of the drift, and fewest pairs of one.
-const BINS: usize = 24;
-const FEWEST: usize = 20;
-/// Most pairs that the figure of the drift looks at.
-const PAIRS: usize = 1_000_000;
-
-/// The section on the training. `names` are those of the observables; closure variables follow them. Where the equation is
-/// learned in fewer coordinates than there are observables, these have numbers.
-///
-/// # Errors
-/// When a model or the pairs cannot be read.
-pub fn training(context: &Context, trainings: &[Training], names: &[&str]) -> Result<Section, StageError> {
-    let independent = trainings.first().map_or(0, |training| training.calibration.len());
-    let closure = (0..context.input.closure.components()).map(|variable| format!("closure {variable}"));
-    let components: Vec<String> = names.iter().map(|&name| name.into()).chain(closure).collect();
-    let coordinates = || (0..independent).map(|coordinate| format!("coordinate {coordinate}")).collect();
-    let names = if independent < components.len() { coordinates() } else { components.clone() };
-    let mut section = Section::new("Training");
-    for text in warnings(trainings, &names) {
-        section = section.with(Block::Warning(text));
-    }
-    section = section.with(Block::Figure(losses(trainings))).with(Block::Table(variances(trainings, &names)));
-    section = section.with(Block::Multiples(residuals(trainings, &names)));
-    if let Some(training) = trainings.iter().find(|training| training.kind == ModelKind::Ours) {
-        section = section.with(Block::Multiples(drift(context, training, &components)?));
-    }
-    Ok(section)
+/// The section on the training. `names` are those of the components; `learned` is the drift of our first model, with its seed. Where
+/// the equation is learned in fewer coordinates than there are components, these have numbers.
+pub fn training(trainings: &[Training], names: &[String], learned: (u64, &[BinnedDrift])) -> Section {
+    let coordinates = trainings.first().map_or(0, |training| training.calibration.len());
+    let numbered: Vec<String> = (0..coordinates).map(|index| format!("coordinate {index}")).collect();
+    let coordinates = if coordinates < names.len() { &numbered[..] } else { names };
+    let section =
+        warnings(trainings, coordinates).into_iter().map(Block::Warning).fold(Section::new("Training"), Section::with);
+    section
+        .with(Block::Figure(losses(trainings)))
+        .with(Block::Table(variances(trainings, coordinates)))
+        .with(Block::Multiples(residuals(trainings, coordinates)))
+        .with(Block::Multiples(drift(learned.0, learned.1, names)))
 }
 
 /// One sentence for each component of our models whose learned noise is off.
@@ -112,53 +97,17 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
     )
 }
 
-/// Mean increment per unit of time in bins of each component, and the mean of the learned drift over the same pairs.
-fn drift(context: &Context, training: &Training, names: &[String]) -> Result<SmallMultiples, StageError> {
-    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..context.input.pairs().min(PAIRS))?;
-    let model = Sde::load(&context.path(&training.kind.file(training.seed)), context.device()?)?;
-    let learned = calibration::drift(&model, &pairs)?;
-    let panels = names.iter().enumerate().map(|(component, name)| {
-        let drift = learned.column(component).to_vec();
-        let [x, found, error, mean] = binned(&pairs, component, &drift);
-        Figure::new(name, Axis::linear(name.as_str()), Axis::linear("drift"))
-            .with(Series::points("pairs", Colour::Truth, &x, &found).with_band(&error))
-            .with(Series::line("ours", Colour::Ours, &x, &mean))
-    });
-    Ok(SmallMultiples::new("Drift", panels.collect()).described(
-        format!(
-            "Mean rate of change of each component against itself, over the training pairs; seed {}.",
-            training.seed
-        ),
+/// Mean rate of change in bins of each component, and the mean of the learned drift over the same pairs.
+fn drift(seed: u64, binned: &[BinnedDrift], names: &[String]) -> SmallMultiples {
+    let panel = |(name, binned): (&String, &BinnedDrift)| {
+        Figure::new(name, Axis::linear(name), Axis::linear("drift"))
+            .with(Series::points("pairs", Colour::Truth, &binned.centre, &binned.found).with_band(&binned.error))
+            .with(Series::line("ours", Colour::Ours, &binned.centre, &binned.learned))
+    };
+    SmallMultiples::new("Drift", names.iter().zip(binned).map(panel).collect()).described(
+        format!("Mean rate of change of each component against itself, over the training pairs; seed {seed}."),
         "a line through the points; error bars are one standard error.",
-    ))
-}
-
-/// Centres of the bins of a component, mean rate of change of the pairs, its standard error, and mean learned drift.
-fn binned(pairs: &Pairs, component: usize, learned: &[f32]) -> [Vec<f64>; 4] {
-    let mut sorted: Vec<f32> = pairs.z.column(component).to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).map_or(0.0, |&value| f64::from(value));
-    let (low, high) = (at(0.005), at(0.995));
-    let width = (high - low) / BINS as f64;
-    // Pairs, time, increment, its square, learned increment.
-    let mut sums = [[0.0; 5]; BINS];
-    for (row, &dt) in pairs.dt.iter().enumerate() {
-        let place = ((f64::from(pairs.z[[row, component]]) - low) / width).floor();
-        if (0.0..BINS as f64).contains(&place) {
-            let (dt, increment) = (f64::from(dt), f64::from(pairs.increment[[row, component]]));
-            let more = [1.0, dt, increment, increment * increment, f64::from(learned[row]) * dt];
-            sums[place as usize].iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        }
-    }
-    let mut columns: [Vec<f64>; 4] = Default::default();
-    for (bin, [count, time, increment, square, drift]) in sums.into_iter().enumerate() {
-        if count >= FEWEST as f64 {
-            let centre = low + (bin as f64 + 0.5) * width;
-            let error = (square - increment * increment / count).max(0.0).sqrt() / time;
-            columns.iter_mut().zip([centre, increment / time, error, drift / time]).for_each(|(to, x)| to.push(x));
-        }
-    }
-    columns
+    )
 }
 
 #[cfg(test)]
@@ -180,22 +129,5 @@ mod tests {
             warnings(&[training(ModelKind::Ours, [0.95, 1.44]), training(ModelKind::Baseline, [3.0, 1.0])], &names);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("closure 0 (ours, seed 7) is too small") && found[0].contains("about 20 %"));
-    }
-
-    #[test]
-    fn drift_of_the_pairs_is_found_in_bins() {
-        const COUNT: usize = 4000;
-        let z = ndarray::Array2::from_shape_fn((COUNT, 1), |(row, _)| row as f32 / COUNT as f32);
-        let pairs = Pairs {
-            increment: z.mapv(|z| -2.0 * z * 0.1),
-            z,
-            dt: ndarray::Array1::from_elem(COUNT, 0.1),
-            trajectory: ndarray::Array1::zeros(COUNT),
-            condition: None,
-        };
-        let [centres, found, _, learned] = binned(&pairs, 0, &[1.0; COUNT]);
-        assert_eq!(centres.len(), BINS);
-        assert!(centres.iter().zip(&found).all(|(z, rate)| (rate + 2.0 * z).abs() < 1e-3), "{found:?}");
-        assert!(learned.iter().all(|rate| (rate - 1.0).abs() < 1e-6));
     }
 }

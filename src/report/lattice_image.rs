@@ -11,16 +11,10 @@ use super::{ReportError, caption_html, escape, figure};
 pub struct LatticePalette(pub Vec<(i32, [u8; 3], String)>);
 
 impl LatticePalette {
-    /// Up and down spins (+1, -1).
-    pub fn spins() -> Self {
-        Self::of(&[(1, [244, 236, 220], "spin up"), (-1, [31, 62, 99], "spin down")])
-    }
-
-    /// Species 0, 1, ... by their names, the first one white; at most six.
-    pub fn species(names: &[&str]) -> Self {
-        const COLOURS: [[u8; 3]; 6] =
-            [[255, 255, 255], [44, 85, 138], [226, 143, 65], [92, 163, 132], [170, 60, 80], [120, 100, 160]];
-        Self((0..).zip(COLOURS).zip(names).map(|((value, colour), name)| (value, colour, (*name).to_owned())).collect())
+    /// States 0, 1, ... by name and colour; `None` when there are none.
+    pub fn of_states(states: &[(&str, [u8; 3])]) -> Option<Self> {
+        let entry = |(value, &(name, colour)): (i32, &(&str, [u8; 3]))| (value, colour, name.to_owned());
+        (!states.is_empty()).then(|| Self((0..).zip(states).map(entry).collect()))
     }
 
     /// A palette from (value, red-green-blue, name).

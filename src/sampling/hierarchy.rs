@@ -22,7 +22,12 @@ pub fn raise<S: System>(
     mut seen: impl FnMut(&'static str, &Lattice<S::Site>),
 ) -> Result<Lattice<S::Site>, EvolveError> {
     for (level, &factor) in (0_u64..).zip(factors) {
-        let mut lattice = system.upsample(&pool, factor, &mut stream(seed, Purpose::Upsample, [snapshot, level]));
+        let mut lattice = system.upsampling().upsample(
+            system,
+            &pool,
+            factor,
+            &mut stream(seed, Purpose::Upsample, [snapshot, level]),
+        );
         seen("Upsample", &lattice);
         relax.relax(&mut lattice, |patch| stream(seed, Purpose::Relax, [snapshot, level << 32 | patch]))?;
         seen("LocalRelax", &lattice);

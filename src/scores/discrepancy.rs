@@ -1,47 +1,50 @@
-//! Maximum mean discrepancy of ensembles.
+//! Maximum mean discrepancy of the observables (A. Gretton et al., JMLR 13, 723, 2012), in the units of training.
 
-use crate::{
-    config::models::ModelKind,
-    evaluation::{
-        Metric, Metrics,
-        mmd::{average, mmd_against_time},
-    },
-    files::ensembles::Ensembles,
-    scores::models::{over_models, suffix},
-    workflow::{Context, StageError},
+use super::{Evidence, Key, MetricTable, ModelKind, Score, group, models::over_models};
+use crate::evaluation::{
+    EvaluationError, Metric, Metrics, Observable,
+    mmd::{average, mmd_against_time},
 };
-use ndarray::{Array4, ArrayView3, Axis};
+use ndarray::{ArrayView3, Axis};
 
-/// Mean discrepancy of the observables, scaled as for training, over times and starts, and that between halves of the truth.
-pub fn discrepancies(
-    context: &Context,
-    metrics: &mut Metrics,
-    ensembles: &Ensembles,
-    (kind, models): (ModelKind, &Array4<f64>),
-    observables: usize,
-) -> Result<(), StageError> {
-    let groups = context.input.truth_groups();
-    let components: Vec<usize> = (0..observables).collect();
-    let between = |left: ArrayView3<f64>, right: ArrayView3<f64>| -> Result<Metric, StageError> {
-        Ok(mmd_against_time(left, right, &components)?.mean_root)
-    };
-    let truth = |group| Ensembles::group(ensembles.truth.view(), group, groups);
-    let mut found = Vec::new();
-    for model in models.outer_iter() {
-        let each = (0..groups)
-            .map(|group| between(truth(group), Ensembles::group(model, group, groups)))
-            .collect::<Result<Vec<_>, StageError>>()?;
-        found.push(average(&each));
-    }
-    metrics.insert(format!("mmd{}", suffix(kind)), over_models(&found, "1"));
-    if kind == ModelKind::Ours {
-        let halves = (0..groups)
-            .map(|group| {
-                let (left, right) = truth(group).split_at(Axis(0), truth(group).len_of(Axis(0)) / 2);
+/// Mean discrepancy over times and starts, and that between halves of the truth. Only where the input asks for it.
+pub struct Discrepancy;
+
+impl Score for Discrepancy {
+    fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
+        if !evidence.choices.discrepancy {
+            return Ok(());
+        }
+        let groups = evidence.groups();
+        let components: Vec<usize> = (0..evidence.observables.len()).collect();
+        let between = |left: ArrayView3<f64>, right: ArrayView3<f64>| -> Result<Metric, EvaluationError> {
+            Ok(mmd_against_time(left, right, &components)?.mean_root)
+        };
+        let truth = evidence.scaled(evidence.truth.view());
+        let truth = |index| group(truth.view(), index, groups);
+        let mut found = Vec::new();
+        for model in evidence.of(kind).outer_iter() {
+            let model = evidence.scaled(model);
+            let each = (0..groups).map(|index| between(truth(index), group(model.view(), index, groups)));
+            found.push(average(&each.collect::<Result<Vec<_>, _>>()?));
+        }
+        metrics.insert(Key::new("mmd").by(kind), over_models(&found, "1"));
+        if kind == ModelKind::Ours {
+            let halves = (0..groups).map(|index| {
+                let (left, right) = truth(index).split_at(Axis(0), truth(index).len_of(Axis(0)) / 2);
                 between(left, right)
-            })
-            .collect::<Result<Vec<_>, StageError>>()?;
-        metrics.insert("mmd_halves_of_truth", average(&halves));
+            });
+            metrics.insert("mmd_halves_of_truth", average(&halves.collect::<Result<Vec<_>, _>>()?));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn tables(&self, _: &[Observable]) -> Vec<MetricTable> {
+        vec![MetricTable {
+            title: "Discrepancy at each point",
+            caption: "Maximum mean discrepancy of the scaled observables, averaged over times and initial states.",
+            look_for: "values near that of two halves of the truth.",
+            metrics: ["mmd", "mmd_baseline", "mmd_halves_of_truth"].map(str::to_owned).into(),
+        }]
+    }
 }

@@ -1,96 +1,115 @@
-//! Means and distances of equilibrium distributions.
+//! Equilibrium of each observable: means, spreads and distances of distributions over the last part of all trajectories.
 
-use crate::{
-    config::Input,
-    evaluation::{Metric, Metrics, distributions::distances},
-    files::{conditions, ensembles::Ensembles},
-    scores::models::{over_models, parts},
-    systems::Observable,
-    workflow::Context,
+use super::{
+    Evidence, Key, MetricTable, ModelKind, Score,
+    models::{over_models, parts},
 };
-use ndarray::{Array2, Array4, ArrayView1, Axis, concatenate, s};
+use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, Symmetry, distributions::distances};
+use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
 
-/// Means and distances of the equilibrium distributions of each observable under one condition. With several conditions
-/// the names end in the condition. Where the law has a symmetry, its truth is that of the simulation and its mirror image.
-pub fn equilibria(
-    context: &Context,
-    metrics: &mut Metrics,
-    ensembles: &Ensembles,
-    models: &Array4<f64>,
-    observables: &[Observable],
-    (condition, suffix): (usize, &str),
-) {
-    let (choices, seed) = (context.input.evaluate, context.input.seed);
-    let conditions = context.input.system.conditions().len().max(1);
-    let at = conditions::suffix(context.input, condition);
-    let mut changes = [Vec::new(), Vec::new()];
-    for (component, observable) in observables.iter().enumerate() {
-        let (name, unit) = (observable.name, observable.unit);
-        let sign = context.input.system.mirror().map_or(1.0, |signs| signs[component]);
-        let sample = |ensemble| {
-            let members = Ensembles::group(ensemble, condition, conditions);
-            ensembles.equilibrium(members, component, choices.equilibrium)
-        };
-        let truth = sample(ensembles.truth.view());
-        if suffix.is_empty() {
-            let [mean, spread] = mean_and_spread(&truth, unit);
-            metrics.insert(format!("equilibrium_{name}_truth{at}"), mean);
-            metrics.insert(format!("spread_{name}_truth{at}"), spread);
+/// Means, spreads and distances, under each condition and all together.
+pub struct Equilibrium;
+
+/// What is compared of each observable.
+const QUANTITIES: [&str; 4] = ["equilibrium", "spread", "wasserstein_1", "kolmogorov_smirnov"];
+
+impl Score for Equilibrium {
+    fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
+        for condition in 0..evidence.conditions.len() {
+            under_condition(evidence, kind, condition, metrics);
         }
-        let (mut means, mut spreads, mut wasserstein, mut kolmogorov) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        changes[0].push(change(&[&truth]).abs());
-        let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
-        changes[1].push(change(&samples.iter().collect::<Vec<_>>()).abs());
-        let law = with_mirror_image(truth, sign);
-        for predicted in samples {
-            let [mean, spread] = mean_and_spread(&predicted, unit);
-            means.push(mean);
-            spreads.push(spread);
-            // Fails only when every trajectory has diverged: then there is no distribution to compare.
-            if let Ok(found) = distances(law.view(), predicted.view(), unit, choices.resamples, seed) {
-                wasserstein.push(found.wasserstein_1);
-                kolmogorov.push(found.kolmogorov_smirnov);
+        deviation(evidence, kind, metrics);
+        Ok(())
+    }
+
+    fn tables(&self, observables: &[Observable]) -> Vec<MetricTable> {
+        let of_each = |quantity: &str| {
+            let names = observables.iter().map(|observable| observable.name);
+            names.flat_map(|name| ["", "_truth"].map(|source| format!("{quantity}_{name}{source}"))).collect()
+        };
+        vec![
+            MetricTable {
+                title: "Equilibrium means",
+                caption: "Over the last part of all trajectories, learned and direct.",
+                look_for: "equal numbers within their errors.",
+                metrics: of_each(QUANTITIES[0]),
+            },
+            MetricTable {
+                title: "Equilibrium spreads",
+                caption: "Standard deviations over the last part of all trajectories, learned and direct.",
+                look_for: "equal numbers within their errors, smaller as one over the root of the number of sites.",
+                metrics: of_each(QUANTITIES[1]),
+            },
+        ]
+    }
+}
+
+/// Means, spreads and distances of each observable under one condition. The truth of a distribution is that of the simulation
+/// and its images under the symmetries of the law.
+fn under_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metrics: &mut Metrics) {
+    let at = evidence.condition(condition);
+    let mut changes = [Vec::new(), Vec::new()];
+    for (component, observable) in evidence.observables.iter().enumerate() {
+        let unit = observable.unit;
+        let key = |quantity: &'static str| Key::new(quantity).of(observable.name).at(at);
+        let sample_of = |component| evidence.equilibrium(evidence.truth.view(), component, condition);
+        let truth = sample_of(component);
+        if kind == ModelKind::Ours {
+            for (quantity, metric) in QUANTITIES.into_iter().zip(mean_and_spread(&truth, unit)) {
+                metrics.insert(key(quantity).of_truth(), metric);
             }
         }
-        for (quantity, found) in [
-            ("equilibrium", means),
-            ("spread", spreads),
-            ("wasserstein_1", wasserstein),
-            ("kolmogorov_smirnov", kolmogorov),
-        ] {
-            metrics.insert(format!("{quantity}_{name}{suffix}{at}"), over_models(&found, unit));
+        let models = evidence.of(kind).outer_iter();
+        let samples: Vec<Array2<f64>> = models.map(|model| evidence.equilibrium(model, component, condition)).collect();
+        changes[0].push(change(&[&truth]).abs());
+        changes[1].push(change(&samples.iter().collect::<Vec<_>>()).abs());
+        let law = with_images(&evidence.symmetries, component, &sample_of);
+        let mut found: [Vec<Metric>; 4] = Default::default();
+        for sample in &samples {
+            let [mean, spread] = mean_and_spread(sample, unit);
+            found[0].push(mean);
+            found[1].push(spread);
+            // Fails only when every trajectory has diverged: then there is no distribution to compare.
+            let (resamples, seed) = (evidence.choices.resamples, evidence.choices.seed);
+            if let Ok(apart) = distances(law.view(), sample.view(), unit, resamples, seed) {
+                found[2].push(apart.wasserstein_1);
+                found[3].push(apart.kolmogorov_smirnov);
+            }
+        }
+        for (quantity, found) in QUANTITIES.into_iter().zip(found) {
+            metrics.insert(key(quantity).by(kind), over_models(&found, unit));
         }
     }
     // Not a number where every trajectory has diverged.
     let largest = |changes: Vec<f64>| changes.into_iter().reduce(|a, b| if b.is_nan() || b > a { b } else { a });
     let [of_truth, of_models] =
-        changes.map(|changes| Metric::exact(largest(changes).unwrap_or(f64::NAN), observables.len(), "1"));
-    if suffix.is_empty() {
-        metrics.insert(format!("equilibrium_change_truth{at}"), of_truth);
+        changes.map(|all| Metric::exact(largest(all).unwrap_or(f64::NAN), evidence.observables.len(), "1"));
+    let key = Key::new("equilibrium_change").at(at);
+    if kind == ModelKind::Ours {
+        metrics.insert(key.clone().of_truth(), of_truth);
     }
-    metrics.insert(format!("equilibrium_change{suffix}{at}"), of_models);
+    metrics.insert(key.by(kind), of_models);
 }
 
 /// Mean over observables and conditions of the distance of the equilibrium mean over all models from that of the truth.
-pub fn deviation(metrics: &mut Metrics, input: &Input, observables: &[Observable], suffix: &str) {
+fn deviation(evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) {
     let mean =
         |distances: &[f64]| Metric::exact(distances.iter().sum::<f64>() / distances.len() as f64, distances.len(), "1");
     let mut all = Vec::new();
-    for condition in 0..input.system.conditions().len().max(1) {
-        let at = conditions::suffix(input, condition);
-        let value = |name: String| metrics.get(&name).map(|metric| metric.value);
-        let distances = observables.iter().filter_map(|Observable { name, .. }| {
-            let found = value(format!("equilibrium_{name}{suffix}{at}"))?;
-            Some((found - value(format!("equilibrium_{name}_truth{at}"))?).abs())
+    for condition in 0..evidence.conditions.len() {
+        let at = evidence.condition(condition);
+        let value = |key: Key| metrics.get(&key.to_string()).map(|metric| metric.value);
+        let distances = evidence.observables.iter().filter_map(|Observable { name, .. }| {
+            let key = Key::new(QUANTITIES[0]).of(name).at(at);
+            Some((value(key.clone().by(kind))? - value(key.of_truth())?).abs())
         });
         let distances: Vec<f64> = distances.collect();
-        if !at.is_empty() {
-            metrics.insert(format!("equilibrium_deviation{suffix}{at}"), mean(&distances));
+        if at.is_some() {
+            metrics.insert(Key::new("equilibrium_deviation").by(kind).at(at), mean(&distances));
         }
         all.extend(distances);
     }
-    metrics.insert(format!("equilibrium_deviation{suffix}"), mean(&all));
+    metrics.insert(Key::new("equilibrium_deviation").by(kind), mean(&all));
 }
 
 /// Mean over the later half of all times less that over the earlier one; trajectories that diverge are left out, and without any other
@@ -105,14 +124,15 @@ fn change(samples: &[&Array2<f64>]) -> f64 {
     changes.iter().sum::<f64>() / changes.len() as f64
 }
 
-/// Trajectories, each followed in time by its mirror image, which has the same law: the way to know a distribution between
-/// whose halves few trajectories pass. Just the trajectories when the component does not change its sign.
-fn with_mirror_image(sample: Array2<f64>, sign: f64) -> Array2<f64> {
-    if sign > 0.0 {
-        return sample;
-    }
-    let image = -&sample;
-    concatenate(Axis(1), &[sample.view(), image.view()]).expect("an image has the extents of the original")
+/// Trajectories, each followed in time by its images, which have the same law: the way to know a distribution between whose
+/// parts few trajectories pass. `ensemble` gives the equilibrium sample of a component.
+fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize) -> Array2<f64>) -> Array2<f64> {
+    let own = sample(component);
+    let images = symmetries.iter().map(|symmetry| (symmetry.permutation[component], symmetry.signs[component]));
+    let images = images.filter(|&image| image != (component, 1.0)).map(|(from, sign)| sign * sample(from));
+    let all: Vec<Array2<f64>> = std::iter::once(own).chain(images).collect();
+    let views: Vec<_> = all.iter().map(|one| one.view()).collect();
+    concatenate(Axis(1), &views).expect("an image has the extents of the original")
 }
 
 /// Mean and standard deviation over trajectories and times, with errors between trajectories or parts of them. Trajectories that

@@ -1,112 +1,92 @@
-//! Scores: truth and predictions in, metrics out.
+//! Scores: evidence in, metrics out. A score is a type that implements [`Score`]; it also says how its metrics are shown side by side.
+//!
+//! Scores of all systems stand in [`REGISTRY`], those of one system in its `System::scores`. A crate of your own adds one with
+//! `tessera::Program::score`.
 
+mod calibration;
 mod discrepancy;
 mod equilibrium;
-mod line;
+mod evidence;
+mod finite_size;
+mod key;
+mod linear_drift;
 mod magnet;
 mod models;
+mod test_error;
+
+pub use discrepancy::Discrepancy;
+pub use equilibrium::Equilibrium;
+pub use evidence::{Choices, Evidence, LearnedEquation, PairsEvidence, group};
+pub use finite_size::{AgainstSide, CriticalPoint, FiniteSize, MagnetPoint, finite_size};
+pub use key::{Key, ModelKind, Source};
+pub use linear_drift::LinearDrift;
+pub use magnet::Magnet;
+pub use test_error::TestError;
 
 use crate::{
-    config::models::ModelKind,
-    evaluation::{Metric, Metrics, trajectories::test_error},
-    files::{
-        ensembles::Ensembles,
-        trainings::{Training, trainings},
-    },
-    systems::Observable,
-    workflow::{Context, StageError},
+    evaluation::{EvaluationError, Metrics, Observable},
+    registry::Registry,
 };
-use discrepancy::discrepancies;
-use equilibrium::{deviation, equilibria};
-use line::line;
-use magnet::{equilibrium_of_pairs, magnet};
-use models::over_models;
-use ndarray::{Array4, Axis};
 
-pub fn metrics(context: &Context, observables: &[Observable]) -> Result<Metrics, StageError> {
-    let input = context.input;
-    let ensembles = Ensembles::read(context)?;
-    let mut metrics = Metrics::new();
-    for (kind, models) in &ensembles.predictions {
-        let suffix = if *kind == ModelKind::Ours { String::new() } else { format!("_{kind}") };
-        test_errors(context, &mut metrics, &ensembles, models, observables.len(), &suffix)?;
-        for condition in 0..input.system.conditions().len().max(1) {
-            equilibria(context, &mut metrics, &ensembles, models, observables, (condition, &suffix));
-        }
-        deviation(&mut metrics, input, observables, &suffix);
-        insert(context, &mut metrics, &ensembles, (*kind, models), observables)?;
+/// Something that can be said of models.
+pub trait Score: Send + Sync {
+    /// Adds the metrics of the models of one kind. What does not depend on the kind is added with ours.
+    ///
+    /// # Errors
+    /// When the ensembles do not fit each other. A model whose trajectories all diverge is no error: its metrics are NaN.
+    fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError>;
+
+    /// Tables of its metrics for the page of a sweep, a column a metric. `observables` are those of the system.
+    fn tables(&self, _observables: &[Observable]) -> Vec<MetricTable> {
+        Vec::new()
     }
-    for Training { kind, seed, calibration, .. } in trainings(context)? {
-        for (component, variance) in calibration.into_iter().enumerate() {
-            let name = format!("calibration_{kind}_seed_{seed}_component_{component}");
-            metrics.insert(name, Metric::exact(variance, input.pairs(), "1"));
+
+    /// The critical point that sweeps over size and temperature are scaled about, and the temperature of this system.
+    fn critical(&self) -> Option<(CriticalPoint, f64)> {
+        None
+    }
+}
+
+/// A table of metrics for the points of a sweep. Metrics that no point has are left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricTable {
+    /// Title.
+    pub title: &'static str,
+    /// What the numbers are.
+    pub caption: &'static str,
+    /// What to look for.
+    pub look_for: &'static str,
+    /// Names of the metrics.
+    pub metrics: Vec<String>,
+}
+
+/// A score, by a function that makes it.
+pub type MakeScore = fn() -> Box<dyn Score>;
+
+/// The scores of all systems.
+pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
+    ("test_error", || Box::new(TestError)),
+    ("equilibrium", || Box::new(Equilibrium)),
+    ("discrepancy", || Box::new(Discrepancy)),
+    ("linear_drift", || Box::new(LinearDrift)),
+    ("calibration", || Box::new(calibration::Calibration)),
+]);
+
+/// The scores of all systems, then those of one.
+pub fn with_those_of_system(own: Vec<Box<dyn Score>>) -> Vec<Box<dyn Score>> {
+    REGISTRY.entries().into_iter().map(|(_, make)| make()).chain(own).collect()
+}
+
+/// The metrics of all kinds of models.
+///
+/// # Errors
+/// The first error of a score.
+pub fn metrics(evidence: &Evidence, scores: &[Box<dyn Score>]) -> Result<Metrics, EvaluationError> {
+    let mut metrics = Metrics::new();
+    for (kind, _) in &evidence.models {
+        for score in scores {
+            score.score(evidence, *kind, &mut metrics)?;
         }
     }
     Ok(metrics)
-}
-
-/// The test error over all latent components and over observables alone; between-seed errors with several models.
-fn test_errors(
-    context: &Context,
-    metrics: &mut Metrics,
-    ensembles: &Ensembles,
-    models: &Array4<f64>,
-    observables: usize,
-    suffix: &str,
-) -> Result<(), StageError> {
-    let input = context.input;
-    let groups = input.truth_groups();
-    let all: Vec<usize> = (0..ensembles.truth.len_of(Axis(2))).collect();
-    let mut diverged = 0;
-    for (name, components) in [("test_error", &all[..]), ("test_error_observables", &all[..observables])] {
-        let scores = models
-            .outer_iter()
-            .map(|model| {
-                let sides: Vec<_> = (0..groups)
-                    .map(|group| {
-                        let truth = Ensembles::group(ensembles.truth.view(), group, groups);
-                        (truth, Ensembles::group(model, group, groups))
-                    })
-                    .collect();
-                Ok(test_error(&sides, components, input.evaluate.resamples, input.seed)?)
-            })
-            .collect::<Result<Vec<_>, StageError>>()?;
-        metrics.insert(
-            format!("{name}{suffix}"),
-            over_models(&scores.iter().map(|score| score.error.clone()).collect::<Vec<_>>(), "1"),
-        );
-        if suffix.is_empty() {
-            metrics.insert(format!("{name}_noise_floor"), scores[0].noise_floor.clone());
-        }
-        diverged = scores.iter().map(|score| score.diverged.prediction).sum();
-    }
-    let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
-    metrics.insert(format!("diverged{suffix}"), Metric::exact(diverged as f64, trajectories, "trajectories"));
-    Ok(())
-}
-
-/// Adds the scores that apply to the models of one kind, and those of the truth beside ours.
-///
-/// # Errors
-/// When a file cannot be read or the ensembles do not fit each other.
-fn insert(
-    context: &Context,
-    metrics: &mut Metrics,
-    ensembles: &Ensembles,
-    (kind, models): (ModelKind, &Array4<f64>),
-    observables: &[Observable],
-) -> Result<(), StageError> {
-    if context.input.evaluate.discrepancy {
-        discrepancies(context, metrics, ensembles, (kind, models), observables.len())?;
-    }
-    if let Some(component) = observables.iter().position(|observable| observable.name == "magnetisation") {
-        magnet(context, metrics, ensembles, (kind, models), component);
-        if kind == ModelKind::Ours {
-            equilibrium_of_pairs(context, metrics, component)?;
-        }
-    }
-    if ensembles.truth.len_of(Axis(2)) == 1 && context.input.system.conditions().is_empty() {
-        line(context, metrics, kind)?;
-    }
-    Ok(())
 }

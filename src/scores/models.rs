@@ -1,6 +1,6 @@
 //! One metric out of those of several models.
 
-use crate::{config::models::ModelKind, evaluation::Metric};
+use crate::evaluation::Metric;
 use ndarray::Array2;
 
 /// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
@@ -19,8 +19,4 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
 /// Parts of each trajectory whose scatter gives errors: one, the whole trajectory, where there are enough of them.
 pub fn parts(sample: &Array2<f64>) -> usize {
     if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 }
-}
-
-pub fn suffix(kind: ModelKind) -> String {
-    if kind == ModelKind::Ours { String::new() } else { format!("_{kind}") }
 }

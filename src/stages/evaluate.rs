@@ -2,27 +2,64 @@
 
 use crate::{
     dataset::{Field, Reader},
-    files::latent::units,
-    learning::{Closure, Feature},
+    files::{
+        evidence,
+        latent::{LatentFile, units},
+        trainings::trainings,
+    },
+    learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
-    scores::metrics,
+    scores::{self, Evidence, LearnedEquation, ModelKind},
     stages::latent::latent_states,
     systems::System,
     workflow::{Context, Stage, StageError},
 };
+
+/// Most pairs that the drift of an equation of one component is looked at.
+const EQUATION_PAIRS: usize = 100_000;
 use hdf5::H5Type;
 
 /// Runs the stage.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
+pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     encode_truth::<S>(context)?;
-    if context.leads() {
-        let metrics = metrics(context, S::OBSERVABLES)?;
-        context.write_text("metrics.json", &serde_json::to_string_pretty(&metrics).unwrap_or_default())?;
+    if !context.leads() {
+        return Ok(());
     }
-    Ok(())
+    let evidence = Evidence {
+        pairs: evidence::pairs(context)?,
+        equations: equations(context)?,
+        calibrations: trainings(context)?
+            .into_iter()
+            .map(|training| (training.kind, training.seed, training.calibration))
+            .collect(),
+        ..evidence::ensembles(context)?
+    };
+    let metrics = scores::metrics(&evidence, &scores::with_those_of_system(system.scores()))?;
+    context.write_json("metrics.json", &metrics)
+}
+
+/// What each model of an equation of one component says at the states of its pairs; nothing of other equations.
+fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
+    let input = context.input;
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(EQUATION_PAIRS))?;
+    if pairs.components() > 1 || input.system.is_family() {
+        return Ok(Vec::new());
+    }
+    let models =
+        input.model_kinds().into_iter().flat_map(|kind| input.train.seeds.iter().map(move |&seed| (kind, seed)));
+    let equation = |(kind, seed): (ModelKind, u64)| -> Result<LearnedEquation, StageError> {
+        let model = Sde::load(&context.path(&kind.file(seed)), context.device()?)?;
+        Ok(LearnedEquation {
+            kind,
+            z: pairs.z.iter().map(|&z| z.into()).collect(),
+            drift: calibration::drift(&model, &pairs)?.into_iter().map(f64::from).collect(),
+            noise: calibration::noise(&model, &pairs)?.into_iter().map(f64::from).collect(),
+        })
+    };
+    models.map(equation).collect()
 }
 
 fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {

@@ -1,6 +1,7 @@
 //! The stages of a run: open files, call one engine, write files.
 
 mod closure;
+mod dispatch;
 mod evaluate;
 mod evolve;
 mod latent;
@@ -8,11 +9,14 @@ mod plan;
 mod predict;
 mod report;
 mod run;
+mod scaling;
 mod simulate;
 mod starts;
 mod train;
 mod truth;
 mod upsample;
 
+pub use dispatch::register;
 pub use plan::plan;
 pub use run::run;
+pub use scaling::report_scaling;

@@ -1,85 +1,83 @@
 //! What a run will do, in numbers, before it does anything (`tessera check`).
 
-use crate::{config::Input, dynamics::Until, sampling::upsampling_factors, workflow::Stage};
+use crate::{config::Input, dynamics::Until, lattice::Shape, sampling::upsampling_factors, workflow::Stage};
 use std::fmt::Write as _;
 
 /// A table of sizes, patches, work, files and memory for one input.
 pub fn plan(input: &Input) -> String {
+    let mut text = String::new();
+    for (name, value) in [sizes(input), data(input), learning(input)].into_iter().flatten() {
+        let _ = writeln!(text, "{name:22} {value}");
+    }
+    text.push('\n');
+    for stage in Stage::ALL {
+        let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));
+        let name = format!("files of {}", stage.name());
+        let _ = writeln!(text, "{name:22} {}{size}", stage.files(input).join(", "));
+    }
+    let memory = memory(input) / 1e9;
+    let _ = writeln!(
+        text,
+        "{:22} about {memory:.1} GB on a single rank; ranks share the pairs and their patches",
+        "memory of one rank"
+    );
+    text
+}
+
+type Lines = Vec<(&'static str, String)>;
+
+fn sizes(input: &Input) -> Lines {
     let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
+    let shape = |shape: Shape| format!("{:?} = {} sites", shape.used(), shape.sites());
     let factors = upsampling_factors(small, large).unwrap_or_default();
-    let levels = if factors.is_empty() { "none".to_owned() } else { format!("{factors:?}") };
-    let trajectories = input.truth_trajectories();
+    vec![
+        ("small system", shape(small)),
+        ("patch", shape(patch)),
+        ("large system", shape(large)),
+        ("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor())),
+        ("upsampling factors", if factors.is_empty() { "none".into() } else { format!("{factors:?}") }),
+    ]
+}
+
+fn data(input: &Input) -> Lines {
     let span = |until: Until| match until {
         Until::Time(time) => format!("time {time}"),
         Until::Events(events) => format!("{events} events"),
     };
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:22} {value}");
+    let (simulate, truth, trajectories) = (&input.simulate, &input.truth, input.truth_trajectories());
+    let small_work = (simulate.trajectories * input.small_shape().sites()) as f64 * simulate.duration();
+    let steps = trajectories * (truth.records - 1);
+    let truth_work = (steps * input.truth_shape().sites()) as f64 * truth.interval;
+    let relax = match input.upsample.relax.until() {
+        Some(until) => format!("each overlapping patch relaxes for {}", span(until)),
+        None => "no relaxation".into(),
     };
-    line("small system", format!("{:?} = {} sites", small.used(), small.sites()));
-    line("patch", format!("{:?} = {} sites", patch.used(), patch.sites()));
-    line("large system", format!("{:?} = {} sites", large.used(), large.sites()));
-    line("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor()));
-    line("upsampling factors", levels);
-    line(
-        "simulate",
-        format!(
-            "{} trajectories x {} snapshots, {:.3e} site-times",
-            input.simulate.trajectories,
-            input.simulate.snapshots,
-            (input.simulate.trajectories * small.sites()) as f64 * input.simulate.duration(),
+    vec![
+        (
+            "simulate",
+            format!(
+                "{} trajectories x {} snapshots, {small_work:.3e} site-times",
+                simulate.trajectories, simulate.snapshots
+            ),
         ),
-    );
-    line(
-        "upsample",
-        format!(
-            "{} snapshots, of which {} shuffled; {}",
-            input.large_snapshots(),
-            input.upsample.shuffled,
-            match input.upsample.relax.until() {
-                Some(until) => format!("each overlapping patch relaxes for {}", span(until)),
-                None => "no relaxation".into(),
-            }
+        (
+            "upsample",
+            format!("{} snapshots, of which {} shuffled; {relax}", input.large_snapshots(), input.upsample.shuffled),
         ),
-    );
-    line("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until)));
-    line("closure", format!("{} variables, {} epochs", input.closure.components(), input.closure.epochs));
-    line(
-        "train",
-        format!(
-            "{} model(s) x {} epochs of {} pairs",
-            input.train.seeds.len() * if input.train.baseline { 2 } else { 1 },
-            input.train.fit.epochs,
-            input.pairs()
-        ),
-    );
-    line(
-        "truth",
-        format!(
-            "{trajectories} trajectories x {} records, {:.3e} site-times",
-            input.truth.records,
-            (trajectories * (input.truth.records - 1) * input.truth_shape().sites()) as f64 * input.truth.interval,
-        ),
-    );
-    line(
-        "predict",
-        format!(
-            "{} trajectories x {} steps, each model",
-            trajectories * input.predict.replicas,
-            input.steps_per_record() * (input.truth.records - 1)
-        ),
-    );
-    line("", String::new());
-    for stage in Stage::ALL {
-        let size = bytes(stage, input).map_or(String::new(), |bytes| format!(", about {:.1} MB", bytes / 1e6));
-        line(&format!("files of {}", stage.name()), format!("{}{size}", stage.files(input).join(", ")));
-    }
-    line(
-        "memory of one rank",
-        format!("about {:.1} GB on a single rank; several share the pairs and their patches", memory(input) / 1e9),
-    );
-    text
+        ("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until))),
+        ("truth", format!("{trajectories} trajectories x {} records, {truth_work:.3e} site-times", truth.records)),
+    ]
+}
+
+fn learning(input: &Input) -> Lines {
+    let models = input.train.seeds.len() * if input.train.baseline { 2 } else { 1 };
+    let trajectories = input.truth_trajectories() * input.predict.replicas;
+    let steps = input.steps_per_record() * (input.truth.records - 1);
+    vec![
+        ("closure", format!("{} variables, {} epochs", input.closure.components(), input.closure.epochs)),
+        ("train", format!("{models} model(s) x {} epochs of {} pairs", input.train.fit.epochs, input.pairs())),
+        ("predict", format!("{trajectories} trajectories x {steps} steps, each model")),
+    ]
 }
 
 /// Bytes of the stage's data file.

@@ -1,11 +1,12 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
 use crate::{
-    config::{Input, models::ModelKind},
+    config::Input,
     dataset::Field,
     files::{arrays::joined, latent::units, records::intensive},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
+    scores::ModelKind,
     stages::{latent::latent_states, starts::start},
     systems::System,
     workflow::{Context, Stage, StageError, ledger},
@@ -112,10 +113,9 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
 
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any device.
 fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
-    let conditions = match context.input.system.conditions() {
-        [] => vec![None],
-        conditions => conditions.iter().copied().map(Some).collect(),
-    };
+    let family = context.input.system.is_family();
+    let conditions: Vec<Option<f64>> =
+        context.input.system.conditions().iter().map(|&condition| family.then_some(condition)).collect();
     let under_each = trajectories / conditions.len();
     let groups_each = under_each.div_ceil(GROUP);
     let models = context
@@ -193,7 +193,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {
-        let system = &system.under(input.truth_start(trajectory).0);
+        let system = &system.at_condition(input.truth_start(trajectory).0);
         let lattice = start(input, system, trajectory);
         window.load(&lattice, [0; 3]);
         observables.push(intensive(system, &window));

@@ -1,26 +1,38 @@
 //! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
 
 use crate::{
+    config::Point,
     dataset::Reader,
-    evaluation::Metrics,
-    files::{ensembles::Ensembles, trainings::trainings},
+    evaluation::{
+        Metrics,
+        binned_drift::{BinnedDrift, binned_drift},
+    },
+    files::{evidence, latent::LatentFile, trainings::trainings},
     lattice::Lattice,
-    learning::Feature,
+    learning::{Feature, Sde, sde::calibration},
     pages::{
         equilibrium::distributions,
-        run::{against_time, brief, highlights, image, palette},
+        finite_size::scaling,
+        run::{against_time, brief, highlights, image},
+        sweep::page,
         training::training,
     },
-    report::{Block, ImageGrid, Report, Section, Table},
+    report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, raise, upsampling_factors},
+    scores::ModelKind,
     systems::System,
-    workflow::{Context, StageError},
+    workflow::{Context, StageError, write_whole},
 };
 use hdf5::H5Type;
 use ndarray::ArrayD;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::path::Path;
 
-/// Runs the stage.
+/// Most pairs that the figure of the drift looks at.
+const DRIFT_PAIRS: usize = 1_000_000;
+
+/// Draws the page of one run, `report.html`, from its metrics, ensembles and trainings. Reads `metrics.json`, `evaluation.h5`,
+/// `prediction.h5`, `training.json`, a model, its pairs and two small snapshots.
 ///
 /// # Errors
 /// When a file cannot be read or the page cannot be drawn.
@@ -28,13 +40,14 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
     if !context.leads() {
         return Ok(());
     }
-    let path = context.path("metrics.json");
-    let metrics: Metrics = std::fs::read_to_string(&path)
-        .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-        .map_err(|source| StageError::Io { action: "read", path, source })?;
-    let ensembles = Ensembles::read(context)?;
-    let trainings = trainings(context)?;
     let input = context.input;
+    let metrics: Metrics = context.read_json("metrics.json")?;
+    let evidence = evidence::ensembles(context)?;
+    let trainings = trainings(context)?;
+    let closure = (0..input.closure.components()).map(|index| format!("closure {index}"));
+    let names: Vec<String> =
+        S::OBSERVABLES.iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
+    let (seed, drift) = learned_drift(context)?;
     let page = Report {
         title: format!(
             "Macroscopic dynamics of {} sites, learned from {}",
@@ -53,14 +66,10 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         ),
         sections: vec![
             Section::new("Result").with(Block::Highlights(highlights(&metrics))),
-            against_time::<S>(context, &ensembles),
-            distributions(context, &ensembles, &metrics, S::OBSERVABLES),
+            against_time(input, &evidence),
+            distributions(input, &evidence, &metrics),
             snapshots(context, system)?,
-            training(
-                context,
-                &trainings,
-                &S::OBSERVABLES.iter().map(|observable| observable.symbol).collect::<Vec<_>>(),
-            )?,
+            training(&trainings, &names, (seed, &drift)),
             Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
             Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
         ],
@@ -68,10 +77,45 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
     context.write_text("report.html", &page.html()?)
 }
 
+/// The drift of our first model beside that of the pairs, in bins of each component, and the model's seed.
+fn learned_drift(context: &Context) -> Result<(u64, Vec<BinnedDrift>), StageError> {
+    let input = context.input;
+    let seed = input.train.seeds[0];
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(DRIFT_PAIRS))?;
+    let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), context.device()?)?;
+    let learned = calibration::drift(&model, &pairs)?.mapv(f64::from);
+    let (z, increment, dt) = (pairs.z.mapv(f64::from), pairs.increment.mapv(f64::from), pairs.dt.mapv(f64::from));
+    let binned = |component| binned_drift(z.view(), increment.view(), dt.view(), learned.view(), component);
+    Ok((seed, (0..z.ncols()).map(binned).collect()))
+}
+
+/// Writes `metrics.json` and `report.html` of a whole sweep into `base`. The contexts are those of the points.
+///
+/// # Errors
+/// When a point's files cannot be read or the joint files cannot be written.
+pub fn report_sweep(points: &[Point], contexts: &[Context], base: &Path, name: &str) -> Result<(), StageError> {
+    let metrics: Vec<Metrics> =
+        contexts.iter().map(|context| context.read_json("metrics.json")).collect::<Result<_, _>>()?;
+    let all: Vec<Value> = points
+        .iter()
+        .zip(&metrics)
+        .map(|(point, metrics)| {
+            let set: Map<String, Value> = point.set.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+            json!({"set": set, "metrics": metrics})
+        })
+        .collect();
+    let (fits, section) =
+        scaling(points, &metrics).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
+    let joint = json!({"points": all, "fits": fits});
+    write_whole(&base.join("metrics.json"), &format!("{joint:#}"))?;
+    let evidence = contexts.iter().map(evidence::ensembles).collect::<Result<_, _>>()?;
+    write_whole(&base.join("report.html"), &page(points, &metrics, evidence, (fits, section), name).html()?)
+}
+
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {
     let input = context.input;
     // The first trajectory is under the first condition of the data.
-    let system = &system.under(input.condition_of(0));
+    let system = &system.at_condition(input.condition_of(0));
     let small = Reader::open(&context.path("small.h5"))?;
     let sites: ArrayD<S::Site> = small.read_items("snapshots", 0..1)?;
     let sites = sites.as_slice().unwrap_or_default();
@@ -91,14 +135,14 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
             }
         })?;
         if let Some(error) = failed {
-            return Err(error);
+            return Err(error.into());
         }
         section = section.with(Block::Images(ImageGrid {
             title: name.into(),
             caption: "One snapshot of the small system at each level of the hierarchy.".into(),
             look_for: "no blocks left after LocalRelax.".into(),
             images,
-            palette: palette::<S>(),
+            palette: LatticePalette::of_states(S::STATES),
         }));
     }
     Ok(section)

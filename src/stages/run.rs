@@ -3,10 +3,8 @@
 use crate::{
     config::Point,
     learning::DeviceChoice,
-    pages::sweep,
     parallel::{Ranks, World},
-    stages::{closure, evaluate, evolve, predict, report, simulate, train, truth, upsample},
-    systems::with_system,
+    stages::{dispatch::dispatch, report::report_sweep},
     workflow::{Context, Options, Stage, StageError, ledger, lock, say},
 };
 use std::{
@@ -55,7 +53,7 @@ pub fn run(
         let plain = Context::new(&points[0].input, base.clone(), &base, world, options);
         ledger::forget(&plain, Stage::Evaluate)?;
         ledger::forget(&plain, Stage::Report)?;
-        sweep::join(points, &contexts, &base, name)?;
+        report_sweep(points, &contexts, &base, name)?;
         writeln!(std::io::stdout(), "joint report: {}", base.join("report.html").display()).ok();
     }
     world.barrier();
@@ -141,20 +139,6 @@ fn missing(context: &Context, stage: Stage, maker: Stage) -> StageError {
         folder: context.folder.display().to_string(),
         maker: maker.name(),
     }
-}
-
-fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
-    with_system!(&context.input.system, system => match stage {
-        Stage::Simulate => simulate::simulate(context, system),
-        Stage::Upsample => upsample::upsample(context, system),
-        Stage::Evolve => evolve::evolve(context, system),
-        Stage::Closure => closure::closure(context, system),
-        Stage::Train => train::train(context),
-        Stage::Truth => truth::truth(context, system),
-        Stage::Predict => predict::predict(context, system),
-        Stage::Evaluate => evaluate::evaluate(context, system),
-        Stage::Report => report::report(context, system),
-    })
 }
 
 fn closing_table(context: &Context, times: &Times) -> String {

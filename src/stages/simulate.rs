@@ -41,7 +41,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         S::Dynamics::default,
         |dynamics, (), trajectory| {
             let item = [trajectory as u64, 0];
-            let system = &system.under(input.condition_of(trajectory));
+            let system = &system.at_condition(input.condition_of(trajectory));
             let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
             let rng = &mut stream(seed, Purpose::SmallEvolve, item);
             records.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))

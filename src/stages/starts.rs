@@ -11,6 +11,6 @@ use crate::{
 pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
     let (condition, start) = input.truth_start(trajectory);
-    let starts = starts_of(system, &input.truth.starts).expect("the input was checked");
-    system.under(condition).draw(input.truth_shape(), Some(starts[start]), &mut rng)
+    let starts = starts_of::<S>(&input.truth.starts).expect("the input was checked");
+    system.at_condition(condition).draw(input.truth_shape(), Some(starts[start]), &mut rng)
 }

@@ -1,10 +1,10 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
 use crate::{
-    config::models::ModelKind,
     files::{latent::LatentFile, trainings::Training},
     learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
     parallel::{Alone, Ranks},
+    scores::ModelKind,
     workflow::{Context, Stage, StageError, say},
 };
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     }
     trainings.sort_by_key(|(task, _)| *task);
     let trainings: Vec<Training> = trainings.into_iter().map(|(_, training)| training).collect();
-    context.write_text("training.json", &serde_json::to_string_pretty(&trainings).map_err(refused)?)?;
+    context.write_json("training.json", &trainings)?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
         std::fs::remove_file(checkpoint_file(context, training.kind, training.seed)).ok();
@@ -93,11 +93,11 @@ fn train_one(
     };
     let stop = || context.stop.requested();
     let path = checkpoint_file(context, kind, seed);
-    let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).identity());
+    let identity = format!("{} {} {seed}", context.provenance(Stage::Train).identity(), kind.name());
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
-    let model = match mirror(context) {
+    let model = match mirror(context)? {
         Some(mirror) => model.symmetric(mirror)?,
         None => model,
     };
@@ -117,16 +117,28 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
-    if let Some(mirror) = mirror(context) {
+    if let Some(mirror) = mirror(context)? {
         pairs = pairs.mirrored(&mirror);
     }
     Ok(pairs)
 }
 
 /// The symmetry of the law, when the models are to have it: a change of signs about 0.
-fn mirror(context: &Context) -> Option<Mirror> {
-    let signs = context.input.system.mirror().filter(|_| context.input.train.mirrored)?;
-    Some(Mirror { signs: signs.to_vec(), centre: vec![0.0; signs.len()] })
+fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
+    if !context.input.train.mirrored {
+        return Ok(None);
+    }
+    let moves_nothing = |permutation: &[usize]| permutation.iter().enumerate().all(|(to, &from)| to == from);
+    let symmetries = context.input.system.symmetries();
+    let Some(symmetry) = symmetries.into_iter().find(|symmetry| moves_nothing(&symmetry.permutation)) else {
+        return Err(LearningError::Input {
+            name: "train.mirrored",
+            value: "true".into(),
+            reason: "no symmetry of the system changes signs alone".into(),
+        }
+        .into());
+    };
+    Ok(Some(Mirror { centre: vec![0.0; symmetry.signs.len()], signs: symmetry.signs }))
 }
 
 /// The texts of all ranks, in rank order, on every rank.

@@ -75,7 +75,7 @@ fn whole<S: System<Site: H5Type>>(
         |dynamics, (), trajectory| {
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(input, system, trajectory);
-            let system = &system.under(input.truth_start(trajectory).0);
+            let system = &system.at_condition(input.truth_start(trajectory).0);
             let begun = unfinished.read(trajectory, &mut rng);
             let mut last = Instant::now();
             records.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
@@ -120,7 +120,7 @@ fn in_tiles<S: System<Site: H5Type>>(
         context,
         file,
         |file, team, trajectory| {
-            let system = &system.under(context.input.truth_start(trajectory).0);
+            let system = &system.at_condition(context.input.truth_start(trajectory).0);
             Run { context, system, records, file, team, tile, trajectory }.simulate()
         },
     )?;

@@ -107,7 +107,7 @@ fn in_teams<S: System<Site: H5Type>>(
         file,
         |file, team, item| {
             let condition = input.condition_of(source(input, item) as usize);
-            let system = &system.under(condition);
+            let system = &system.at_condition(condition);
             let pool = Trajectories::<S>::read(input, small, item..item + 1)?.pool(input, item);
             let domain = if pool.is_empty() {
                 let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
@@ -147,8 +147,12 @@ fn raise_together<S: System>(
         Ok(Domain::new(decomposition, team.rank(), halo, lattice))
     };
     for (level, factor) in (0_u64..).zip(&factors) {
-        let mut lattice =
-            system.upsample(&pool, *factor, &mut stream(input.seed, Purpose::Upsample, [snapshot, level]));
+        let mut lattice = system.upsampling().upsample(
+            system,
+            &pool,
+            *factor,
+            &mut stream(input.seed, Purpose::Upsample, [snapshot, level]),
+        );
         let patch_stream = |number| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | number]);
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {

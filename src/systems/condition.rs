@@ -1,56 +1,67 @@
 //! A parameter that one data set may hold at several values, such as the temperature: a family of systems, from which one
 //! model with that condition is learned.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One number, or those of a family.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number or a list of numbers")]
-pub enum Condition {
-    /// A single system.
-    One(f64),
-    /// A family, one member each.
-    Several(Vec<f64>),
+/// What the conditions of a system are, for files and figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConditionAxis {
+    /// Name, such as "temperature".
+    pub name: &'static str,
+    /// Physical unit, "1" when dimensionless.
+    pub unit: &'static str,
 }
 
+/// The values of a condition: one number in an input, or a list of them for a family. At least one in a valid input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition(pub Vec<f64>);
+
 impl Condition {
-    /// The number; of a family the first, NaN for an empty one.
+    /// The first value; NaN for an empty list.
     pub fn value(&self) -> f64 {
-        self.all().first().copied().unwrap_or(f64::NAN)
+        self.0.first().copied().unwrap_or(f64::NAN)
     }
 
-    /// All numbers, at least one in a valid input.
+    /// All values.
     pub fn all(&self) -> &[f64] {
-        match self {
-            Self::One(value) => std::slice::from_ref(value),
-            Self::Several(values) => values,
-        }
+        &self.0
     }
 
-    /// The numbers of a family; none for a single system.
-    pub fn family(&self) -> &[f64] {
-        match self {
-            Self::One(_) => &[],
-            Self::Several(values) => values,
-        }
-    }
-
-    /// One member of a family; a single system is its own only member.
-    pub fn member(&self, number: usize) -> Self {
-        self.family().get(number).map_or_else(|| self.clone(), |&value| Self::One(value))
-    }
-
-    /// Some members of a family as a family of their own; a single system stays.
-    pub fn members(&self, numbers: &[usize]) -> Self {
-        match self {
-            Self::One(value) => Self::One(*value),
-            Self::Several(values) => Self::Several(numbers.iter().map(|&number| values[number]).collect()),
+    /// Those of some members of a family; a single value is that of every member.
+    pub fn of_members(&self, indices: &[usize]) -> Self {
+        match &self.0[..] {
+            [_] => self.clone(),
+            values => Self(indices.iter().map(|&index| values[index]).collect()),
         }
     }
 }
 
 impl From<f64> for Condition {
     fn from(value: f64) -> Self {
-        Self::One(value)
+        Self(vec![value])
+    }
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0[..] {
+            [value] => value.serialize(serializer),
+            values => values.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Condition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a number or a list of numbers")]
+        enum Written {
+            One(f64),
+            Several(Vec<f64>),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::One(value) => vec![value],
+            Written::Several(values) => values,
+        }))
     }
 }

@@ -5,11 +5,12 @@
 //! down, both changed by every flip. The spins are laid on a square so that there are patches. A patch has no halo; it
 //! evolves in the field of the whole system, the sum of the other spins held fixed. Observable: magnetisation M.
 
-use super::{Observable, System, spins};
+use super::{Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{Events, Kmc, Law, Selector},
     lattice::{Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
+    scores::{Magnet, Score},
 };
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,7 @@ impl Events for CurieWeiss {
         self.rates(up, window.shape().sites())[usize::from(window.values()[site] < 0)]
     }
 
-    fn outcome(&self, window: &Window<i8>, site: usize) -> Self::Writes {
+    fn outcome(&self, window: &Window<i8>, site: usize, _rng: &mut Rng) -> Self::Writes {
         [(site, -window.values()[site])]
     }
 }
@@ -156,6 +157,16 @@ impl System for CurieWeiss {
     type Feature = i8;
     const CHANNELS: usize = 1;
 
+    const STATES: &'static [(&'static str, [u8; 3])] = spins::STATES;
+
+    fn shape(side: usize) -> Shape {
+        Shape::plane(side, side)
+    }
+
+    fn state(spin: &i8) -> usize {
+        usize::from(*spin > 0)
+    }
+
     fn features(sites: &[i8]) -> Vec<i8> {
         sites.to_vec()
     }
@@ -169,13 +180,13 @@ impl System for CurieWeiss {
         vec![sum_of(window.values_of(region)) as f64]
     }
 
-    fn upsample(&self, pool: &[Lattice<i8>], factor: usize, _rng: &mut Rng) -> Lattice<i8> {
-        pool[0].replicated(factor)
+    /// A flip of all spins, without a field.
+    fn symmetries(&self) -> Vec<Symmetry> {
+        if self.field == 0.0 { vec![Symmetry::of_signs(&[-1.0])] } else { Vec::new() }
     }
 
-    /// A flip of all spins, without a field.
-    fn mirror(&self) -> Option<&'static [f64]> {
-        (self.field == 0.0).then_some(&[-1.0])
+    fn scores(&self) -> Vec<Box<dyn Score>> {
+        vec![Box::new(Magnet { component: 0, temperature: self.temperature, critical: None })]
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {

@@ -1,24 +1,4 @@
-//! What the systems of continuous fields on a line share: Upsample by interpolation, features, and parameter checks.
-
-use crate::lattice::Lattice;
-use bytemuck::Pod;
-
-/// Upsample for a field between mirrors: each cell becomes `factor` cells, with values interpolated linearly between the
-/// centres of the old cells. Components are `f64`s; the mean changes only by what the mirrors at the ends add.
-pub fn interpolated<S: Pod>(lattice: &Lattice<S>, factor: usize) -> Lattice<S> {
-    let shape = lattice.shape.scaled(factor);
-    let components = size_of::<S>() / size_of::<f64>();
-    let coarse: &[f64] = bytemuck::cast_slice(&lattice.sites);
-    let at =
-        |site: isize, component: usize| coarse[lattice.shape.mirrored_index([0, 0, site]) * components + component];
-    let mut fine = Vec::with_capacity(shape.sites() * components);
-    for site in 0..shape.sites() {
-        let position = (site as f64 + 0.5) / factor as f64 - 0.5;
-        let (left, share) = (position.floor() as isize, position - position.floor());
-        fine.extend((0..components).map(|c| (1.0 - share) * at(left, c) + share * at(left + 1, c)));
-    }
-    Lattice::from_sites(shape, bytemuck::cast_slice(&fine).to_vec())
-}
+//! What the systems of continuous fields on a line share: features and parameter checks.
 
 /// Sites `[site][channel]` as features `[channel, site]`.
 pub fn channels<const N: usize>(sites: &[[f64; N]]) -> Vec<f32> {

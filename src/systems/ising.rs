@@ -4,11 +4,12 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Condition, Observable, System, spins};
+use super::{Condition, ConditionAxis, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
+    scores::{CriticalPoint, Magnet, Score},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,10 @@ impl Ising {
     }
 }
 
+/// T_c = 2 / ln(1 + sqrt 2) and the exact exponents of the model without a field.
+const CRITICAL_POINT: CriticalPoint =
+    CriticalPoint { temperature: 2.269_185_314_213_022, beta_over_nu: 0.125, gamma_over_nu: 1.75, nu: 1.0 };
+
 impl Law for Ising {
     type Site = i8;
     const REACH: usize = 1;
@@ -53,7 +58,7 @@ impl Events for Ising {
         self.class_rate(self.class(window, site))
     }
 
-    fn outcome(&self, window: &Window<i8>, site: usize) -> Self::Writes {
+    fn outcome(&self, window: &Window<i8>, site: usize, _rng: &mut Rng) -> Self::Writes {
         [(site, -window.values()[site])]
     }
 }
@@ -88,6 +93,17 @@ impl System for Ising {
     type Feature = i8;
     const CHANNELS: usize = 1;
 
+    const STATES: &'static [(&'static str, [u8; 3])] = spins::STATES;
+    const CONDITION: ConditionAxis = spins::TEMPERATURE;
+
+    fn shape(side: usize) -> Shape {
+        Shape::plane(side, side)
+    }
+
+    fn state(spin: &i8) -> usize {
+        usize::from(*spin > 0)
+    }
+
     fn features(sites: &[i8]) -> Vec<i8> {
         sites.to_vec()
     }
@@ -114,13 +130,18 @@ impl System for Ising {
         vec![spin_sum as f64, (4 * sites - pair_sum) as f64 / 8.0]
     }
 
-    fn upsample(&self, pool: &[Lattice<i8>], factor: usize, _rng: &mut Rng) -> Lattice<i8> {
-        pool[0].replicated(factor)
+    /// A flip of all spins, without a field.
+    fn symmetries(&self) -> Vec<Symmetry> {
+        if self.field == 0.0 { vec![Symmetry::of_signs(&[-1.0, 1.0])] } else { Vec::new() }
     }
 
-    /// A flip of all spins, without a field.
-    fn mirror(&self) -> Option<&'static [f64]> {
-        (self.field == 0.0).then_some(&[-1.0, 1.0])
+    /// Those of a magnet, at one temperature.
+    fn scores(&self) -> Vec<Box<dyn Score>> {
+        let critical = (self.field == 0.0).then_some(CRITICAL_POINT);
+        match self.temperature.all() {
+            [temperature] => vec![Box::new(Magnet { component: 0, temperature: *temperature, critical })],
+            _ => Vec::new(),
+        }
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
@@ -132,10 +153,10 @@ impl System for Ising {
     }
 
     fn conditions(&self) -> &[f64] {
-        self.temperature.family()
+        self.temperature.all()
     }
 
-    fn under(&self, condition: usize) -> Self {
-        Self { temperature: self.temperature.member(condition), ..self.clone() }
+    fn at_conditions(&self, indices: &[usize]) -> Self {
+        Self { temperature: self.temperature.of_members(indices), ..self.clone() }
     }
 }

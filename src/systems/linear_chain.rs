@@ -3,7 +3,7 @@
 //! dX_i = [-gamma X_i + kappa (X_{i-1} - 2 X_i + X_{i+1}) + F delta_{i1}] dt + sigma dW_i, ends free. The mean displacement m
 //! of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend on the size.
 
-use super::{Observable, System, fields};
+use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
@@ -80,6 +80,10 @@ impl System for LinearChain {
     type Feature = f32;
     const CHANNELS: usize = 1;
 
+    fn shape(side: usize) -> Shape {
+        Shape::chain(side)
+    }
+
     fn features(sites: &[f64]) -> Vec<f32> {
         sites.iter().map(|&value| value as f32).collect()
     }
@@ -93,8 +97,8 @@ impl System for LinearChain {
         vec![window.own_sites_of(region).map(|site| window.values()[site]).sum()]
     }
 
-    fn upsample(&self, pool: &[Lattice<f64>], factor: usize, _rng: &mut Rng) -> Lattice<f64> {
-        fields::interpolated(&pool[0], factor)
+    fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
+        Box::new(Interpolate)
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {

@@ -1,9 +1,11 @@
 //! The systems. One physics is one file: a struct with its parameters and pure functions.
 //!
-//! To add a system: write its file, then add it to the module list and to `SystemInput` here, and ship an input.
+//! To add a system to this crate, write its file, add one line to `for_built_in_systems`, and ship an input. A crate of your own adds
+//! one with `tessera::Program::system`.
 
 pub mod alloy;
 
+mod any;
 mod condition;
 mod curie_weiss;
 mod fields;
@@ -11,34 +13,65 @@ mod ising;
 mod linear_chain;
 mod predator_prey;
 mod spins;
+mod upsampling;
 
+pub use crate::evaluation::{Observable, Symmetry};
 pub use alloy::Alloy;
-pub use condition::Condition;
+pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
+pub use condition::{Condition, ConditionAxis};
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
 pub use linear_chain::LinearChain;
 pub use predator_prey::PredatorPrey;
+pub use upsampling::{Interpolate, Replicate, Upsampling};
 
 use crate::{
-    dynamics::{Dynamics, EvolveError, Law, Until},
-    lattice::{Boundary, Lattice, Region, Shape, Window, bcc},
+    dynamics::{Dynamics, Law},
+    lattice::{Lattice, Region, Shape, Window},
+    registry::Registry,
     rng::Rng,
+    scores::Score,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::path::Path;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Debug, path::Path};
 
-/// A macroscopic observable of a system, intensive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Observable {
-    /// Name in files and metrics.
-    pub name: &'static str,
-    /// Symbol in figures.
-    pub symbol: &'static str,
-    /// Physical unit, "1" when dimensionless.
-    pub unit: &'static str,
-    /// Whether training scales it to [0, 1]; otherwise it is used as it is.
-    pub scaled: bool,
+/// The systems of this crate, a line each: type, name in inputs, commented input.
+macro_rules! for_built_in_systems {
+    ($table:ident) => {
+        $table! {
+            $crate::systems::Ising, "ising", "quickstart";
+            $crate::systems::Alloy, "alloy", "nbmota_small";
+            $crate::systems::PredatorPrey, "predator_prey", "predator_prey";
+            $crate::systems::CurieWeiss, "curie_weiss", "curie_weiss";
+            $crate::systems::LinearChain, "linear_chain", "linear_chain";
+        }
+    };
 }
+pub(crate) use for_built_in_systems;
+
+/// What is registered of a system.
+#[derive(Clone, Copy)]
+pub struct Registered {
+    /// Reads its parameters.
+    pub read: ReadSystem,
+    /// Finds what is wrong with them in a text.
+    pub find_fault: FindFault,
+    /// A commented input, for `tessera new`.
+    pub template: &'static str,
+}
+
+macro_rules! registered {
+    ($($system:ty, $name:literal, $input:literal;)*) => {
+        &[$(($name, Registered {
+            read: read::<$system>,
+            find_fault: find_fault::<$system>,
+            template: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/inputs/", $input, ".toml")),
+        })),*]
+    };
+}
+
+/// All systems by their names in inputs.
+pub static REGISTRY: Registry<Registered> = Registry::new(for_built_in_systems!(registered));
 
 /// One of the parts that move on their own, such as a vacancy, and what partial evolution needs to evolve it alone.
 #[derive(Clone, Debug)]
@@ -50,7 +83,7 @@ pub struct MovingPart<S> {
 }
 
 /// A microscopic system: its law, its states and what is observed of them.
-pub trait System: Law + Clone + Send {
+pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 'static {
     /// The kernel that evolves it.
     type Dynamics: Dynamics<Self> + Default + Send;
 
@@ -69,8 +102,20 @@ pub trait System: Law + Clone + Send {
     /// Features a site.
     const CHANNELS: usize;
 
-    /// Names of a site's values where each but the first is a channel that is 1 or 0; none where channels are other numbers.
-    const SPECIES: &'static [&'static str] = &[];
+    /// What states of a site are called and drawn in (red, green, blue). None where sites hold numbers: they are drawn by their
+    /// first channel.
+    const STATES: &'static [(&'static str, [u8; 3])] = &[];
+
+    /// Index of a site's state in `STATES`.
+    fn state(_site: &Self::Site) -> usize {
+        0
+    }
+
+    /// What the conditions of a family are.
+    const CONDITION: ConditionAxis = ConditionAxis { name: "condition", unit: "1" };
+
+    /// Shape of a system with `side` sites along each side.
+    fn shape(side: usize) -> Shape;
 
     /// The features of sites, `[channel, site]`.
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
@@ -82,9 +127,10 @@ pub trait System: Law + Clone + Send {
     /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
     fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
 
-    /// Upsample of Algorithm 1: a state `factor` times as long on each used axis, made from the first state of `pool`. The
-    /// others are near it in time, for systems that are a mosaic of several.
-    fn upsample(&self, pool: &[Lattice<Self::Site>], factor: usize, rng: &mut Rng) -> Lattice<Self::Site>;
+    /// Upsample of Algorithm 1: how a large state is made from small ones.
+    fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
+        Box::new(Replicate)
+    }
 
     /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not tiles
     /// that cover it; as many as `moving_parts` of every state with that many sites.
@@ -108,192 +154,40 @@ pub trait System: Law + Clone + Send {
         None
     }
 
-    /// The conditions of a family of systems that share one data set, such as their temperatures; none for one system.
-    fn conditions(&self) -> &[f64] {
-        &[]
-    }
-
-    /// The member of the family under condition number `condition`; of a single system itself.
-    fn under(&self, _condition: usize) -> Self {
-        self.clone()
-    }
-
-    /// Signs of the observables under an exact symmetry of the law and of its lattice, such as a flip of all spins where there
-    /// is no field: the mirror image of every possible evolution is as likely as itself. None without such a symmetry.
-    fn mirror(&self) -> Option<&'static [f64]> {
+    /// The file that the law is read from, if it is: its content is part of what results depend on.
+    fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// All members of the family; a single system is the only one of its own.
+    /// The conditions of a family of systems that share one data set, such as their temperatures. At least one: a system on
+    /// its own is a family of one member.
+    fn conditions(&self) -> &[f64] {
+        &[0.0]
+    }
+
+    /// The family of the members with these indices.
+    fn at_conditions(&self, _indices: &[usize]) -> Self {
+        self.clone()
+    }
+
+    /// The member of the family under one condition.
+    fn at_condition(&self, index: usize) -> Self {
+        self.at_conditions(&[index])
+    }
+
+    /// The exact symmetries of the law and of its lattice but for identity, such as a flip of all spins where there is no
+    /// field: the image of every possible evolution is as likely as itself. With two of them their product is one too.
+    fn symmetries(&self) -> Vec<Symmetry> {
+        Vec::new()
+    }
+
+    /// Scores that only this system has, beside those of all.
+    fn scores(&self) -> Vec<Box<dyn Score>> {
+        Vec::new()
+    }
+
+    /// All members of the family.
     fn family(&self) -> Vec<Self> {
-        (0..self.conditions().len().max(1)).map(|condition| self.under(condition)).collect()
+        (0..self.conditions().len()).map(|index| self.at_condition(index)).collect()
     }
 }
-
-/// The `[system.<name>]` table of an input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SystemInput {
-    /// Two-dimensional Ising model, continuous-time Glauber dynamics.
-    Ising(Ising),
-    /// Mean-field magnet, continuous-time Glauber dynamics.
-    CurieWeiss(CurieWeiss),
-    /// Stochastic reaction-diffusion equation of two fields on a line.
-    PredatorPrey(PredatorPrey),
-    /// Overdamped particles in a row, pushed at one end.
-    LinearChain(LinearChain),
-    /// NbMoTa alloy, kinetic Monte Carlo of vacancies.
-    Alloy(Alloy),
-}
-
-impl SystemInput {
-    /// Shape of a system with `side` sites along each side.
-    pub fn shape(&self, side: usize) -> Shape {
-        match self {
-            Self::Ising(_) | Self::CurieWeiss(_) => Shape::plane(side, side),
-            Self::PredatorPrey(_) | Self::LinearChain(_) => Shape::chain(side),
-            Self::Alloy(_) => bcc::shape(side),
-        }
-    }
-
-    /// The parameters, and the starts of the direct simulation, must make physical sense.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong and what to do.
-    pub fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
-        with_system!(self, system => starts_of(system, starts).and_then(|starts| system.check(&starts)))
-    }
-
-    /// The file that the law is read from, if it is.
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Alloy(alloy) => alloy.file(),
-            _ => None,
-        }
-    }
-
-    /// Whether the system's dynamics can stop there.
-    ///
-    /// # Errors
-    /// A sentence that says why it cannot.
-    pub fn check_span(&self, until: Until) -> Result<(), EvolveError> {
-        fn check<S: System>(system: &S, until: Until) -> Result<(), EvolveError> {
-            S::Dynamics::check(system, until)
-        }
-        with_system!(self, system => check(system, until))
-    }
-
-    /// The conditions of a family of systems; none for one system.
-    pub fn conditions(&self) -> &[f64] {
-        with_system!(self, system => system.conditions())
-    }
-
-    /// The unit of the conditions.
-    pub fn condition_unit(&self) -> &'static str {
-        match self {
-            Self::Ising(_) => "J / k_B",
-            Self::Alloy(_) => "K",
-            _ => "1",
-        }
-    }
-
-    /// The family of some of the members.
-    pub fn members(&self, numbers: &[usize]) -> Self {
-        match self {
-            Self::Ising(ising) => {
-                Self::Ising(Ising { temperature: ising.temperature.members(numbers), ..ising.clone() })
-            }
-            Self::Alloy(alloy) => Self::Alloy(alloy.members(numbers)),
-            single => single.clone(),
-        }
-    }
-
-    /// The unit of time in s under condition number `condition`; none where it has none.
-    pub fn seconds(&self, condition: usize) -> Option<f64> {
-        with_system!(self, system => system.under(condition).seconds())
-    }
-
-    /// The macroscopic observables.
-    pub fn observables(&self) -> &'static [Observable] {
-        fn of<S: System>(_system: &S) -> &'static [Observable] {
-            S::OBSERVABLES
-        }
-        with_system!(self, system => of(system))
-    }
-
-    /// Signs of the observables under a symmetry of the law; `None` without one.
-    pub fn mirror(&self) -> Option<&'static [f64]> {
-        with_system!(self, system => system.mirror())
-    }
-
-    /// Bytes of a site in files and in memory.
-    pub fn site_bytes(&self) -> usize {
-        fn bytes<S: System>(_system: &S) -> usize {
-            size_of::<S::Site>()
-        }
-        with_system!(self, system => bytes(system))
-    }
-
-    /// K, where the parts that partial evolution draws are not tiles that cover a lattice of `sites` sites.
-    pub fn moving_part_count(&self, sites: usize) -> Option<usize> {
-        with_system!(self, system => system.moving_part_count(sites))
-    }
-
-    /// Whether several ranks can share one lattice.
-    pub fn is_local(&self) -> bool {
-        fn local<S: System>(_system: &S) -> bool {
-            S::LOCAL
-        }
-        with_system!(self, system => local(system))
-    }
-
-    /// The least side of a lattice: a site does not reach itself, nor a neighbour twice over.
-    pub fn least_side(&self) -> usize {
-        fn reach<S: System>(_system: &S) -> usize {
-            S::REACH
-        }
-        with_system!(self, system => reach(system)).max(2)
-    }
-
-    /// What lies beyond the edges of the system.
-    pub fn boundary(&self) -> Boundary {
-        fn boundary<S: System>(_system: &S) -> Boundary {
-            S::BOUNDARY
-        }
-        with_system!(self, system => boundary(system))
-    }
-}
-
-/// The starts of the direct simulation, as an input lists them, in the form that a system takes.
-///
-/// # Errors
-/// When one of them has another form.
-pub fn starts_of<S: System>(_system: &S, starts: &[toml::Value]) -> Result<Vec<S::Start>, String> {
-    let start = |value: &toml::Value| {
-        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is no start: {error}"))
-    };
-    starts.iter().map(start).collect()
-}
-
-/// Evaluates an expression with the system of an input under a name: static dispatch, one `match` a run.
-macro_rules! with_system {
-    ($input:expr, $system:ident => $body:expr) => {
-        match $input {
-            $crate::systems::SystemInput::Ising($system) => $body,
-            $crate::systems::SystemInput::CurieWeiss($system) => $body,
-            $crate::systems::SystemInput::PredatorPrey($system) => $body,
-            $crate::systems::SystemInput::LinearChain($system) => $body,
-            $crate::systems::SystemInput::Alloy($system) => $body,
-        }
-    };
-}
-pub(crate) use with_system;
-
-/// A commented input for each system, for `tessera new`.
-pub const TEMPLATES: &[(&str, &str)] = &[
-    ("ising", include_str!("../../inputs/quickstart.toml")),
-    ("alloy", include_str!("../../inputs/nbmota_small.toml")),
-    ("predator_prey", include_str!("../../inputs/predator_prey.toml")),
-    ("curie_weiss", include_str!("../../inputs/curie_weiss.toml")),
-    ("linear_chain", include_str!("../../inputs/linear_chain.toml")),
-];

@@ -6,7 +6,7 @@
 //! The authors' runs have unit spacing, and draw m from (0.45, 0.55) and k from (0.05, 0.15); the paper prints them swapped.
 //! Observables: means of u and v over the sites.
 
-use super::{Observable, System, fields};
+use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
@@ -94,6 +94,10 @@ impl System for PredatorPrey {
     type Feature = f32;
     const CHANNELS: usize = 2;
 
+    fn shape(side: usize) -> Shape {
+        Shape::chain(side)
+    }
+
     fn features(sites: &[[f64; 2]]) -> Vec<f32> {
         fields::channels(sites)
     }
@@ -117,8 +121,8 @@ impl System for PredatorPrey {
         sums.to_vec()
     }
 
-    fn upsample(&self, pool: &[Lattice<[f64; 2]>], factor: usize, _rng: &mut Rng) -> Lattice<[f64; 2]> {
-        fields::interpolated(&pool[0], factor)
+    fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
+        Box::new(Interpolate)
     }
 
     fn check(&self, starts: &[[f64; 2]]) -> Result<(), String> {

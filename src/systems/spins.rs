@@ -1,10 +1,17 @@
 //! What the spin systems share: how a state far from equilibrium is drawn, and which parameters make sense.
 
+use super::ConditionAxis;
 use crate::{
     lattice::{Lattice, Shape},
     rng::Rng,
 };
 use rand::{Rng as _, seq::SliceRandom};
+
+/// Colours of the spins, down before up.
+pub const STATES: &[(&str, [u8; 3])] = &[("spin down", [31, 62, 99]), ("spin up", [244, 236, 220])];
+
+/// Temperatures of the magnets.
+pub const TEMPERATURE: ConditionAxis = ConditionAxis { name: "temperature", unit: "J / k_B" };
 
 /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
 pub fn shuffled(shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {

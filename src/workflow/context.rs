@@ -7,6 +7,7 @@ use crate::{
     parallel::{Ranks, World},
     workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_whole},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     cell::Cell,
     io::Write as _,
@@ -95,6 +96,30 @@ impl<'a> Context<'a> {
     /// A progress line over `items` on rank 0; silent elsewhere.
     pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
         Progress::new(stage, items, unit, self.leads())
+    }
+
+    /// Writes a value as JSON, whole or not at all. Rank 0 only; the others pass.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, or the file system refuses.
+    pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| StageError::Io {
+            action: "describe",
+            path: self.path(file),
+            source: error.into(),
+        })?;
+        self.write_text(file, &text)
+    }
+
+    /// Reads a value from JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn read_json<T: DeserializeOwned>(&self, file: &str) -> Result<T, StageError> {
+        let path = self.path(file);
+        std::fs::read_to_string(&path)
+            .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
+            .map_err(|source| StageError::Io { action: "read", path, source })
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.

@@ -1,6 +1,6 @@
 //! The stages: their order, files, needs, and what of the input each reads.
 
-use crate::config::{Input, models::ModelKind};
+use crate::config::Input;
 use serde_json::{Value, json};
 
 /// The stages in their order.
@@ -63,8 +63,9 @@ impl Stage {
             Self::Evolve => vec!["pairs.h5".into()],
             Self::Closure => vec!["closure.safetensors".into(), "latent.h5".into()],
             Self::Train => {
-                let models = |kind: ModelKind| input.train.seeds.iter().map(move |&seed| kind.file(seed));
-                input.model_kinds().into_iter().flat_map(models).chain(["training.json".into()]).collect()
+                let kinds = input.model_kinds().into_iter();
+                let models = kinds.flat_map(|kind| input.train.seeds.iter().map(move |&seed| kind.file(seed)));
+                models.chain(["training.json".into()]).collect()
             }
             Self::Truth => vec!["truth.h5".into()],
             Self::Predict => vec!["prediction.h5".into()],
@@ -92,7 +93,7 @@ impl Stage {
         let system = json!([input.seed, input.system]);
         match self {
             Self::Simulate => {
-                let data = json!([input.seed, input.system.members(&input.seen())]);
+                let data = json!([input.seed, input.system.of_members(&input.seen())]);
                 json!([data, input.small_shape().0, input.simulate])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),

@@ -15,7 +15,7 @@ pub mod samples;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, MovingPart, Observable, System};
+use super::{Condition, ConditionAxis, MovingPart, Observable, System, Upsampling};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -136,20 +136,6 @@ impl Alloy {
         &self.parameters
     }
 
-    /// The family of some of the temperatures.
-    pub fn members(&self, numbers: &[usize]) -> Self {
-        let temperature = self.parameters.temperature.members(numbers);
-        let reference_barrier = self.parameters.reference_barrier.members(numbers);
-        let parameters = Parameters { temperature, reference_barrier, ..self.parameters.clone() };
-        Self::with_barriers(parameters, self.barriers.clone())
-    }
-
-    /// The file of the model of the barriers; none for a model that ships with the program.
-    pub fn file(&self) -> Option<&Path> {
-        let name = self.parameters.barriers.as_str();
-        (!barriers::SHIPPED.contains(&name)).then_some(Path::new(name))
-    }
-
     /// The model of the barriers.
     pub fn barriers(&self) -> &Arc<dyn Barriers> {
         &self.barriers
@@ -256,7 +242,21 @@ impl System for Alloy {
 
     type Feature = f32;
     const CHANNELS: usize = 3;
-    const SPECIES: &'static [&'static str] = &environment::SPECIES;
+    const STATES: &'static [(&'static str, [u8; 3])] = &[
+        (environment::SPECIES[0], [255, 255, 255]),
+        (environment::SPECIES[1], [44, 85, 138]),
+        (environment::SPECIES[2], [226, 143, 65]),
+        (environment::SPECIES[3], [92, 163, 132]),
+    ];
+    const CONDITION: ConditionAxis = ConditionAxis { name: "temperature", unit: "K" };
+
+    fn shape(side: usize) -> Shape {
+        bcc::shape(side)
+    }
+
+    fn state(species: &u8) -> usize {
+        usize::from(*species)
+    }
 
     /// For each species 1 where it sits, else 0.
     fn features(sites: &[u8]) -> Vec<f32> {
@@ -279,19 +279,8 @@ impl System for Alloy {
         PAIRS.iter().zip(ends.0).map(share).collect()
     }
 
-    /// States of the pool, drawn at random, side by side as they are; then atoms drawn at random are relabelled until the
-    /// numbers are those of a lattice of this size. Tiles of one state meet without seams and keep its order exactly;
-    /// shifted at random, as in the paper, the pairs across their faces would be random: 18 % of all for tiles of 8 cells.
-    fn upsample(&self, pool: &[Lattice<u8>], factor: usize, rng: &mut Rng) -> Lattice<u8> {
-        let small = pool[0].shape;
-        let mut large = Lattice::filled(small.scaled(factor), VACANCY);
-        for copy in 0..factor.pow(3) {
-            let state = &pool[rng.random_range(0..pool.len())];
-            let place = Shape([factor; 3]).coordinate(copy);
-            large.paste(std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize), small, &state.sites);
-        }
-        self.restore_composition(&mut large, rng);
-        large
+    fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
+        Box::new(Mosaic)
     }
 
     /// The vacancies: each jumps while the others stay, so that what it does is counted once.
@@ -335,12 +324,12 @@ impl System for Alloy {
         if let Some(barrier) = barriers.iter().find(|barrier| !barrier.is_finite()) {
             return Err(format!("system.alloy.reference_barrier is {barrier}; it must be a finite number"));
         }
-        if matches!(reference_barrier, Condition::Several(_)) && barriers.len() != temperature.family().len() {
+        if barriers.len() != 1 && barriers.len() != temperature.all().len() {
             return Err(format!(
                 "system.alloy.reference_barrier lists {} numbers, but system.alloy.temperature lists {}; give one for each \
                  temperature, or one number for all",
                 barriers.len(),
-                temperature.family().len()
+                temperature.all().len()
             ));
         }
         Ok(())
@@ -350,14 +339,39 @@ impl System for Alloy {
         Some((self.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE)
     }
 
-    fn conditions(&self) -> &[f64] {
-        self.parameters.temperature.family()
+    /// The file of the model of the barriers; none for a model that ships with the program.
+    fn file(&self) -> Option<&Path> {
+        let name = self.parameters.barriers.as_str();
+        (!barriers::SHIPPED.contains(&name)).then_some(Path::new(name))
     }
 
-    fn under(&self, condition: usize) -> Self {
-        let temperature = self.parameters.temperature.member(condition);
-        let reference_barrier = self.parameters.reference_barrier.member(condition);
+    fn conditions(&self) -> &[f64] {
+        self.parameters.temperature.all()
+    }
+
+    fn at_conditions(&self, indices: &[usize]) -> Self {
+        let temperature = self.parameters.temperature.of_members(indices);
+        let reference_barrier = self.parameters.reference_barrier.of_members(indices);
         let parameters = Parameters { temperature, reference_barrier, ..self.parameters.clone() };
         Self::with_barriers(parameters, self.barriers.clone())
+    }
+}
+
+/// States of the pool, drawn at random, side by side as they are; then atoms drawn at random are relabelled until the
+/// numbers are those of a lattice of this size. Tiles of one state meet without seams and keep its order exactly;
+/// shifted at random, as in the paper, the pairs across their faces would be random: 18 % of all for tiles of 8 cells.
+struct Mosaic;
+
+impl Upsampling<Alloy> for Mosaic {
+    fn upsample(&self, alloy: &Alloy, pool: &[Lattice<u8>], factor: usize, rng: &mut Rng) -> Lattice<u8> {
+        let small = pool[0].shape;
+        let mut large = Lattice::filled(small.scaled(factor), VACANCY);
+        for copy in 0..factor.pow(3) {
+            let state = &pool[rng.random_range(0..pool.len())];
+            let place = Shape([factor; 3]).coordinate(copy);
+            large.paste(std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize), small, &state.sites);
+        }
+        alloy.restore_composition(&mut large, rng);
+        large
     }
 }

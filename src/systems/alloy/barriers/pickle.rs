@@ -78,12 +78,8 @@ impl Machine<'_> {
                 }
                 b'\x95' => drop(self.take(8)?),
                 b'\x94' => self.keep(self.memory.len())?,
-                b'q' => {
-                    let slot = self.number(1)?;
-                    self.keep(slot)?;
-                }
-                b'r' => {
-                    let slot = self.number(4)?;
+                b'q' | b'r' => {
+                    let slot = self.number(if opcode == b'q' { 1 } else { 4 })?;
                     self.keep(slot)?;
                 }
                 b'h' => self.recall(1)?,
@@ -109,14 +105,7 @@ impl Machine<'_> {
                 b'\x86' => self.tuple(2)?,
                 b'\x87' => self.tuple(3)?,
                 b'e' => self.append()?,
-                b'R' => {
-                    let arguments = self.pop()?;
-                    self.pop()?;
-                    let Value::Sequence(arguments) = arguments else {
-                        return Err("its pickle calls without arguments".into());
-                    };
-                    self.stack.push(Value::Object(arguments));
-                }
+                b'R' => self.call()?,
                 b'b' => self.build()?,
                 _ => {
                     return Err(format!(
@@ -125,6 +114,14 @@ impl Machine<'_> {
                 }
             }
         }
+    }
+
+    fn call(&mut self) -> Result<(), String> {
+        let arguments = self.pop()?;
+        self.pop()?;
+        let Value::Sequence(arguments) = arguments else { return Err("its pickle calls without arguments".into()) };
+        self.stack.push(Value::Object(arguments));
+        Ok(())
     }
 
     fn take(&mut self, count: usize) -> Result<&[u8], String> {

@@ -1,0 +1,127 @@
+//! What is scored: truth, predictions and training pairs as plain arrays in physical units, read once.
+
+use super::ModelKind;
+use crate::evaluation::{Observable, Symmetry};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView3, Axis, s};
+
+/// Everything that scores and pages look at.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The observables, the first latent components; closure variables follow them.
+    pub observables: &'static [Observable],
+    /// Direct simulation `[trajectory, record, component]`, condition by condition, in each start by start.
+    pub truth: Array3<f64>,
+    /// Predictions of each kind of model `[model, trajectory, record, component]`, in the order of the truth.
+    pub models: Vec<(ModelKind, Array4<f64>)>,
+    /// Times of the records.
+    pub times: Vec<f64>,
+    /// Least value of each component over the training states, and range.
+    pub least: Array1<f64>,
+    /// Its range over the training states; 0 and 1 for a component that is used as it is.
+    pub range: Array1<f64>,
+    /// Conditions of the family, at least one.
+    pub conditions: Vec<f64>,
+    /// Starts of the direct simulation.
+    pub starts: usize,
+    /// Symmetries of the law but for identity.
+    pub symmetries: Vec<Symmetry>,
+    /// Sites of the directly simulated system.
+    pub sites: usize,
+    /// The training pairs.
+    pub pairs: PairsEvidence,
+    /// Drift and noise of each model at the pairs, where the equation has one component and one condition.
+    pub equations: Vec<LearnedEquation>,
+    /// Variance of the normalised residuals by coordinate, of each model: kind, seed, variances.
+    pub calibrations: Vec<(ModelKind, u64, Vec<f64>)>,
+    /// How to score.
+    pub choices: Choices,
+}
+
+/// Training pairs, and how they come to be compared with the direct simulation.
+#[derive(Clone, Debug, Default)]
+pub struct PairsEvidence {
+    /// Number of all training pairs.
+    pub count: usize,
+    /// Latent states `[pair, component]`.
+    pub state: Array2<f64>,
+    /// Their increments, K times the change that a patch makes.
+    pub increment: Array2<f64>,
+    /// Durations.
+    pub duration: Array1<f64>,
+    /// The trajectory that each is from.
+    pub trajectory: Array1<u32>,
+    /// K, the number of patches.
+    pub patches: usize,
+    /// Whether the pairs are those of the size that is simulated directly.
+    pub of_simulated_size: bool,
+    /// Whether all models learn from all pairs, so that the scatter between them lacks that of the data.
+    pub shared: bool,
+}
+
+/// What one model of an equation of one component says at the states of the pairs.
+#[derive(Clone, Debug)]
+pub struct LearnedEquation {
+    /// Kind of the model.
+    pub kind: ModelKind,
+    /// States.
+    pub z: Vec<f64>,
+    /// Drift at each.
+    pub drift: Vec<f64>,
+    /// Noise at each.
+    pub noise: Vec<f64>,
+}
+
+/// Choices of the input that scores follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Choices {
+    /// Seed of the bootstrap.
+    pub seed: u64,
+    /// The last part of each trajectory that counts as equilibrium.
+    pub equilibrium: f64,
+    /// Bootstrap resamples.
+    pub resamples: usize,
+    /// Whether to compute discrepancies at every record.
+    pub discrepancy: bool,
+}
+
+impl Evidence {
+    /// The predictions of a kind of model.
+    pub fn of(&self, kind: ModelKind) -> &Array4<f64> {
+        let found = self.models.iter().find(|(known, _)| *known == kind);
+        &found.expect("scores are asked for the kinds that there are").1
+    }
+
+    /// Groups of trajectories that start alike under one condition.
+    pub fn groups(&self) -> usize {
+        self.conditions.len() * self.starts
+    }
+
+    /// The condition with this index, for names of metrics; `None` without a family.
+    pub fn condition(&self, index: usize) -> Option<f64> {
+        (self.conditions.len() > 1).then(|| self.conditions[index])
+    }
+
+    /// Time between records.
+    pub fn interval(&self) -> f64 {
+        self.times.get(1).map_or(f64::NAN, |second| second - self.times[0])
+    }
+
+    /// Components in the units of training, as the published scores take them.
+    pub fn scaled(&self, ensemble: ArrayView3<f64>) -> Array3<f64> {
+        (&ensemble - &self.least) / &self.range
+    }
+
+    /// One component over the last part of every trajectory under one condition, `[trajectory, record]`.
+    pub fn equilibrium(&self, ensemble: ArrayView3<f64>, component: usize, condition: usize) -> Array2<f64> {
+        let members = group(ensemble, condition, self.conditions.len());
+        let records = members.len_of(Axis(1));
+        let first = records - ((records as f64 * self.choices.equilibrium) as usize).clamp(1, records);
+        members.slice(s![.., first.., component]).to_owned()
+    }
+}
+
+/// The trajectories of one of `groups` equal groups: those of a condition, or from a start.
+pub fn group<T>(ensemble: ndarray::ArrayView3<T>, index: usize, groups: usize) -> ndarray::ArrayView3<T> {
+    let trajectories = ensemble.len_of(Axis(0)) / groups;
+    ensemble.slice_move(s![index * trajectories..(index + 1) * trajectories, .., ..])
+}

@@ -1,0 +1,282 @@
+//! A system whose type is known at run time only, as an input names it: what checks, files and pages ask of it.
+
+use super::{ConditionAxis, REGISTRY, System};
+use crate::{
+    dynamics::{Dynamics, EvolveError, Until},
+    evaluation::{Observable, Symmetry},
+    lattice::{Boundary, Shape},
+    scores::Score,
+};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+use std::{any::Any, collections::BTreeMap, fmt, ops::Deref, path::Path, sync::Arc};
+
+/// The part of [`System`] that does not depend on what a site is. Implemented for every system.
+pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
+    /// The macroscopic observables.
+    fn observables(&self) -> &'static [Observable];
+    /// Unit of the law's time.
+    fn time_unit(&self) -> &'static str;
+    /// Shape of a system with `side` sites along each side.
+    fn shape(&self, side: usize) -> Shape;
+    /// Checks parameters and starts, as [`System::check`].
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    fn check(&self, starts: &[toml::Value]) -> Result<(), String>;
+    /// Whether the dynamics can stop there.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn check_span(&self, until: Until) -> Result<(), EvolveError>;
+    /// As [`System::file`].
+    fn file(&self) -> Option<&Path>;
+    /// As [`System::CONDITION`].
+    fn condition_axis(&self) -> ConditionAxis;
+    /// As [`System::conditions`].
+    fn conditions(&self) -> &[f64];
+    /// As [`System::at_conditions`].
+    fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
+    /// As [`System::seconds`], of the member with this condition.
+    fn seconds(&self, condition: usize) -> Option<f64>;
+    /// As [`System::symmetries`].
+    fn symmetries(&self) -> Vec<Symmetry>;
+    /// As [`System::scores`].
+    fn scores(&self) -> Vec<Box<dyn Score>>;
+    /// Bytes of a site in files and in memory.
+    fn site_bytes(&self) -> usize;
+    /// As [`System::moving_part_count`].
+    fn moving_part_count(&self, sites: usize) -> Option<usize>;
+    /// Whether several ranks can share one lattice.
+    fn is_local(&self) -> bool;
+    /// The least side of a lattice: a site does not reach itself, nor a neighbour twice over.
+    fn least_side(&self) -> usize;
+    /// What lies beyond the edges of the system.
+    fn boundary(&self) -> Boundary;
+}
+
+impl<S: System> AnySystem for S {
+    fn observables(&self) -> &'static [Observable] {
+        S::OBSERVABLES
+    }
+
+    fn time_unit(&self) -> &'static str {
+        S::TIME_UNIT
+    }
+
+    fn shape(&self, side: usize) -> Shape {
+        S::shape(side)
+    }
+
+    fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
+        starts_of::<S>(starts).and_then(|starts| System::check(self, &starts))
+    }
+
+    fn check_span(&self, until: Until) -> Result<(), EvolveError> {
+        S::Dynamics::check(self, until)
+    }
+
+    fn file(&self) -> Option<&Path> {
+        System::file(self)
+    }
+
+    fn condition_axis(&self) -> ConditionAxis {
+        S::CONDITION
+    }
+
+    fn conditions(&self) -> &[f64] {
+        System::conditions(self)
+    }
+
+    fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem> {
+        Arc::new(System::at_conditions(self, indices))
+    }
+
+    fn seconds(&self, condition: usize) -> Option<f64> {
+        System::seconds(&self.at_condition(condition))
+    }
+
+    fn symmetries(&self) -> Vec<Symmetry> {
+        System::symmetries(self)
+    }
+
+    fn scores(&self) -> Vec<Box<dyn Score>> {
+        System::scores(self)
+    }
+
+    fn site_bytes(&self) -> usize {
+        size_of::<S::Site>()
+    }
+
+    fn moving_part_count(&self, sites: usize) -> Option<usize> {
+        System::moving_part_count(self, sites)
+    }
+
+    fn is_local(&self) -> bool {
+        S::LOCAL
+    }
+
+    fn least_side(&self) -> usize {
+        S::REACH.max(2)
+    }
+
+    fn boundary(&self) -> Boundary {
+        S::BOUNDARY
+    }
+}
+
+/// The starts of the direct simulation, as an input lists them, in the form that a system takes.
+///
+/// # Errors
+/// When one of them has another form.
+pub fn starts_of<S: System>(starts: &[toml::Value]) -> Result<Vec<S::Start>, String> {
+    let start = |value: &toml::Value| {
+        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is no start: {error}"))
+    };
+    starts.iter().map(start).collect()
+}
+
+/// The `[system.<name>]` table of an input.
+#[derive(Clone, Debug)]
+pub struct SystemInput {
+    name: &'static str,
+    system: Arc<dyn AnySystem>,
+}
+
+impl SystemInput {
+    /// A system under the name that it is registered with.
+    pub fn new(name: &'static str, system: impl System) -> Self {
+        Self { name, system: Arc::new(system) }
+    }
+
+    /// What is wrong with the `[system]` table of a whole input, with its place in the text, which [`Deserialize`] cannot name.
+    pub fn find_fault(text: &str) -> Option<toml::de::Error> {
+        let input: toml::Table = toml::from_str(text).ok()?;
+        let (name, _) = input.get("system")?.as_table()?.iter().next()?;
+        (REGISTRY.get(name).ok()?.find_fault)(text)
+    }
+
+    /// Name in inputs.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The system as what it is.
+    ///
+    /// # Panics
+    /// When it is another type.
+    pub fn downcast<S: System>(&self) -> &S {
+        (&*self.system as &dyn Any).downcast_ref().expect("a system is registered under its own name")
+    }
+
+    /// The family of some of the members.
+    pub fn of_members(&self, indices: &[usize]) -> Self {
+        Self { name: self.name, system: self.system.at_conditions(indices) }
+    }
+
+    /// Whether there are several conditions: one data set and one model of all of them.
+    pub fn is_family(&self) -> bool {
+        self.conditions().len() > 1
+    }
+}
+
+impl Deref for SystemInput {
+    type Target = dyn AnySystem;
+
+    fn deref(&self) -> &dyn AnySystem {
+        &*self.system
+    }
+}
+
+impl PartialEq for SystemInput {
+    fn eq(&self, other: &Self) -> bool {
+        serde_json::to_value(self).ok() == serde_json::to_value(other).ok()
+    }
+}
+
+impl Serialize for SystemInput {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Erased<'a>(&'a dyn AnySystem);
+        impl Serialize for Erased<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                erased_serde::serialize(self.0, serializer)
+            }
+        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.name, &Erased(&**self))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for SystemInput {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneSystem)
+    }
+}
+
+/// Reads a map with one entry, whose key says what the value is.
+struct OneSystem;
+
+impl<'de> Visitor<'de> for OneSystem {
+    type Value = SystemInput;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("one table [system.<name>]")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SystemInput, A::Error> {
+        let Some(name) = map.next_key::<String>()? else {
+            return Err(A::Error::custom("no system is given; write a table [system.<name>], such as [system.ising]"));
+        };
+        let entry = REGISTRY.get(&name).map_err(A::Error::custom)?;
+        let found = map.next_value_seed(Parameters { read: entry.read })?;
+        let name = REGISTRY.entries().into_iter().map(|(known, _)| known).find(|known| *known == name);
+        match (map.next_key::<String>()?, name) {
+            (None, Some(name)) => Ok(SystemInput { name, system: found }),
+            (other, _) => Err(A::Error::custom(format!(
+                "a second system `{}` is given; leave one of them out",
+                other.unwrap_or_default()
+            ))),
+        }
+    }
+}
+
+/// Reads the parameters of a system of one type.
+struct Parameters {
+    read: ReadSystem,
+}
+
+impl<'de> DeserializeSeed<'de> for Parameters {
+    type Value = Arc<dyn AnySystem>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        (self.read)(&mut <dyn erased_serde::Deserializer>::erase(deserializer)).map_err(D::Error::custom)
+    }
+}
+
+/// Reads the parameters of a system.
+pub type ReadSystem = fn(&mut dyn erased_serde::Deserializer) -> Result<Arc<dyn AnySystem>, erased_serde::Error>;
+
+/// [`ReadSystem`] of one type.
+///
+/// # Errors
+/// When the table is not one of this system's.
+pub fn read<S: System>(from: &mut dyn erased_serde::Deserializer) -> Result<Arc<dyn AnySystem>, erased_serde::Error> {
+    Ok(Arc::new(erased_serde::deserialize::<S>(from)?))
+}
+
+/// What is wrong with the `[system]` table of a whole input, with its place in the text; `None` when nothing is.
+pub type FindFault = fn(&str) -> Option<toml::de::Error>;
+
+/// [`FindFault`] of one type.
+pub fn find_fault<S: System>(text: &str) -> Option<toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Whole<S> {
+        #[serde(rename = "system")]
+        _system: BTreeMap<String, S>,
+    }
+    toml::from_str::<Whole<S>>(text).err()
+}

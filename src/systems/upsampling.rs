@@ -1,0 +1,47 @@
+//! Upsample of Algorithm 1: how a large state is made from small ones, before LocalRelax. A kind is a type that implements
+//! [`Upsampling`]; a system names its own ([`System::upsampling`]).
+
+use super::System;
+use crate::{lattice::Lattice, rng::Rng};
+use bytemuck::Pod;
+
+/// A way to make a large state from small ones.
+pub trait Upsampling<S: System>: Send + Sync {
+    /// A state `factor` times as long on each used axis, made from the first state of `pool`. The others are near it in time,
+    /// for systems that are a mosaic of several.
+    fn upsample(&self, system: &S, pool: &[Lattice<S::Site>], factor: usize, rng: &mut Rng) -> Lattice<S::Site>;
+}
+
+/// Every site becomes a block of equal sites.
+pub struct Replicate;
+
+impl<S: System> Upsampling<S> for Replicate {
+    fn upsample(&self, _: &S, pool: &[Lattice<S::Site>], factor: usize, _: &mut Rng) -> Lattice<S::Site> {
+        pool[0].replicated(factor)
+    }
+}
+
+/// Fields between mirrors, linearly interpolated between the centres of the cells. A site holds `f64`s; their mean changes
+/// only by what the mirrors at the ends add.
+pub struct Interpolate;
+
+impl<S: System> Upsampling<S> for Interpolate {
+    fn upsample(&self, _: &S, pool: &[Lattice<S::Site>], factor: usize, _: &mut Rng) -> Lattice<S::Site> {
+        interpolated(&pool[0], factor)
+    }
+}
+
+fn interpolated<T: Pod>(lattice: &Lattice<T>, factor: usize) -> Lattice<T> {
+    let shape = lattice.shape.scaled(factor);
+    let components = size_of::<T>() / size_of::<f64>();
+    let coarse: &[f64] = bytemuck::cast_slice(&lattice.sites);
+    let at =
+        |site: isize, component: usize| coarse[lattice.shape.mirrored_index([0, 0, site]) * components + component];
+    let mut fine = Vec::with_capacity(shape.sites() * components);
+    for site in 0..shape.sites() {
+        let position = (site as f64 + 0.5) / factor as f64 - 0.5;
+        let (left, share) = (position.floor() as isize, position - position.floor());
+        fine.extend((0..components).map(|c| (1.0 - share) * at(left, c) + share * at(left + 1, c)));
+    }
+    Lattice::from_sites(shape, bytemuck::cast_slice(&fine).to_vec())
+}
