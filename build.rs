@@ -7,9 +7,12 @@ fn main() {
     println!("cargo:rerun-if-env-changed=HDF5_DIR");
     let folders = ["LIBTORCH", "HDF5_DIR"].iter().filter_map(|name| env::var(name).ok());
     let libraries = folders.map(|folder| Path::new(&folder).join("lib").display().to_string());
-    for folder in libraries.chain(mpi_libraries()) {
+    let libraries: Vec<String> = libraries.chain(mpi_libraries()).collect();
+    for folder in &libraries {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
+    // For programs that depend on this crate, as DEP_TESSERA_LIBRARIES.
+    println!("cargo:LIBRARIES={}", libraries.join(":"));
     // A revision is only as good as its "-dirty": look again whenever a source changes.
     for source in ["src", "Cargo.toml", "Cargo.lock", ".git/HEAD", ".git/index"] {
         if Path::new(source).exists() {

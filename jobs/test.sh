@@ -6,8 +6,8 @@ cd "$root"
 bash jobs/setup.sh
 # shellcheck disable=SC1091
 source "${TESSERA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera}/env.sh"
-cargo fmt --check
+cargo fmt --all --check
 if command -v shellcheck >/dev/null; then shellcheck -x jobs/*.sh jobs/slurm/*.sh .ci/run; else echo "shellcheck is not installed: scripts are not checked"; fi
 # Release everywhere: the tests measure statistics, and one build serves all three.
-cargo clippy --release --locked --all-targets -- -D warnings
-cargo test --release --locked
+cargo clippy --release --locked --workspace --all-targets -- -D warnings
+cargo test --release --locked --workspace

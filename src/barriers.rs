@@ -209,5 +209,5 @@ pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
     };
     let sites = window.sites_of(Region::BOX).enumerate().filter(|&(_, site)| window.values()[site] == VACANCY);
     let vacancies: Vec<_> = sites.map(vacancy).collect();
-    Ok(serde_json::to_string_pretty(&vacancies).unwrap_or_default() + "\n")
+    Ok(format!("{:#}\n", serde_json::json!(vacancies)))
 }

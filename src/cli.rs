@@ -194,7 +194,7 @@ pub fn main() {
         Command::Scaling(choices) => return scaling(&choices),
         Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
             match stages::report_scaling(&run.input) {
-                Ok(page) => return println!("report: {}", page.display()),
+                Ok(page) => return show(&format!("report: {}\n", page.display())),
                 Err(error) => {
                     eprintln!("tessera: {error}");
                     std::process::exit(2);
@@ -258,7 +258,7 @@ fn scaling(choices: &Scaling) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(choices.threads).build_global();
     pool.expect("the thread pool is built once, here");
     match bench::scaling(choices, &world) {
-        Ok(point) if world.rank() == 0 => println!("{}", serde_json::json!(point)),
+        Ok(point) if world.rank() == 0 => show(&format!("{}\n", serde_json::json!(point))),
         Ok(_) => {}
         Err(error) if world.rank() == 0 => world.abort(&error.to_string()),
         Err(_) => world.barrier(),

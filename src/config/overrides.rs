@@ -70,7 +70,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             let input = if whole_text {
                 parse(&text).map_err(|error| located(path, &text, &error))?
             } else {
-                let written = toml::to_string(&table).unwrap_or_default();
+                let written = toml::to_string(&table).expect("what was read from TOML can be written as TOML");
                 parse(&written).map_err(|error| {
                     let (place, line) = original_line(path, &text, &written, &error);
                     ConfigError::Parse { place, message: explain(error.message(), &line) }

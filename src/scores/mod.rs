@@ -12,6 +12,7 @@ mod key;
 mod linear_drift;
 mod magnet;
 mod models;
+mod relaxation;
 mod test_error;
 
 pub use discrepancy::Discrepancy;
@@ -21,6 +22,7 @@ pub use finite_size::{AgainstSide, CriticalPoint, FiniteSize, MagnetPoint, finit
 pub use key::{Key, ModelKind, Source};
 pub use linear_drift::LinearDrift;
 pub use magnet::Magnet;
+pub use relaxation::Relaxation;
 pub use test_error::TestError;
 
 use crate::{
@@ -66,6 +68,7 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 /// The scores of all systems.
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("test_error", || Box::new(TestError)),
+    ("relaxation", || Box::new(Relaxation)),
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
     ("linear_drift", || Box::new(LinearDrift)),

@@ -1,0 +1,133 @@
+//! How well the relaxation is learned: mean trajectories compared at every record from the start to the end of the relaxation. The
+//! published score averages over all times, most of which are equilibrium.
+
+use super::{Evidence, Key, MetricTable, ModelKind, Score, group, models::over_models};
+use crate::evaluation::{
+    EvaluationError, Metric, Metrics, Observable,
+    trajectories::{MeanAndSpread, mean_and_spread},
+};
+use ndarray::Array3;
+
+/// Root mean square over starts and times of the difference of the means of model and truth, in the units of training: of each
+/// observable, and over all. Beside it the value that two ensembles of the truth would give (`..._noise_floor`), the difference in
+/// standard errors (`relaxation_z`, 1 for a perfect model), and the mean ratio of the spreads.
+pub struct Relaxation;
+
+/// Share of an observable's largest distance from equilibrium that counts as relaxed.
+const RELAXED: f64 = 0.05;
+
+impl Score for Relaxation {
+    fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
+        let truth = evidence.scaled(evidence.truth.view());
+        let of_groups = |ensemble: &Array3<f64>| -> Vec<MeanAndSpread> {
+            let each = (0..evidence.groups()).map(|index| group(ensemble.view(), index, evidence.groups()));
+            each.map(mean_and_spread).collect()
+        };
+        let truth = of_groups(&truth);
+        let observables = evidence.observables.len();
+        let Some(last) = (0..observables).filter_map(|component| end(&truth, component)).max() else { return Ok(()) };
+        let mut found = vec![[const { Vec::new() }; 4]; observables + 1];
+        for model in evidence.of(kind).outer_iter() {
+            let prediction = of_groups(&evidence.scaled(model));
+            for (index, found) in found.iter_mut().enumerate() {
+                let components = if index < observables { index..index + 1 } else { 0..observables };
+                let values = compared(&truth, &prediction, components, last);
+                found.iter_mut().zip(values).for_each(|(all, value)| all.push(Metric::exact(value, last, "1")));
+            }
+        }
+        for (index, [error, floor, z, ratio]) in found.into_iter().enumerate() {
+            let key = |name: &'static str| match evidence.observables.get(index) {
+                Some(observable) => Key::new(name).of(observable.name).by(kind),
+                None => Key::new(name).by(kind),
+            };
+            metrics.insert(key("relaxation_error"), over_models(&error, "1"));
+            metrics.insert(key("relaxation_z"), over_models(&z, "1"));
+            metrics.insert(key("relaxation_spread_ratio"), over_models(&ratio, "1"));
+            if kind == ModelKind::Ours {
+                metrics.insert(key("relaxation_error_noise_floor"), floor[0].clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn tables(&self, observables: &[Observable]) -> Vec<MetricTable> {
+        let names = ["relaxation_error", "relaxation_error_noise_floor", "relaxation_z", "relaxation_spread_ratio"];
+        let of_each = observables.iter().map(|observable| format!("relaxation_error_{}", observable.name));
+        vec![MetricTable {
+            title: "Relaxation at each point",
+            caption: "Difference of the mean trajectories of model and truth until the truth is relaxed: root mean square, the same \
+                      for two ensembles of the truth, in standard errors, and ratio of the spreads.",
+            look_for: "errors near the noise floor, z and ratio near 1.",
+            metrics: names.map(str::to_owned).into_iter().chain(of_each).collect(),
+        }]
+    }
+}
+
+/// The last record at which some group's mean of a component is away from its equilibrium, the mean over the later half; none where
+/// nothing relaxes.
+fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
+    let distances: Vec<Vec<f64>> = groups
+        .iter()
+        .map(|ensemble| {
+            let mean = ensemble.mean.column(component);
+            let equilibrium = mean.iter().skip(mean.len() / 2).sum::<f64>() / mean.len().div_ceil(2) as f64;
+            mean.iter().map(|value| (value - equilibrium).abs()).collect()
+        })
+        .collect();
+    let largest = distances.iter().flatten().copied().fold(0.0, f64::max);
+    let away = |distances: &Vec<f64>| distances.iter().rposition(|&distance| distance > RELAXED * largest);
+    distances.iter().filter_map(away).max().filter(|&record| record > 0)
+}
+
+/// Root mean square difference, its noise floor, root mean square difference in standard errors, and mean ratio of the spreads, over
+/// all groups, these components and the records 1 to `last`.
+fn compared(
+    truth: &[MeanAndSpread],
+    prediction: &[MeanAndSpread],
+    components: std::ops::Range<usize>,
+    last: usize,
+) -> [f64; 4] {
+    let (mut sums, mut count) = ([0.0; 4], 0.0);
+    for (truth, found) in truth.iter().zip(prediction) {
+        let [of_truth, of_found] = [truth, found].map(|ensemble| ensemble.trajectories as f64);
+        for at in components.clone().flat_map(|component| (1..=last).map(move |record| [record, component])) {
+            let difference = found.mean[at] - truth.mean[at];
+            let floor = truth.spread[at].powi(2) * (1.0 / of_truth + 1.0 / of_found);
+            let variance = truth.spread[at].powi(2) / of_truth + found.spread[at].powi(2) / of_found;
+            if variance > 0.0 {
+                let more =
+                    [difference.powi(2), floor, difference.powi(2) / variance, found.spread[at] / truth.spread[at]];
+                sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                count += 1.0;
+            }
+        }
+    }
+    let [error, floor, z, ratio] = sums.map(|sum| sum / count);
+    [error.sqrt(), floor.sqrt(), z.sqrt(), ratio]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// Means exp(-t / 10), 10 trajectories of spread 0.1.
+    fn ensemble(shift: f64, spread: f64) -> Vec<MeanAndSpread> {
+        let mean = Array2::from_shape_fn((101, 1), |(time, _)| (-0.1 * time as f64).exp() + shift);
+        vec![MeanAndSpread { spread: Array2::from_elem((101, 1), spread), mean, trajectories: 10, diverged: 0 }]
+    }
+
+    #[test]
+    fn a_shift_of_the_mean_is_seen_in_units_of_the_noise() {
+        let truth = ensemble(0.0, 0.1);
+        // exp(-t / 10) > 0.05 until t = 29; the mean over the later half is below 0.001.
+        let last = end(&truth, 0).unwrap();
+        assert!((29..=30).contains(&last), "{last}");
+        let floor = 0.1 * (2.0_f64 / 10.0).sqrt();
+        let [error, found, z, ratio] = compared(&truth, &ensemble(0.2, 0.1), 0..1, last);
+        assert!((error - 0.2).abs() < 1e-12 && (found - floor).abs() < 1e-12 && (z - 0.2 / floor).abs() < 1e-9);
+        assert!((ratio - 1.0).abs() < 1e-12);
+        assert!((compared(&truth, &ensemble(0.0, 0.2), 0..1, last)[3] - 2.0).abs() < 1e-12);
+        assert_eq!(end(&[], 0), None);
+    }
+}

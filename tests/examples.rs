@@ -1,0 +1,21 @@
+//! The examples of the library run.
+
+use std::{path::Path, process::Command};
+
+/// What an example prints.
+fn output(name: &str) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_tessera")).with_file_name("examples").join(name);
+    let output = Command::new(&program).output().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn glauber_relaxes_towards_the_field() {
+    let text = output("glauber");
+    let magnetisation: Vec<f64> =
+        text.lines().map(|line| line.split_whitespace().nth(1).unwrap().parse().unwrap()).collect();
+    assert_eq!(magnetisation.len(), 11);
+    assert_eq!(magnetisation[0], -0.5);
+    assert!(magnetisation[10] > 0.4, "{magnetisation:?}");
+}
