@@ -2,8 +2,8 @@
 //! the encoder gives them.
 
 use crate::{
+    config::Input,
     dataset::{Field, Reader, Writer},
-    evaluation::Observable,
     files::conditions,
     learning::Pairs,
     parallel::Ranks,
@@ -27,10 +27,10 @@ fn increment_of(kind: ModelKind) -> &'static str {
     }
 }
 
-/// The units of the latent components: one for all, or a list of them.
-pub fn units(observables: &[Observable], variables: usize) -> String {
-    let units: Vec<&str> =
-        observables.iter().map(|observable| observable.unit).chain(std::iter::repeat_n("1", variables)).collect();
+/// The units of observables and as many closure variables: one for all, or a list of them.
+pub fn units(input: &Input, variables: usize) -> String {
+    let units = input.system.observables().iter().map(|observable| observable.unit);
+    let units: Vec<&str> = units.chain(std::iter::repeat_n("1", variables)).collect();
     if units.iter().all(|unit| *unit == units[0]) { units[0].into() } else { units.join(", ") }
 }
 
@@ -38,21 +38,18 @@ pub fn units(observables: &[Observable], variables: usize) -> String {
 pub struct LatentFile(Reader);
 
 impl LatentFile {
-    /// Creates the file for all pairs of the input. Collective.
+    /// Creates the file for all pairs of the input, with as many closure variables. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn create<'c>(
-        context: &'c Context,
-        observables: &[Observable],
-        variables: usize,
-    ) -> Result<LatentWriter<'c>, StageError> {
+    pub fn create<'c>(context: &'c Context, variables: usize) -> Result<LatentWriter<'c>, StageError> {
+        let observables = context.input.system.observables();
         let (pairs, components) = (context.input.pairs(), observables.len() + variables);
         let mut file = context.create(Stage::Closure, FILE)?;
         conditions::declare(&mut file, context.input, "pair", pairs)?;
         let names = observables.iter().map(|observable| observable.name.to_owned());
         let names: Vec<String> = names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect();
-        let unit = &units(observables, variables);
+        let unit = &units(context.input, variables);
         for (name, meaning) in [
             (STATE, format!("latent state z of the snapshot: {}", names.join(", "))),
             (increment_of(ModelKind::Ours), "increment of z by our method (Eq. 10)".into()),

@@ -47,7 +47,7 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
     let large = Reader::open(&context.path("large.h5"))?;
     let pairs = Reader::open(&context.path("pairs.h5"))?;
     let share = context.world.share(input.large_snapshots());
-    let mut file = LatentFile::create(context, S::OBSERVABLES, closure.variables())?;
+    let mut file = LatentFile::create(context, closure.variables())?;
     let mut progress = context.progress("encode", share.len(), "snapshots");
     for first in share.clone().step_by(BLOCK) {
         let snapshots = first..(first + BLOCK).min(share.end);

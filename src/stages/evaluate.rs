@@ -75,7 +75,7 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         name: "truth",
         axes: &["trajectory", "record", "component"],
         extents: &[extents[0], extents[1], components],
-        unit: &units(S::OBSERVABLES, closure.variables()),
+        unit: &units(context.input, closure.variables()),
         meaning: "latent state z of the direct simulation",
     })?;
     let times: ndarray::Array1<f64> = truth.read("time")?;

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Input,
-    dataset::Field,
+    dataset::{Field, Writer},
     files::{arrays::joined, latent::units, records::intensive},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
@@ -49,24 +49,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
-    let unit = units(S::OBSERVABLES, components - S::OBSERVABLES.len());
-    let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for kind in input.model_kinds() {
-        file.declare::<f32>(Field {
-            name: kind.name(),
-            axes: &["model", "trajectory", "record", "component"],
-            extents: &[input.train.seeds.len(), starts.nrows(), input.truth.records, components],
-            unit: &unit,
-            meaning: "latent state z; one model a seed of training",
-        })?;
-    }
-    file.declare::<f64>(Field {
-        name: "time",
-        axes: &["record"],
-        extents: &[input.truth.records],
-        unit: S::TIME_UNIT,
-        meaning: "time of each record",
-    })?;
+    let mut file = declare::<S>(context, starts.dim())?;
     let (groups, at_once) =
         if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
     let all = groups_of_all_models(context, starts.nrows());
@@ -84,22 +67,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         if context.stop.requested() {
             break;
         }
-        let mut rollouts = Vec::new();
-        for batch in batches {
-            let initial = starts.slice(s![batch.trajectories.clone(), ..]);
-            let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-            file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
-            rollouts.push(batch.rollout(context, device, initial)?);
-        }
-        for record in (1..input.truth.records).step_by(block) {
-            let count = block.min(input.truth.records - record);
-            let records: Vec<_> =
-                rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
-            for (batch, records) in batches.iter().zip(records) {
-                let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
-                file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
-            }
-        }
+        roll_out(context, &file, batches, starts.view(), block)?;
         for batch in batches {
             file.mark(batch.groups.clone())?;
             progress.advance(batch.groups.len());
@@ -109,6 +77,62 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     context.worked.set(start_of_work.elapsed().as_secs_f64());
     context.stop_together()?;
     Ok(file.finish()?)
+}
+
+/// Creates `prediction.h5` for as many trajectories of as many components.
+fn declare<'c, S: System<Site: H5Type>>(
+    context: &'c Context,
+    (trajectories, components): (usize, usize),
+) -> Result<Writer<'c>, StageError> {
+    let input = context.input;
+    let unit = units(input, components - S::OBSERVABLES.len());
+    let mut file = context.create(Stage::Predict, "prediction.h5")?;
+    for kind in input.model_kinds() {
+        file.declare::<f32>(Field {
+            name: kind.name(),
+            axes: &["model", "trajectory", "record", "component"],
+            extents: &[input.train.seeds.len(), trajectories, input.truth.records, components],
+            unit: &unit,
+            meaning: "latent state z; one model a seed of training",
+        })?;
+    }
+    file.declare::<f64>(Field {
+        name: "time",
+        axes: &["record"],
+        extents: &[input.truth.records],
+        unit: S::TIME_UNIT,
+        meaning: "time of each record",
+    })?;
+    Ok(file)
+}
+
+/// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of all
+/// trajectories.
+fn roll_out(
+    context: &Context,
+    file: &Writer,
+    batches: &[Batch],
+    starts: ArrayView2<f32>,
+    block: usize,
+) -> Result<(), StageError> {
+    let mut rollouts = Vec::new();
+    for batch in batches {
+        let initial = starts.slice(s![batch.trajectories.clone(), ..]);
+        let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
+        file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
+        rollouts.push(batch.rollout(context, initial)?);
+    }
+    let all = context.input.truth.records;
+    for record in (1..all).step_by(block) {
+        let count = block.min(all - record);
+        let records: Vec<_> =
+            rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
+        for (batch, records) in batches.iter().zip(records) {
+            let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
+            file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
+        }
+    }
+    Ok(())
 }
 
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any device.
@@ -164,8 +188,8 @@ fn merged(groups: impl Iterator<Item = Batch>, most: usize) -> Vec<Batch> {
 
 impl Batch {
     /// The model under its condition, about to leave the `initial` states.
-    fn rollout(&self, context: &Context, device: Device, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
-        let input = context.input;
+    fn rollout(&self, context: &Context, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
+        let (input, device) = (context.input, context.device()?);
         let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
             model = model.given(condition)?;

@@ -3,8 +3,7 @@
 //! Where reflected evolutions are as likely as their originals, mu(g z) = signs mu(z) and Sigma(g z) = signs Sigma(z) signs. The
 //! mean of a model and its image, (mu(z) + signs mu(g z)) / 2 and (L(z) + signs L(g z) signs) / 2, has that symmetry exactly.
 
-use crate::learning::sde::{Coordinates, likelihood::Factor};
-use ndarray::{ArrayView1, Axis};
+use crate::learning::sde::likelihood::Factor;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -23,16 +22,14 @@ impl Mirror {
         self.centre[component] + self.signs[component] * (value - self.centre[component])
     }
 
-    /// The reflection of coordinates that each belong to one component.
-    pub(super) fn tensors(&self, coordinates: &Coordinates, kind: Kind, device: Device) -> MirrorTensors {
+    /// The reflection of coordinates that each belong to one component, with the centre in these coordinates.
+    pub(super) fn tensors(&self, centre: &[f64], kind: Kind, device: Device) -> MirrorTensors {
         let row = |values: &[f64]| Tensor::from_slice(values).to_kind(kind).to_device(device);
         let signs = &self.signs;
         let lower: Vec<f64> = (0..signs.len())
             .flat_map(|column| signs[column + 1..].iter().map(move |sign| sign * signs[column]))
             .collect();
-        let centre: Vec<f64> =
-            coordinates.states(ArrayView1::from(&self.centre).insert_axis(Axis(0))).into_iter().collect();
-        MirrorTensors { signs: row(signs), centre: row(&centre), lower: row(&lower) }
+        MirrorTensors { signs: row(signs), centre: row(centre), lower: row(&lower) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     },
     parallel::{Ranks, total_over},
 };
-use ndarray::{Array1, s};
+use ndarray::{Array1, ArrayView1, Axis, s};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -171,7 +171,10 @@ impl Scales {
             diagonal: row(&self.diffusion),
             lower: row(&lower),
             strength: self.strength.as_ref().map(|strength| strength.tensors(row)),
-            mirror: self.mirror.as_ref().map(|mirror| mirror.tensors(&self.coordinates, kind, device)),
+            mirror: self.mirror.as_ref().map(|mirror| {
+                let centre = self.coordinates.states(ArrayView1::from(&mirror.centre).insert_axis(Axis(0)));
+                mirror.tensors(&centre.into_iter().collect::<Vec<_>>(), kind, device)
+            }),
         }
     }
 }
