@@ -2,6 +2,7 @@
 
 use crate::{
     learning::EpochRecord,
+    scores::ModelKind,
     workflow::{Context, StageError},
 };
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// How one model was trained; `training.json` lists them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Training {
-    /// "ours" or "baseline".
-    pub kind: String,
+    /// How it takes the increments.
+    pub kind: ModelKind,
     /// Seed of weights and batches.
     pub seed: u64,
     /// lambda in the loss.
@@ -29,8 +30,5 @@ pub struct Training {
 /// # Errors
 /// When it cannot be read.
 pub fn trainings(context: &Context) -> Result<Vec<Training>, StageError> {
-    let path = context.path("training.json");
-    std::fs::read_to_string(&path)
-        .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-        .map_err(|source| StageError::Io { action: "read", path, source })
+    context.read_json("training.json")
 }

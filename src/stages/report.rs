@@ -1,13 +1,13 @@
 //! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
 
 use crate::{
-    config::{Point, models::model_file},
+    config::Point,
     dataset::write_whole,
     evaluation::{
         Metrics,
         binned_drift::{BinnedDrift, binned_drift},
     },
-    files::{SmallFile, arrays::raw, evidence, latent::pairs_of, trainings::trainings},
+    files::{SmallFile, arrays::raw, evidence, latent::LatentFile, trainings::trainings},
     lattice::Lattice,
     learning::{Feature, Sde, sde::calibration},
     pages::{
@@ -19,6 +19,7 @@ use crate::{
     },
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, upsampled, upsampling_factors},
+    scores::ModelKind,
     systems::System,
     workflow::{Context, StageError},
 };
@@ -79,8 +80,8 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
 fn learned_drift(context: &Context) -> Result<(u64, Vec<BinnedDrift>), StageError> {
     let input = context.input;
     let seed = input.train.seeds[0];
-    let pairs = pairs_of(context, "increment", 0..input.pairs().min(DRIFT_PAIRS))?;
-    let model = Sde::load(&context.path(&model_file("ours", seed)), context.device()?)?;
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(DRIFT_PAIRS))?;
+    let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), context.device()?)?;
     let learned = calibration::drift(&model, &pairs)?.mapv(f64::from);
     let (z, increment, dt) = (pairs.z.mapv(f64::from), pairs.increment.mapv(f64::from), pairs.dt.mapv(f64::from));
     let binned = |component| binned_drift(z.view(), increment.view(), dt.view(), learned.view(), component);

@@ -68,6 +68,7 @@ fn prepare(context: &Context) -> Result<(), StageError> {
             path: context.folder.clone(),
             source,
         })?;
+        ledger::check_formats(context)?;
     }
     context.write_text("input.toml", &context.input.toml())?;
     if context.options.device == DeviceChoice::Cuda {
