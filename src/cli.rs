@@ -30,17 +30,17 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run all stages in order; finished ones are skipped
+    /// Run all stages in order. Finished stages are skipped
     Run(Run),
     /// Simulate trajectories of the small system
     Simulate(Run),
-    /// Raise small snapshots to large ones: Upsample and LocalRelax
+    /// Upsample the small snapshots to the large size and relax them locally
     Upsample(Run),
-    /// Evolve patches of each large snapshot, each on its own
+    /// Evolve single patches of each large snapshot
     Evolve(Run),
     /// Train the closure autoencoder and encode all pairs
     Closure(Run),
-    /// Train drift and diffusion
+    /// Train the drift and the diffusion
     Train(Run),
     /// Simulate the large system directly, for comparison
     Truth(Run),
@@ -48,33 +48,33 @@ enum Command {
     Predict(Run),
     /// Score the prediction against the truth
     Evaluate(Run),
-    /// Write the report page of an input, or of a file of measurements (.jsonl) that `tessera scaling` made
+    /// Write the report page of a run, or of a file of measurements (.jsonl) from `tessera scaling`
     Report(Run),
-    /// Measure sweeps of one large lattice on all ranks of this job; one line of JSON on standard output
+    /// Measure sweeps of one large lattice on all ranks of this job and print one line of JSON
     Scaling(Scaling),
-    /// Check an input and print what a run would do
+    /// Validate an input and print its sizes, work, files and memory
     Check {
-        /// The input
+        /// Input file (TOML)
         input: PathBuf,
-        /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
+        /// Change values of the input; write it after the input. Example: --set train.seeds=[1] seed=7
         #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
         set: Vec<String>,
     },
     /// Print a commented input for a system
     New {
-        /// The system
+        /// Name of the system
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(systems::REGISTRY.entries().into_iter().map(|(name, _)| name)))]
         system: String,
     },
     /// Measure the kernels on this machine
     Bench {
-        /// Kernel to measure; all of them when absent
+        /// Kernel to measure [default: all]
         #[arg(value_enum)]
         kernel: Option<bench::Kernel>,
-        /// One JSON object {name, value, unit} a line
+        /// Print one JSON object {name, value, unit} per line
         #[arg(long)]
         json: bool,
-        /// Published network of the alloy's barriers (.npz); by default what TESSERA_NNK names
+        /// Published barrier network of the alloy (.npz) [default: $TESSERA_NNK]
         #[arg(long)]
         weights: Option<String>,
     },
@@ -88,41 +88,41 @@ enum Command {
 enum BarrierCommand {
     /// Fit the built-in model to another one and print its test errors
     Fit {
-        /// The model to fit to
+        /// Model to fit to
         reference: String,
-        /// The fitted model, .safetensors
+        /// File for the fitted model (.safetensors)
         #[arg(long)]
         out: PathBuf,
-        /// Environments of each kind
+        /// Number of environments of each kind
         #[arg(long, default_value_t = 20_000)]
         environments: usize,
-        /// Passes over the environments
+        /// Number of passes over the environments
         #[arg(long, default_value_t = 60)]
         epochs: usize,
-        /// Seed
+        /// Random seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Fit the form with exact detailed balance
+        /// Fit the form that obeys detailed balance exactly
         #[arg(long)]
         balanced: bool,
     },
     /// Print the barriers of every vacancy of a configuration as JSON
     Eval {
-        /// The model
+        /// Barrier model
         model: String,
-        /// LAMMPS dump, or extended XYZ (.xyz, .extxyz)
+        /// Configuration: LAMMPS dump or extended XYZ (.xyz, .extxyz)
         configuration: PathBuf,
     },
     /// Print the errors of one model against another
     Compare {
-        /// The model
+        /// Barrier model
         model: String,
-        /// What it is compared with
+        /// Model to compare with
         reference: String,
-        /// Environments of each kind
+        /// Number of environments of each kind
         #[arg(long, default_value_t = 2000)]
         environments: usize,
-        /// Seed
+        /// Random seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -130,24 +130,24 @@ enum BarrierCommand {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// The input
+    /// Input file (TOML)
     input: PathBuf,
-    /// Run directory; by default runs/<name of the input>
+    /// Run directory [default: runs/<name of the input>]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
     #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
-    /// Threads a rank; by default the cores that this rank may use
+    /// Threads per rank [default: the cores that this rank may use]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Ranks that share each large snapshot, and each trajectory of the direct simulation that is cut into tiles
+    /// Ranks that share each large snapshot and each direct simulation with truth.tile
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     ranks_per_snapshot: u32,
-    /// Seconds between checkpoints of a direct simulation; one that is not cut into tiles is kept at its records
+    /// Seconds between checkpoints of a direct simulation
     #[arg(long, default_value_t = 300.0, value_parser = seconds)]
     checkpoint_seconds: f64,
-    /// Where training and prediction run
+    /// Device for training and prediction
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
 }
@@ -213,7 +213,7 @@ fn show(text: &str) {
 
 /// A length of time on the command line.
 fn seconds(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|seconds| *seconds >= 0.0).ok_or_else(|| "it is a number of seconds, at least 0".into())
+    text.parse().ok().filter(|seconds| *seconds >= 0.0).ok_or_else(|| "give a number of seconds, at least 0".into())
 }
 
 /// Ends the program with the message of an error.

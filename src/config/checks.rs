@@ -41,7 +41,7 @@ impl Input {
         }
         for sites in [self.large_shape().sites(), self.truth_shape().sites()] {
             if sites > MOST_SITES {
-                return Err(format!("a lattice has {sites} sites; at most {MOST_SITES} can be numbered"));
+                return Err(format!("a lattice has {sites} sites; at most {MOST_SITES} are possible"));
             }
         }
         if !large.is_multiple_of(patch) {
@@ -101,7 +101,7 @@ impl Input {
             ("train.seeds", self.train.seeds.len()),
         ] {
             if count == 0 {
-                return Err(format!("{name} is too small; nothing would be computed"));
+                return Err(format!("{name} is 0; it must be at least 1"));
             }
         }
         if self.evaluate.discrepancy && self.truth.trajectories < 2 {
@@ -118,13 +118,13 @@ impl Input {
             [("training pairs", pairs), ("records of the truth", records * wide(self.predict.replicas))]
         {
             if count > most {
-                return Err(format!("the input asks for {count} {name}; at most {most} can be numbered"));
+                return Err(format!("the input asks for {count} {name}; at most {most} are possible"));
             }
         }
         let mut seeds = self.train.seeds.clone();
         seeds.sort_unstable();
         if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err("train.seeds names a seed twice; their spread would be too small".into());
+            return Err("train.seeds names a seed twice; the error between seeds would be too small".into());
         }
         Ok(())
     }

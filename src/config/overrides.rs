@@ -25,7 +25,7 @@ impl Point {
 }
 
 /// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
-/// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys parted by commas change together:
+/// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys separated by commas vary together:
 /// `"lattice.small, upsample.relax" = [[64, "none"], [16, { time = 8.0 }]]`.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
         .flat_map(|(key, _)| names(key))
         .find_map(|key| Some((key, overrides.iter().find(|entry| entry.split('=').next() == Some(key))?)))
     {
-        let message = format!("the input sweeps {key}; set the sweep instead, for instance 'sweep.\"{key}\"=[...]'");
+        let message = format!("{key} is swept by the input. Change the sweep instead: --set 'sweep.\"{key}\"=[...]'");
         return Err(ConfigError::Parse { place: format!("--set {entry}"), message });
     }
     let mut points = vec![(Vec::new(), table)];
@@ -121,7 +121,7 @@ fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError>
     Ok(())
 }
 
-/// The keys that a key of the sweep names, parted by commas.
+/// The keys that a key of the sweep names, separated by commas.
 fn names(key: &str) -> impl Iterator<Item = &str> {
     key.split(',').map(str::trim)
 }
