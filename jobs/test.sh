@@ -11,3 +11,5 @@ if command -v shellcheck >/dev/null; then shellcheck -x jobs/*.sh jobs/slurm/*.s
 # Release everywhere: the tests measure statistics, and one build serves all three.
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 cargo test --release --locked --workspace
+# Without MPI, HDF5 and libtorch: about 40 s on two cores after the tests above.
+cargo test --release --locked --no-default-features --lib --example glauber

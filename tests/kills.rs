@@ -158,7 +158,7 @@ fn killed(ranks: usize, arguments: &[String], signal: &str, delay: Duration) -> 
     }
     // A signal before the program listens to it, or SIGKILL, ends it at once; otherwise it stops in its own time.
     let stopped = output.status.code() == Some(EXIT_STOPPED);
-    assert!(!stopped || error.contains("goes on from there"), "{signal}: {error}");
+    assert!(!stopped || error.contains("resumes from there"), "{signal}: {error}");
     for own in ["panicked", "tessera: cannot", "defect"] {
         assert!(!error.contains(own), "{signal}: {error}");
     }

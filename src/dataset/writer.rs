@@ -4,9 +4,11 @@ use super::{
     DatasetError, Field, Provenance, collective,
     marks::{self, Marks},
     schema::write_text,
-    whole::TEMPORARY,
 };
-use crate::parallel::{Ranks, World};
+use crate::{
+    parallel::{Ranks, World},
+    storage::{StorageError, whole::TEMPORARY},
+};
 use hdf5::{H5Type, dataset::FillTime};
 use ndarray::ArrayView;
 use std::{
@@ -99,7 +101,7 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When the file system refuses.
     pub fn mark(&self, items: Range<usize>) -> Result<(), DatasetError> {
-        self.marks.get().map_or(Ok(()), |marks| marks.set(items))
+        Ok(self.marks.get().map_or(Ok(()), |marks| marks.set(items))?)
     }
 
     /// Declares a field. Collective.
@@ -140,11 +142,8 @@ impl<'w> Writer<'w> {
             self.world.barrier();
             file.write_all_at(&[0], size - 1)
         });
-        reserved.map_err(|source| DatasetError::Io {
-            action: format!("reserve {:.1} MB of disk for", size as f64 / 1e6),
-            path: self.partial.clone(),
-            source,
-        })?;
+        let action = format!("reserve {:.1} MB of disk for", size as f64 / 1e6);
+        reserved.map_err(StorageError::when(action, &self.partial))?;
         self.world.barrier();
         Ok(())
     }
@@ -215,11 +214,8 @@ impl<'w> Writer<'w> {
         ManuallyDrop::into_inner(self.file).close().map_err(refused)?;
         self.world.barrier();
         if self.world.rank() == 0 {
-            std::fs::rename(&self.partial, &self.target).map_err(|source| DatasetError::Io {
-                action: format!("rename {} to", self.partial.display()),
-                path: self.target.clone(),
-                source,
-            })?;
+            let action = format!("rename {} to", self.partial.display());
+            std::fs::rename(&self.partial, &self.target).map_err(StorageError::when(action, &self.target))?;
             std::fs::remove_file(marks::path_of(&self.target)).ok();
         }
         self.world.barrier();

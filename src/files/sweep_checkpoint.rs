@@ -5,13 +5,14 @@
 //! number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
 
 use crate::{
-    dataset::{
-        DatasetError, Field, Provenance, Reader, Writer,
-        checkpoint::{decode, encode, not_used},
-    },
+    dataset::{DatasetError, Field, Provenance, Reader, Writer},
     files::arrays::{raw, shaped},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Domain, Ranks, World},
+    storage::{
+        checkpoint::{decode, encode, not_used},
+        create_folder,
+    },
     workflow::StageError,
 };
 use bytemuck::Pod;
@@ -54,11 +55,7 @@ impl<'a> SweepCheckpoints<'a> {
         sweeps: u64,
     ) -> Result<(), StageError> {
         if self.team.rank() == 0 {
-            std::fs::create_dir_all(&self.folder).map_err(|source| StageError::Io {
-                action: "create the folder",
-                path: self.folder.clone(),
-                source,
-            })?;
+            create_folder(&self.folder)?;
         }
         self.team.barrier();
         let newest = (0..2).filter_map(|generation| Some((self.sweeps(generation).ok()?, generation))).max();

@@ -29,8 +29,5 @@ pub struct Training {
 /// # Errors
 /// When it cannot be read.
 pub fn trainings(context: &Context) -> Result<Vec<Training>, StageError> {
-    let path = context.path("training.json");
-    std::fs::read_to_string(&path)
-        .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-        .map_err(|source| StageError::Io { action: "read", path, source })
+    context.read_json("training.json")
 }

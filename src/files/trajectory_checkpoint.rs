@@ -4,9 +4,9 @@
 //! observables, the observables, and the sites.
 
 use crate::{
-    dataset::CheckpointFile,
     rng::Rng,
     sampling::Trajectory,
+    storage::CheckpointFile,
     workflow::{StageError, Stop},
 };
 use bytemuck::{Pod, cast_slice, pod_collect_to_vec};

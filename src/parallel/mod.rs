@@ -1,6 +1,7 @@
 //! Ranks and what crosses between them: plain slices only, no system and no file.
 //!
-//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI. A [`Domain`] is one
+//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI
+//! (feature `mpi`). A [`Domain`] is one
 //! rank's share of a large lattice; [`Sweeps`] advance it.
 
 mod alone;
@@ -8,6 +9,7 @@ mod decomposition;
 mod domain;
 mod plan;
 mod sweeps;
+#[cfg(feature = "mpi")]
 mod world;
 
 pub use alone::Alone;
@@ -15,6 +17,7 @@ pub use decomposition::{Decomposition, DecompositionError};
 pub use domain::{Domain, Traffic, Workers};
 pub use plan::Plan;
 pub use sweeps::Sweeps;
+#[cfg(feature = "mpi")]
 pub use world::World;
 
 /// Bytes for, or from, another rank.

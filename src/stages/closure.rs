@@ -14,7 +14,10 @@ use crate::{
     },
     learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run, Subspace},
     parallel::Ranks,
-    stages::latent::{BLOCK, encode_patches, encode_snapshots, features, joined_state},
+    stages::{
+        engines::device,
+        latent::{BLOCK, encode_patches, encode_snapshots, features, joined_state},
+    },
     systems::System,
     workflow::{Context, Stage, StageError, say},
 };
@@ -123,7 +126,7 @@ fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
 /// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each rank
 /// reads its own share of them.
 fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<Closure, StageError> {
-    let (input, device) = (context.input, context.device()?);
+    let (input, device) = (context.input, device(context)?);
     let (closure, curve) = if input.closure.components() == 0 {
         (Closure::none(device), Vec::new())
     } else {

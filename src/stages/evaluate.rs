@@ -11,7 +11,7 @@ use crate::{
     learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
     scores::{self, Evidence, LearnedEquation},
-    stages::latent::latent_states,
+    stages::{engines::device, latent::latent_states},
     systems::System,
     workflow::{Context, Stage, StageError},
 };
@@ -54,7 +54,7 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
     let models =
         kinds(input).into_iter().flat_map(|(kind, ..)| input.train.seeds.iter().map(move |&seed| (kind, seed)));
     let equation = |(kind, seed): (&str, u64)| -> Result<LearnedEquation, StageError> {
-        let model = Sde::load(&context.path(&model_file(kind, seed)), context.device()?)?;
+        let model = Sde::load(&context.path(&model_file(kind, seed)), device(context)?)?;
         let physical = |values: &[f32]| values.iter().map(|&value| scale * f64::from(value)).collect();
         Ok(LearnedEquation {
             kind: evidence::model_kind(kind),
@@ -68,7 +68,7 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
 
 fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {
     let truth = TruthFile::open(context)?;
-    let device = context.device()?;
+    let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
     let scaling = scaling(context)?;
     let (trajectories, records) = (context.input.truth_trajectories(), context.input.truth.records);

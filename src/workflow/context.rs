@@ -2,10 +2,10 @@
 
 use crate::{
     config::Input,
-    dataset::{Provenance, Reader, Writer, write_whole},
-    learning::{DeviceChoice, device},
+    dataset::{Provenance, Reader, Writer},
     parallel::{Ranks, World},
-    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
+    storage::{StorageError, read_json, write_json, write_whole},
+    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -22,8 +22,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Threads a rank.
     pub threads: usize,
-    /// Where training and prediction run.
-    pub device: DeviceChoice,
+    /// Where training and prediction run: cpu, cuda or auto.
+    pub device: String,
     /// Ranks that share each large snapshot or trajectory.
     pub ranks_per_snapshot: usize,
     /// Seconds between checkpoints of a direct simulation.
@@ -68,14 +68,6 @@ impl<'a> Context<'a> {
         if asked.iter().any(|&asked| asked > 0.0) { Err(StageError::Stopped) } else { Ok(()) }
     }
 
-    /// The device of this rank.
-    ///
-    /// # Errors
-    /// When an accelerator was asked for and there is none.
-    pub fn device(&self) -> Result<tch::Device, StageError> {
-        Ok(device(self.options.device, self.world.node_rank())?)
-    }
-
     /// Opens a file of a stage for writing by all ranks. Collective.
     ///
     /// # Errors
@@ -114,10 +106,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When the file cannot be read or holds something else.
     pub fn read_json<T: DeserializeOwned>(&self, file: &str) -> Result<T, StageError> {
-        let path = self.path(file);
-        std::fs::read_to_string(&path)
-            .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-            .map_err(|source| StageError::Io { action: "read", path, source })
+        Ok(read_json(&self.path(file))?)
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
@@ -133,16 +122,19 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`write_text`](Self::write_text), and when the value has no JSON form.
     pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
-        if self.leads() { write_json(&self.path(file), value) } else { Ok(()) }
+        if self.leads() { Ok(write_json(&self.path(file), value)?) } else { Ok(()) }
     }
 }
 
-/// Prints a line and keeps it in `run.log`. Rank 0 only.
+/// Prints a line and keeps it in `run.log`. Rank 0 only; the others pass.
+///
+/// # Errors
+/// When the file system refuses.
 pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     if !context.leads() || text.is_empty() {
         return Ok(());
     }
-    // The run goes on when nobody reads what it prints.
+    // The run continues when nobody reads what it prints.
     writeln!(std::io::stdout(), "{text}").ok();
     let path = context.path("run.log");
     std::fs::OpenOptions::new()
@@ -150,5 +142,6 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
         .append(true)
         .open(&path)
         .and_then(|mut log| writeln!(log, "{text}"))
-        .map_err(|source| StageError::Io { action: "write", path, source })
+        .map_err(StorageError::when("write", &path))?;
+    Ok(())
 }

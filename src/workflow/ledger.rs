@@ -4,7 +4,8 @@ use crate::{
     config::Input,
     dataset::Provenance,
     parallel::Ranks,
-    workflow::{Directory, Stage, StageError, checksum, lock, text::write_json},
+    storage::{StorageError, read_json, write_json},
+    workflow::{Directory, Stage, StageError, checksum, lock},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -39,13 +40,10 @@ pub fn fingerprint(stage: Stage, input: &Input) -> String {
 }
 
 fn read(folder: &Path) -> BTreeMap<String, Entry> {
-    std::fs::read_to_string(folder.join(FILE))
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default()
+    read_json(&folder.join(FILE)).unwrap_or_default()
 }
 
-fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StageError> {
+fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StorageError> {
     write_json(&directory.path(FILE), entries)
 }
 
@@ -70,14 +68,20 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
 
 /// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
 /// Rank 0 only.
-pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+///
+/// # Errors
+/// When the file system refuses.
+pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     let _lock = lock::ledger(&directory.folder);
     let mut entries = read(&directory.folder);
     entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
 }
 
 /// Notes that a stage is complete, with the checksums of its files. Collective.
-pub fn note(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+///
+/// # Errors
+/// When a file cannot be read or the file system refuses.
+pub fn note(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     let mut files = BTreeMap::new();
     for file in stage.files(directory.input) {
         let sum = checksum::of_file(&directory.path(&file), directory.world)?;

@@ -14,7 +14,6 @@ pub mod lock;
 mod progress;
 mod stage;
 mod stop;
-mod text;
 
 pub use context::{Context, Options, say};
 pub use directory::Directory;
@@ -22,4 +21,3 @@ pub use error::StageError;
 pub use progress::Progress;
 pub use stage::Stage;
 pub use stop::Stop;
-pub use text::write_json;
