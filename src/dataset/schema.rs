@@ -35,7 +35,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Version of the layout of all files. Raise it when a reader of old files would be misled.
+    /// Version of the layout of all files. Increase it when a reader of old files would be misled.
     pub const FORMAT: u32 = 1;
 
     /// What an unfinished file or a checkpoint must agree in for a job to resume from it.

@@ -67,6 +67,7 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     })
 }
 
+/// The kind of a model from its name in files.
 pub fn model_kind(name: &str) -> ModelKind {
     if name == "ours" { ModelKind::Ours } else { ModelKind::Baseline }
 }

@@ -58,7 +58,7 @@ pub fn stencil(offsets: &[[isize; 3]]) -> Stencil {
     Stencil(steps)
 }
 
-/// Half-lattice offsets as differences of site numbers in one window.
+/// Half-lattice offsets as differences of site indices in one window.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     by_parity: [Vec<isize>; 2],
@@ -85,8 +85,8 @@ impl Steps {
         self.by_parity[self.parity(site)].iter().map(move |&step| site.wrapping_add_signed(step))
     }
 
-    /// The site that lies along offset number `number` from `site`.
-    pub fn along(&self, site: usize, number: usize) -> usize {
-        site.wrapping_add_signed(self.by_parity[self.parity(site)][number])
+    /// The site that lies along the offset with index `offset` from `site`.
+    pub fn along(&self, site: usize, offset: usize) -> usize {
+        site.wrapping_add_signed(self.by_parity[self.parity(site)][offset])
     }
 }

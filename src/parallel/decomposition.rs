@@ -118,15 +118,15 @@ impl Decomposition {
         Shape(self.grid).wrapped_index(position)
     }
 
-    /// Numbers of the tiles of a rank, ascending.
+    /// Indices of the tiles of a rank, ascending.
     pub fn tiles(&self, rank: usize) -> impl Iterator<Item = usize> {
         let (origin, block) = self.block(rank);
         let tile = self.tiling.tile.0;
         let first: [usize; 3] = std::array::from_fn(|axis| origin[axis] / tile[axis]);
         let counts = Shape(std::array::from_fn(|axis| block.0[axis] / tile[axis]));
         let all = Shape(self.tiling.counts);
-        (0..counts.sites()).map(move |number| {
-            let within = counts.coordinate(number);
+        (0..counts.sites()).map(move |index| {
+            let within = counts.coordinate(index);
             all.wrapped_index(std::array::from_fn(|axis| (first[axis] + within[axis]) as isize))
         })
     }

@@ -78,7 +78,7 @@ pub fn total_over(ranks: &dyn Ranks, values: &mut [f64]) {
     }
 }
 
-/// The distinct values of all ranks, rising.
+/// The distinct values of all ranks, ascending.
 pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64> {
     let sorted = |mut values: Vec<f64>| {
         values.sort_unstable_by(f64::total_cmp);

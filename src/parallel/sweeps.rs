@@ -2,7 +2,7 @@
 //!
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
 //! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
-//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
+//! The order of the colours is drawn for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
 //! take it in all tiles at once, which is exact. Events that cannot leave a tile need tiles that move: they then lie in
 //! one of several places, drawn for each sweep. Tiles keep the working set in cache, so one rank gains too.
 
@@ -66,7 +66,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         &self.domain
     }
 
-    /// Advances the lattice by the sweeps with these numbers of trajectory `trajectory`. Random streams are keyed by
+    /// Advances the lattice by the sweeps with these indices of trajectory `trajectory`. Random streams are keyed by
     /// trajectory, sweep and tile, so the result does not depend on ranks, threads or how a run is split into calls.
     /// Collective; the events are those of this rank.
     ///
@@ -87,7 +87,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
             let mut order: Vec<usize> = (0..plan.groups()).collect();
             order.shuffle(&mut rng);
             for group in order {
-                let tile = |number| stream(seed, Purpose::SweepTile, [item, number]);
+                let tile = |index| stream(seed, Purpose::SweepTile, [item, index]);
                 let until = Until::Time(self.quantum);
                 total.events += self.domain.evolve(ranks, law, (plan, group), &self.workers, until, tile)?.events;
             }

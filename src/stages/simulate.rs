@@ -9,7 +9,7 @@ use crate::{
 };
 use hdf5::H5Type;
 
-/// Simulates the small system, each trajectory on one thread, and writes `small.h5`.
+/// Simulates the small system, each trajectory on one thread, and writes `small.h5`. Reads no file.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.

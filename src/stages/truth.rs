@@ -24,7 +24,8 @@ use std::time::Instant;
 /// Folder of the checkpoints of trajectories under way.
 const CHECKPOINTS: &str = "truth.checkpoints";
 
-/// Simulates the large system and writes `truth.h5`.
+/// Simulates the large system from the starts of the input and writes `truth.h5`. Checkpoints are in `truth.checkpoints` until
+/// then.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.

@@ -85,7 +85,7 @@ impl<'a> Context<'a> {
         Ok(Reader::open(&self.path(file))?)
     }
 
-    /// What the files of a stage say of where they come from.
+    /// Where the files of a stage come from, as they record it.
     pub fn provenance(&self, stage: Stage) -> Provenance {
         Provenance {
             input: self.input.toml(),
