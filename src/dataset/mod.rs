@@ -15,7 +15,7 @@ pub use schema::{Field, Provenance};
 pub use writer::Writer;
 
 use crate::storage::StorageError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -33,4 +33,11 @@ pub enum DatasetError {
     /// The file system refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl DatasetError {
+    /// For `map_err`: what was tried, and with which file.
+    fn when(action: impl Into<String>, path: &Path) -> impl FnOnce(hdf5::Error) -> Self {
+        move |source| Self::Hdf5 { action: action.into(), path: path.to_owned(), source }
+    }
 }

@@ -80,9 +80,5 @@ pub(super) fn write_text(location: &Location, path: &Path, name: &str, text: &st
         513..=8192 => write::<8192>(location, name, text),
         _ => write::<60000>(location, name, text),
     };
-    written.map_err(|source| DatasetError::Hdf5 {
-        action: format!("write the attribute {name} of"),
-        path: path.to_owned(),
-        source,
-    })
+    written.map_err(DatasetError::when(format!("write the attribute {name} of"), path))
 }

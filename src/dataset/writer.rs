@@ -57,8 +57,7 @@ impl<'w> Writer<'w> {
         builder.with_fapl(|access| access.mpio(world.raw(), None));
         let left = (found == [1]).then(|| builder.open_as(&partial, hdf5::OpenMode::ReadWrite)).and_then(Result::ok);
         let resumed = left.is_some();
-        let refused = |source| DatasetError::Hdf5 { action: "create".into(), path: partial.clone(), source };
-        let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(refused)?;
+        let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(DatasetError::when("create", &partial))?;
         if !resumed {
             for (name, text) in provenance.entries() {
                 write_text(&file, &partial, name, &text)?;
@@ -77,7 +76,7 @@ impl<'w> Writer<'w> {
     pub fn pending(&self, items: usize) -> Result<Vec<usize>, DatasetError> {
         if !self.resumed {
             self.reserve()?;
-            self.file.flush().map_err(|source| self.refused("make room in".into(), source))?;
+            self.file.flush().map_err(self.refused("make room in"))?;
             self.world.barrier();
             if self.world.rank() == 0 {
                 marks::begin(&self.target, &self.identity, items)?;
@@ -110,15 +109,13 @@ impl<'w> Writer<'w> {
     /// When HDF5 cannot allocate it (for instance when the disk is full).
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
         if self.resumed {
-            let dataset = self.file.dataset(field.name);
-            let dataset = dataset.map_err(|source| self.refused(format!("find {} in", field.name), source))?;
+            let dataset = self.file.dataset(field.name).map_err(self.refused(format!("find {} in", field.name)))?;
             self.fields.insert(field.name.to_owned(), dataset);
             return Ok(());
         }
-        let dataset =
-            self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents).create(field.name).map_err(
-                |source| self.refused(format!("allocate {} of shape {:?} in", field.name, field.extents), source),
-            )?;
+        let builder = self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents);
+        let action = format!("allocate {} of shape {:?} in", field.name, field.extents);
+        let dataset = builder.create(field.name).map_err(self.refused(action))?;
         for (name, text) in [("axes", &field.axes.join(", ")[..]), ("unit", field.unit), ("meaning", field.meaning)] {
             write_text(&dataset, &self.partial, name, text)?;
         }
@@ -177,11 +174,9 @@ impl<'w> Writer<'w> {
         let starts = first.iter().copied().chain(std::iter::repeat(0));
         let block: Vec<hdf5::SliceOrIndex> =
             values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
-        self.fields
-            .get(name)
-            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+        self.field(name)
             .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
-            .map_err(|source| self.refused(format!("write {name} to"), source))
+            .map_err(self.refused(format!("write {name} to")))
     }
 
     /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries, which
@@ -196,11 +191,9 @@ impl<'w> Writer<'w> {
         extents: &[usize],
         values: &[T],
     ) -> Result<(), DatasetError> {
-        self.fields
-            .get(name)
-            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+        self.field(name)
             .and_then(|dataset| collective::write(dataset, first, extents, values))
-            .map_err(|source| self.refused(format!("write {name} to"), source))
+            .map_err(self.refused(format!("write {name} to")))
     }
 
     /// Closes the file and gives it its name. Collective.
@@ -209,9 +202,8 @@ impl<'w> Writer<'w> {
     /// When the data cannot be flushed or the file cannot be renamed.
     pub fn finish(self) -> Result<(), DatasetError> {
         drop(ManuallyDrop::into_inner(self.fields));
-        let refused = |source| DatasetError::Hdf5 { action: "close".into(), path: self.partial.clone(), source };
-        self.file.flush().map_err(refused)?;
-        ManuallyDrop::into_inner(self.file).close().map_err(refused)?;
+        let file = ManuallyDrop::into_inner(self.file);
+        file.flush().and_then(|()| file.close()).map_err(DatasetError::when("close", &self.partial))?;
         self.world.barrier();
         if self.world.rank() == 0 {
             let action = format!("rename {} to", self.partial.display());
@@ -222,7 +214,11 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    fn refused(&self, action: String, source: hdf5::Error) -> DatasetError {
-        DatasetError::Hdf5 { action, path: self.partial.clone(), source }
+    fn field(&self, name: &str) -> hdf5::Result<&hdf5::Dataset> {
+        self.fields.get(name).ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+    }
+
+    fn refused(&self, action: impl Into<String>) -> impl FnOnce(hdf5::Error) -> DatasetError {
+        DatasetError::when(action, &self.partial)
     }
 }

@@ -74,7 +74,7 @@ impl Figure {
     /// Heading, legend, drawing and caption.
     ///
     /// # Errors
-    /// When a point is beyond the axes or the drawing library refuses.
+    /// When the drawing library refuses.
     pub fn html(&self) -> Result<String, ReportError> {
         let legend = legend_html(&self.series);
         let notes = caption_html(&self.caption, &self.look_for);
