@@ -10,6 +10,7 @@ cargo fmt --all --check
 if command -v shellcheck >/dev/null; then shellcheck -x jobs/*.sh jobs/slurm/*.sh .ci/run; else echo "shellcheck is not installed: scripts are not checked"; fi
 # Release everywhere: the tests measure statistics, and one build serves all three.
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 cargo test --release --locked --workspace
 # Without MPI, HDF5 and libtorch: about 40 s on two cores after the tests above.
 cargo test --release --locked --no-default-features --lib --example glauber

@@ -73,7 +73,7 @@ enum Command {
         /// One JSON object {name, value, unit} a line
         #[arg(long)]
         json: bool,
-        /// Published network of the alloy's barriers (.npy, .npz); by default what TESSERA_NNK names
+        /// Published network of the alloy's barriers (.npz); by default what TESSERA_NNK names
         #[arg(long)]
         weights: Option<String>,
     },
@@ -82,7 +82,7 @@ enum Command {
     Barriers(BarrierCommand),
 }
 
-/// A model is "builtin", "balanced", a network (.npy, .npz) or a fitted model (.safetensors).
+/// A model is "builtin", "balanced", a network (.npz) or a fitted model (.safetensors).
 #[derive(Debug, Subcommand)]
 enum BarrierCommand {
     /// Fit the built-in model to another one and print its test errors

@@ -21,13 +21,7 @@ use tessera::{
         Condition, System,
         alloy::{
             ATTEMPT_RATE, Alloy, BOLTZMANN, Parameters, VacancyKmc,
-            barriers::{
-                self, Barriers,
-                arrays::Arrays,
-                balance::SHELLS,
-                fitted::OrbitModel,
-                published::{Network, read_arrays},
-            },
+            barriers::{self, Barriers, arrays::Arrays, balance::SHELLS, fitted::OrbitModel, published::Network},
             configuration,
             environment::{Environment, JUMPS, OFFSETS, OPERATIONS, REACH, SITES, Sight, position},
             order::{PairCounts, atoms},
@@ -97,36 +91,34 @@ fn published_network_gives_the_published_barriers_and_order() {
     let vacancies: Array2<i32> = file.by_name("vacancy").unwrap();
     let expected: Array2<f32> = file.by_name("barrier_eV").unwrap();
     let order: Array2<f64> = file.by_name("sro").unwrap();
-    for name in ["nnk_weights.npz", "nnk_weights.npy"] {
-        let network = barriers::load(folder.join(name).to_str().unwrap()).unwrap();
-        let (mut worst, mut blocked) = (0.0_f32, 0);
-        for number in 0..grids.dim().0 {
-            let shape = bcc::shape(8);
-            let value = |site| {
-                let [i, j, k] = bcc::point(shape.coordinate(site).map(|value| value as isize));
-                grids[[number, i as usize, j as usize, k as usize]] as u8
-            };
-            let window = closed(&Lattice::from_sites(shape, (0..shape.sites()).map(value).collect()));
-            let place: [isize; 3] = std::array::from_fn(|axis| vacancies[[number, axis]] as isize);
-            let index = shape.wrapped_index(bcc::coordinate(place).unwrap());
-            let site = window.sites_of(Region::BOX).nth(index).unwrap();
-            let found = network.barriers(&Environment::gather(&window, &Sight::new(&window), site));
-            for (jump, found) in found.into_iter().enumerate() {
-                let expected = expected[[number, jump]];
-                blocked += usize::from(expected.is_infinite());
-                assert_eq!(expected.is_infinite(), found.is_infinite());
-                if expected.is_finite() {
-                    worst = worst.max((found - expected).abs());
-                }
-            }
-            let counts = PairCounts::all(&window, &Steps::new(&window, &NEIGHBOURS));
-            for (found, expected) in counts.short_range_order(atoms(&window)).iter().zip(order.row(number)) {
-                assert!((found - expected).abs() < 1e-9, "order {found}, expected {expected}");
+    let network = barriers::load(folder.join("nnk_weights.npz").to_str().unwrap()).unwrap();
+    let (mut worst, mut blocked) = (0.0_f32, 0);
+    for number in 0..grids.dim().0 {
+        let shape = bcc::shape(8);
+        let value = |site| {
+            let [i, j, k] = bcc::point(shape.coordinate(site).map(|value| value as isize));
+            grids[[number, i as usize, j as usize, k as usize]] as u8
+        };
+        let window = closed(&Lattice::from_sites(shape, (0..shape.sites()).map(value).collect()));
+        let place: [isize; 3] = std::array::from_fn(|axis| vacancies[[number, axis]] as isize);
+        let index = shape.wrapped_index(bcc::coordinate(place).unwrap());
+        let site = window.sites_of(Region::BOX).nth(index).unwrap();
+        let found = network.barriers(&Environment::gather(&window, &Sight::new(&window), site));
+        for (jump, found) in found.into_iter().enumerate() {
+            let expected = expected[[number, jump]];
+            blocked += usize::from(expected.is_infinite());
+            assert_eq!(expected.is_infinite(), found.is_infinite());
+            if expected.is_finite() {
+                worst = worst.max((found - expected).abs());
             }
         }
-        assert!(worst < 1e-5, "{name}: barriers differ by up to {worst} eV");
-        assert!(blocked > 0, "some jumps lead to a vacancy");
+        let counts = PairCounts::all(&window, &Steps::new(&window, &NEIGHBOURS));
+        for (found, expected) in counts.short_range_order(atoms(&window)).iter().zip(order.row(number)) {
+            assert!((found - expected).abs() < 1e-9, "order {found}, expected {expected}");
+        }
     }
+    assert!(worst < 1e-5, "barriers differ by up to {worst} eV");
+    assert!(blocked > 0, "some jumps lead to a vacancy");
 }
 
 #[test]
@@ -171,22 +163,8 @@ fn weights_of_a_wrong_shape_or_not_finite_are_refused() {
     assert!(change("layer3.bn_var", &[128], -1.0).contains("layer3, BatchNorm folded in"));
     assert!(Network::new(&Arrays::default()).unwrap_err().to_string().contains("layer0.weight with shape []"));
     assert!(barriers::load("model.txt").unwrap_err().to_string().contains("give \"builtin\""));
+    assert!(barriers::load("nnk_weights.npy").unwrap_err().to_string().contains("jobs/nnk_to_npz.py"));
     assert!(barriers::load("absent.npz").unwrap_err().to_string().contains("cannot read"));
-}
-
-/// A file of `numpy.save` that holds the list [[[1], [2], [3]], [-0.5]] of float32 arrays as objects, protocols 3 and 4.
-#[test]
-fn pickled_lists_of_arrays_are_read() {
-    let folder = tempfile::tempdir().unwrap();
-    for bytes in [&include_bytes!("data/list_3.npy")[..], &include_bytes!("data/list_4.npy")[..]] {
-        let path = folder.path().join("list.npy");
-        std::fs::write(&path, bytes).unwrap();
-        let arrays = read_arrays(&path).unwrap();
-        assert_eq!(arrays.get("output.weight", &[3, 1]).unwrap(), [1.0, 2.0, 3.0]);
-        assert_eq!(arrays.get("output.bias", &[1]).unwrap(), [-0.5]);
-        std::fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
-        assert!(read_arrays(&path).unwrap_err().to_string().contains("ends early"));
-    }
 }
 
 #[test]

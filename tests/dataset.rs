@@ -1,5 +1,6 @@
 //! What is written is read. Starts MPI in this process, once: so there is one test, and it may not start mpirun.
 
+use hdf5::types::FixedUnicode;
 use ndarray::{Array2, Array3, s};
 use tessera::{
     dataset::{Field, Provenance, Reader, Writer},
@@ -85,4 +86,12 @@ fn what_is_written_is_read(world: &World) {
     assert_eq!(reader.read_items::<i8>("spins", 1..3).unwrap(), spins.slice(s![1..3, .., ..]).into_dyn());
     let missing = reader.extents("absent").unwrap_err().to_string();
     assert!(missing.contains("cannot read absent") && missing.contains("data.h5"), "{missing}");
+    drop(reader);
+
+    // Files of another format are refused.
+    let format = hdf5::File::open_rw(&path).unwrap().attr("format").unwrap();
+    format.write_scalar(&"1".parse::<FixedUnicode<64>>().unwrap()).unwrap();
+    drop(format);
+    let refused = Reader::open(&path).err().unwrap().to_string();
+    assert!(refused.contains("in file format 1; this version reads format 2. Choose a new --out"), "{refused}");
 }

@@ -19,3 +19,13 @@ fn glauber_relaxes_towards_the_field() {
     assert_eq!(magnetisation[0], -0.5);
     assert!(magnetisation[10] > 0.4, "{magnetisation:?}");
 }
+
+#[test]
+fn the_readme_shows_the_example() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [readme, example] =
+        ["README.md", "examples/glauber.rs"].map(|file| std::fs::read_to_string(root.join(file)).unwrap());
+    let (_, code) = example.split_once("\n\n").unwrap();
+    assert!(readme.contains(code.trim_end()), "README.md shows another examples/glauber.rs");
+    assert!(readme.lines().count() <= 120, "README.md has at most 120 lines");
+}

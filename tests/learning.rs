@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput, device,
-        fit, predict,
+        Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput,
+        calibration, device, fit, predict,
         sde::{
             DiffusionKind, DriftKind,
             likelihood::{Factor, negative_log_likelihood},
@@ -196,7 +196,7 @@ fn symmetric_equations_commute_with_the_reflection() {
         f64::try_from(drift.maximum(&(model.diffusion(&image) - turned).abs().max())).unwrap()
     };
     assert!(difference(&plain) > 1e-3, "the training found the symmetry by itself");
-    assert!(difference(&plain.symmetric(mirror)) < 1e-6);
+    assert!(difference(&plain.symmetric(mirror).unwrap()) < 1e-6);
 }
 
 #[test]
@@ -212,6 +212,44 @@ fn parts_hold_whole_trajectories_and_together_everything() {
             assert_eq!(seen.len(), conditions, "every part holds trajectories under each condition");
         }
     }
+}
+
+/// A third component is 3 less a tenth of the second, a fourth stands still: the equation has two independent noises.
+#[test]
+fn dependent_components_keep_their_bonds_and_physical_units() {
+    let free = ornstein_uhlenbeck(60_000, 1.0, 17);
+    let four = |from: &Array2<f32>, rest: [f32; 2]| {
+        Array2::from_shape_fn((from.nrows(), 4), |(row, column)| match column {
+            0 => 1e3 * from[[row, 0]],
+            2 => rest[0] - 0.1 * from[[row, 1]],
+            3 => rest[1],
+            _ => from[[row, 1]],
+        })
+    };
+    let pairs = Pairs { z: four(&free.z, [3.0, 7.0]), increment: four(&free.increment, [0.0; 2]), ..free };
+    let input = TrainInput { epochs: 8, learning_rate: 4e-3, decay: 0.5, refit: true, ..Default::default() };
+    let model = train(&pairs, 1.0, &SdeInput::default(), &input, 1);
+    assert_eq!((model.components(), model.coordinates().independent()), (4, 2));
+    let z = Tensor::from_slice(&[1.0e3_f32, -0.5, 3.05, 7.0]).view([1, 4]);
+    let values = |tensor: Tensor| Vec::<f64>::try_from(tensor.to_kind(Kind::Double).reshape([-1])).unwrap();
+    let drift = values(model.drift(&z));
+    let [x, y] = linear_drift(&[1.0, -0.5]);
+    println!("{drift:?} for {x} and {y}");
+    assert!((drift[0] / 1e3 - x).abs() < 0.1 && (drift[1] - y).abs() < 0.1, "{drift:?} for {x} and {y}");
+    assert!((drift[2] + 0.1 * drift[1]).abs() < 1e-6 && drift[3].abs() < 1e-6, "{drift:?}");
+    let factor = model.diffusion(&z);
+    assert_eq!(factor.size(), [1, 4, 2]);
+    let sigma = values(factor.matmul(&factor.transpose(1, 2)));
+    for (element, expected) in [(0, 0.25e6), (1, 0.15e3), (5, 0.13), (10, 0.0013)] {
+        assert!((sigma[element] / expected - 1.0_f64).abs() < 0.05, "element {element}: {}", sigma[element]);
+    }
+    let start = pairs.z.select(Axis(0), &[0, 1, 2]);
+    let last = predict(&model, start.view(), 0.01, 50, 50, 9, [0, 0]).unwrap().index_axis_move(Axis(0), 1);
+    for z in last.outer_iter() {
+        assert!((z[2] + 0.1 * z[1] - 3.0).abs() < 1e-5 && (z[3] - 7.0).abs() < 1e-5, "{z}");
+    }
+    let calibrated = calibration(&model, &pairs, 1.0, &Alone).unwrap().variance;
+    assert!(calibrated.len() == 2 && calibrated.iter().all(|variance| (variance - 1.0).abs() < 0.05), "{calibrated:?}");
 }
 
 #[test]
@@ -241,6 +279,12 @@ fn saved_equations_come_back_identical() {
     }
     let wrong = Closure::load(&path, Device::Cpu);
     assert!(matches!(wrong, Err(LearningError::Format { .. })));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let format = bytes.windows(12).position(|window| window == br#"\"format\":2"#).unwrap();
+    bytes[format + 11] = b'1';
+    std::fs::write(&path, &bytes).unwrap();
+    let old = Sde::load(&path, Device::Cpu).err().unwrap().to_string();
+    assert!(old.contains("in file format 1; this version reads format 2. Choose a new --out"), "{old}");
 }
 
 #[test]

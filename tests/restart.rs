@@ -86,3 +86,22 @@ fn a_stage_is_recomputed_when_the_file_of_the_law_holds_something_else() {
     std::fs::copy(models.join("balanced.safetensors"), &model).unwrap();
     assert!(!succeeds(0, &arguments).contains("skipped"));
 }
+
+/// A run directory of another version of the program is left as it is.
+#[test]
+fn files_of_another_format_are_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    let arguments = ["simulate", &input, "--out", out.to_str().unwrap(), "--threads", "1"];
+    succeeds(0, &arguments);
+    let path = out.join("small.h5");
+    let format = hdf5::File::open_rw(&path).unwrap().attr("format").unwrap();
+    format.write_scalar(&"1".parse::<hdf5::types::FixedUnicode<64>>().unwrap()).unwrap();
+    drop(format);
+    let before = std::fs::read(&path).unwrap();
+    let refused = tessera(0, &[&["run"], &arguments[1..]].concat());
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && message.contains("in file format 1"), "{message}");
+    assert!(std::fs::read(&path).unwrap() == before, "the file was touched");
+}

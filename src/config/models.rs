@@ -1,17 +1,25 @@
 //! The models that an input asks for.
 
-use crate::config::Input;
+use crate::{config::Input, scores::ModelKind};
 
-/// The file of a model.
-pub fn model_file(kind: &str, seed: u64) -> String {
-    format!("{kind}_{seed}.safetensors")
+impl ModelKind {
+    /// The file of the model trained with this seed.
+    pub fn file(self, seed: u64) -> String {
+        format!("{}_{seed}.safetensors", self.name())
+    }
+
+    /// lambda: the variance of the pairs' noise over that of the equation.
+    pub fn covariance_factor(self, input: &Input) -> f64 {
+        match self {
+            Self::Ours => input.covariance_factor(),
+            Self::Baseline => 1.0,
+        }
+    }
 }
 
-/// The kinds of model that an input asks for, with lambda and the increments they learn from.
-pub fn kinds(input: &Input) -> Vec<(&'static str, f64, &'static str)> {
-    let mut kinds = vec![("ours", input.covariance_factor(), "increment")];
-    if input.train.baseline {
-        kinds.push(("baseline", 1.0, "increment_baseline"));
+impl Input {
+    /// The kinds of model that this input asks for.
+    pub fn model_kinds(&self) -> Vec<ModelKind> {
+        if self.train.baseline { vec![ModelKind::Ours, ModelKind::Baseline] } else { vec![ModelKind::Ours] }
     }
-    kinds
 }

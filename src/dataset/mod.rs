@@ -30,6 +30,19 @@ pub enum DatasetError {
         /// HDF5's own words.
         source: hdf5::Error,
     },
+    /// The file has the layout of another version of the program.
+    #[error(
+        "{} was written by {program} in file format {found}; this version reads format {}. Choose a new --out, or remove the \
+         directory to recompute it", .path.display(), Provenance::FORMAT
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The program that wrote it, with its version.
+        program: String,
+        /// Its format.
+        found: String,
+    },
     /// The file system refused.
     #[error(transparent)]
     Storage(#[from] StorageError),

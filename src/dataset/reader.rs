@@ -1,7 +1,7 @@
 //! A finished file, read by one rank at a time or by all at once.
 
-use super::DatasetError;
-use hdf5::H5Type;
+use super::{DatasetError, Provenance};
+use hdf5::{H5Type, types::FixedUnicode};
 use ndarray::{Array, ArrayD, Dimension};
 use std::{
     ops::Range,
@@ -18,10 +18,20 @@ impl Reader {
     /// Opens a file.
     ///
     /// # Errors
-    /// When there is none, or it is not a whole HDF5 file.
+    /// When there is none, it is not a whole HDF5 file, or another version of the program wrote it in another format.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let file = hdf5::File::open(path).map_err(DatasetError::when("open", path))?;
-        Ok(Self { path: path.to_owned(), file })
+        let text = |name| {
+            let found = file.attr(name).and_then(|attribute| attribute.read_scalar::<FixedUnicode<64>>());
+            found.map(|text| text.to_string())
+        };
+        match text("format") {
+            Ok(found) if found != Provenance::FORMAT.to_string() => {
+                let program = text("program").unwrap_or_else(|_| "another program".into());
+                Err(DatasetError::OtherFormat { path: path.to_owned(), program, found })
+            }
+            _ => Ok(Self { path: path.to_owned(), file }),
+        }
     }
 
     /// Extents of a field.

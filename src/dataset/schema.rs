@@ -36,7 +36,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// Version of the layout of all files. Increase it when a reader of old files would be misled.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// What an unfinished file or a checkpoint must agree in for a job to resume from it.
     pub fn identity(&self) -> String {

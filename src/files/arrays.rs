@@ -1,6 +1,6 @@
 //! Flat lists and arrays: what files hold as blocks of many axes.
 
-use ndarray::{Array, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, concatenate};
+use ndarray::{Array, Array2, ArrayD, ArrayView, Dimension, IxDyn};
 
 /// A flat list as an array.
 ///
@@ -30,13 +30,4 @@ pub fn flattened<T: Clone>(array: ArrayD<T>) -> Array2<T> {
     let items = array.shape().first().copied().unwrap_or(0);
     let rest = array.len() / items.max(1);
     array.into_shape_with_order((items, rest)).expect("the product of the extents is unchanged")
-}
-
-/// Blocks of rows below each other; none give no rows.
-pub fn stacked(blocks: &[Array2<f32>], components: usize) -> Array2<f32> {
-    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    if views.is_empty() {
-        return Array2::zeros((0, components));
-    }
-    concatenate(Axis(0), &views).expect("blocks have the same components")
 }

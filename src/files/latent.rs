@@ -1,109 +1,164 @@
-//! The latent pairs of `latent.h5`, their scaling and their subspace.
+//! The latent states and increments of all pairs (`latent.h5`), in physical units: observables, then closure variables as
+//! the encoder gives them.
 
 use crate::{
-    dataset::Reader,
-    files::PairsFile,
-    learning::{Pairs, Subspace},
+    config::Input,
+    dataset::{Field, Reader, Writer},
+    files::{PairsFile, conditions},
+    learning::Pairs,
     parallel::Ranks,
-    workflow::{Context, StageError},
+    scores::ModelKind,
+    workflow::{Context, Stage, StageError},
 };
 use hdf5::H5Type;
-use ndarray::{Array, Array1, Array2, ArrayView2, Dimension, Ix2};
+use ndarray::{Array, Array1, Array2, ArrayView1, Dimension, Ix2};
 use std::ops::Range;
 
-/// The affine map of each latent component to the units of training: scaled = (raw - offset) / scale.
-#[derive(Clone, Debug)]
-pub struct Scaling {
-    /// What is subtracted.
-    pub offset: Array1<f64>,
-    /// What it is divided by.
-    pub scale: Array1<f64>,
+const FILE: &str = "latent.h5";
+const STATE: &str = "state";
+const LEAST: &str = "least";
+const RANGE: &str = "range";
+
+/// The increments that a kind of model learns from.
+fn increment_of(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::Ours => "increment",
+        ModelKind::Baseline => "increment_baseline",
+    }
 }
 
-impl Scaling {
-    /// Each component that is to be scaled goes to [0, 1] over the states of all ranks; the others stay as they are.
-    pub fn over(context: &Context, states: ArrayView2<f32>, scaled: &[bool]) -> Self {
-        let extreme = |component: usize, sign: f64| {
-            let mine = states
-                .column(component)
-                .iter()
-                .fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
-            sign * context.world.gather(mine).into_iter().fold(f64::NEG_INFINITY, f64::max)
-        };
-        let ranges: Vec<(f64, f64)> = scaled
-            .iter()
-            .enumerate()
-            .map(|(component, &scaled)| {
-                if !scaled {
-                    return (0.0, 1.0);
-                }
-                let (least, most) = (extreme(component, -1.0), extreme(component, 1.0));
-                (least, if most > least { most - least } else { 1.0 })
-            })
-            .collect();
-        Self {
-            offset: ranges.iter().map(|range| range.0).collect(),
-            scale: ranges.iter().map(|range| range.1).collect(),
+/// The units of observables and as many closure variables: one for all, or a list of them.
+pub fn units(input: &Input, variables: usize) -> String {
+    let units = input.system.observables().iter().map(|observable| observable.unit);
+    let units: Vec<&str> = units.chain(std::iter::repeat_n("1", variables)).collect();
+    if units.iter().all(|unit| *unit == units[0]) { units[0].into() } else { units.join(", ") }
+}
+
+/// A finished file.
+pub struct LatentFile(Reader);
+
+impl LatentFile {
+    /// Creates the file for all pairs of the input, with as many closure variables. Collective.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn create<'c>(context: &'c Context, variables: usize) -> Result<LatentWriter<'c>, StageError> {
+        let observables = context.input.system.observables();
+        let (pairs, components) = (context.input.pairs(), observables.len() + variables);
+        let mut file = context.create(Stage::Closure, FILE)?;
+        conditions::declare(&mut file, context.input, "pair", pairs)?;
+        let names = observables.iter().map(|observable| observable.name.to_owned());
+        let names: Vec<String> = names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect();
+        let unit = &units(context.input, variables);
+        for (name, meaning) in [
+            (STATE, format!("latent state z of the snapshot: {}", names.join(", "))),
+            (increment_of(ModelKind::Ours), "increment of z by our method (Eq. 10)".into()),
+            (increment_of(ModelKind::Baseline), "increment of z by the baseline".into()),
+        ] {
+            let (axes, extents) = (&["pair", "component"], &[pairs, components]);
+            file.declare::<f32>(Field { name, axes, extents, unit, meaning: &meaning })?;
         }
-    }
-
-    /// Raw states to scaled ones.
-    pub fn states(&self, mut raw: Array2<f32>) -> Array2<f32> {
-        for mut row in raw.rows_mut() {
-            for (component, value) in row.iter_mut().enumerate() {
-                *value = ((f64::from(*value) - self.offset[component]) / self.scale[component]) as f32;
-            }
+        for (name, meaning) in [(LEAST, "least value of each component of z"), (RANGE, "largest less least value")] {
+            file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit, meaning })?;
         }
-        raw
+        Ok(LatentWriter { context, file, extremes: vec![[f64::INFINITY, f64::NEG_INFINITY]; components] })
     }
 
-    /// Raw increments to scaled ones.
-    pub fn increments(&self, raw: Array2<f32>) -> Array2<f32> {
-        raw / &self.scale.mapv(|scale| scale as f32)
+    /// Opens the file of a run directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(context: &Context) -> Result<Self, StageError> {
+        Ok(Self(Reader::open(&context.path(FILE))?))
     }
-}
 
-/// The scaling that `latent.h5` holds.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn scaling(context: &Context) -> Result<Scaling, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let read = |name| -> Result<Array1<f64>, StageError> { Ok(latent.read(name)?) };
-    Ok(Scaling { offset: read("offset")?, scale: read("scale")? })
-}
+    /// Number of latent components d.
+    ///
+    /// # Errors
+    /// When the file has another layout; so do the others.
+    pub fn components(&self) -> Result<usize, StageError> {
+        Ok(self.least()?.len())
+    }
 
-/// The subspace of scaled latent states that `latent.h5` holds: the equation is learned in its coordinates.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn subspace(context: &Context) -> Result<Subspace, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    Ok(Subspace { origin: latent.read("origin")?, axes: latent.read("axes")? })
-}
+    /// Least value of each component, `[d]`.
+    pub fn least(&self) -> Result<Array1<f64>, StageError> {
+        Ok(self.0.read(LEAST)?)
+    }
 
-/// Some of the training pairs in the coordinates of their subspace, with the increments of one kind.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn pairs_of(context: &Context, increment: &str, rows: Range<usize>) -> Result<Pairs, StageError> {
-    let latent = Reader::open(&context.path("latent.h5"))?;
-    let source = PairsFile::open(context)?;
-    let subspace = subspace(context)?;
-    let read = |name| items::<f32, Ix2>(&latent, name, &rows);
-    Ok(Pairs {
-        z: subspace.coordinates(read("state")?.view()),
-        increment: subspace.increments(read(increment)?.view()),
-        dt: source.durations(rows.clone())?.mapv(|time| time as f32),
-        trajectory: source.trajectories(rows.clone())?,
-        condition: match context.input.system.is_family() {
-            false => None,
-            true => Some(items::<f64, _>(&latent, "condition", &rows)?.mapv(|condition| condition as f32)),
-        },
-    })
+    /// Largest less least value of each component, `[d]`.
+    pub fn range(&self) -> Result<Array1<f64>, StageError> {
+        Ok(self.0.read(RANGE)?)
+    }
+
+    /// Some of the pairs, with the increments that a kind of model learns from.
+    pub fn pairs(&self, context: &Context, kind: ModelKind, rows: Range<usize>) -> Result<Pairs, StageError> {
+        let source = PairsFile::open(context)?;
+        Ok(Pairs {
+            z: items::<f32, Ix2>(&self.0, STATE, &rows)?,
+            increment: items::<f32, Ix2>(&self.0, increment_of(kind), &rows)?,
+            dt: source.durations(rows.clone())?.mapv(|time| time as f32),
+            trajectory: source.trajectories(rows.clone())?,
+            condition: match context.input.system.is_family() {
+                false => None,
+                true => Some(items::<f64, _>(&self.0, "condition", &rows)?.mapv(|condition| condition as f32)),
+            },
+        })
+    }
 }
 
 fn items<T: H5Type, D: Dimension>(file: &Reader, name: &str, rows: &Range<usize>) -> Result<Array<T, D>, StageError> {
     let values = file.read_items(name, rows.clone())?;
     Ok(values.into_dimensionality().expect("the stage before this one wrote as many axes"))
+}
+
+/// States and increments of some pairs, `[pairs, d]`.
+pub struct LatentRows {
+    /// Latent states of the snapshots.
+    pub state: Array2<f32>,
+    /// Increments by our method.
+    pub ours: Array2<f32>,
+    /// Increments by the baseline.
+    pub baseline: Array2<f32>,
+}
+
+/// The file while it is written.
+pub struct LatentWriter<'c> {
+    context: &'c Context<'c>,
+    file: Writer<'c>,
+    /// Least and largest value of each component so far.
+    extremes: Vec<[f64; 2]>,
+}
+
+impl LatentWriter<'_> {
+    /// Writes the pairs from number `first` on.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn write(&mut self, first: usize, rows: &LatentRows) -> Result<(), StageError> {
+        self.file.write(STATE, first, rows.state.view())?;
+        self.file.write(increment_of(ModelKind::Ours), first, rows.ours.view())?;
+        self.file.write(increment_of(ModelKind::Baseline), first, rows.baseline.view())?;
+        for (extremes, column) in self.extremes.iter_mut().zip(rows.state.columns()) {
+            let values = column.iter().map(|&value| f64::from(value));
+            *extremes = values.fold(*extremes, |[least, most], value| [least.min(value), most.max(value)]);
+        }
+        Ok(())
+    }
+
+    /// Writes the ranges over the states of all ranks, copies the conditions of this rank's `pairs`, and closes the file.
+    /// Collective.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn finish(self, source: &PairsFile<Reader>, pairs: Range<usize>) -> Result<(), StageError> {
+        source.copy_conditions(&self.file, pairs)?;
+        let over_ranks = |own: f64| self.context.world.gather(own).into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let extremes = self.extremes.iter().map(|&[least, most]| (-over_ranks(-least), over_ranks(most)));
+        let (least, range): (Vec<f64>, Vec<f64>) = extremes.map(|(least, most)| (least, most - least)).unzip();
+        if self.context.leads() {
+            self.file.write(LEAST, 0, ArrayView1::from(&least))?;
+            self.file.write(RANGE, 0, ArrayView1::from(&range))?;
+        }
+        Ok(self.file.finish()?)
+    }
 }

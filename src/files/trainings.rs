@@ -2,6 +2,7 @@
 
 use crate::{
     learning::EpochRecord,
+    scores::ModelKind,
     workflow::{Context, StageError},
 };
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// How one model was trained; `training.json` lists them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Training {
-    /// "ours" or "baseline".
-    pub kind: String,
+    /// How it takes the increments.
+    pub kind: ModelKind,
     /// Seed of weights and batches.
     pub seed: u64,
     /// lambda in the loss.

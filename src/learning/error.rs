@@ -24,9 +24,47 @@ pub enum LearningError {
         /// What is allowed.
         reason: String,
     },
-    /// Arrays that belong together have different lengths, or too few rows to learn from.
-    #[error("The training data do not fit together: {0}. Write the data set again with the stage before this one.")]
-    Shape(String),
+    /// Arrays that belong together differ in their extents.
+    #[error("Arrays do not fit together: {0}. Give all of them one row a sample, and as many columns as each other.")]
+    Extents(String),
+    /// There are too few samples to learn from.
+    #[error(
+        "{found} sample(s) are too few: at least {needed} are needed. Simulate more trajectories, or record more snapshots \
+         of each."
+    )]
+    TooFew {
+        /// Number of samples.
+        found: usize,
+        /// Least number.
+        needed: usize,
+    },
+    /// A state or a patch has another number of components than the model was trained with.
+    #[error(
+        "{what} have {found} components, but the model was trained with {expected}. Use the model that was trained on \
+         data of this kind, or train again."
+    )]
+    Components {
+        /// What does not fit.
+        what: &'static str,
+        /// Its number of components.
+        found: usize,
+        /// Those of the model.
+        expected: usize,
+    },
+    /// A value of the training data is impossible.
+    #[error(
+        "`{name}` of row {row} of the training data is {value}, but {allowed}. Correct what made this row, or leave it out."
+    )]
+    Value {
+        /// Which array.
+        name: &'static str,
+        /// Row, from 0.
+        row: usize,
+        /// The value.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
     /// The training data hold NaN or infinity.
     #[error(
         "{count} of {total} values of `{name}` in the training data are NaN or infinite (the first in row {row}). \
@@ -92,6 +130,19 @@ pub enum LearningError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A model file of another version of the program.
+    #[error(
+        "The model file {path} was written by another version of tessera in file format {found}; this version reads format \
+         {expected}. Choose a new --out, or remove the run directory to recompute it."
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The format of this version.
+        expected: u32,
     },
     /// A computing thread ended early.
     #[error("A computing thread of the trainer ended early; its message stands above in the log.")]

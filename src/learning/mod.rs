@@ -3,7 +3,7 @@
 //!
 //! - [`closure`]: encoder of patches into closure variables.
 //! - [`sde`]: drift and diffusion networks; [`likelihood`]: their loss; [`trainer`]: their fit.
-//! - [`subspace`]: coordinates for components that depend on each other.
+//! - [`Coordinates`]: between physical states and those of the networks.
 //! - [`rollout`]: ensembles of the learned equation; [`calibration`]: is the learned noise right?
 //!
 //! Arrays go in, models and arrays come out: this module knows nothing of what is simulated, nor of files of data.
@@ -22,7 +22,7 @@ pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use regression::{Affine, Regression};
 pub use sde::{
-    Mirror, Pairs, Sde, SdeInput, SdeModel, Subspace,
+    Coordinates, Mirror, Pairs, Sde, SdeInput, SdeModel,
     calibration::calibration,
     fit::fit,
     rollout::{Rollout, predict},

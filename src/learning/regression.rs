@@ -53,12 +53,11 @@ impl Regression {
     /// When there are fewer samples than one batch, or torch fails.
     pub fn fit(&self, inputs: ArrayView2<f32>, targets: ArrayView1<f32>) -> Result<Vec<Affine>, LearningError> {
         let samples = inputs.nrows();
-        if samples < self.batch || samples != targets.len() {
-            return Err(LearningError::Shape(format!(
-                "{samples} inputs and {} targets for batches of {}",
-                targets.len(),
-                self.batch
-            )));
+        if samples != targets.len() {
+            return Err(LearningError::Extents(format!("{samples} inputs and {} targets", targets.len())));
+        }
+        if samples < self.batch {
+            return Err(LearningError::TooFew { found: samples, needed: self.batch });
         }
         let mean = inputs.mean_axis(Axis(0)).expect("there are samples");
         let spread = inputs.std_axis(Axis(0), 0.0).mapv(|spread| spread.max(1e-6));

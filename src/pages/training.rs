@@ -2,10 +2,11 @@
 
 use crate::{
     evaluation::{binned_drift::BinnedDrift, distributions::Density},
-    files::{evidence::model_kind, trainings::Training},
+    files::trainings::Training,
     learning::sde::calibration,
     pages::roles::roles,
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
+    scores::ModelKind,
 };
 
 /// Largest error of a residual variance that passes without a warning.
@@ -27,7 +28,7 @@ pub fn training(trainings: &[Training], names: &[String], learned: (u64, &[Binne
 
 /// One sentence for each component of our models whose learned noise is off.
 fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
-    let ours = trainings.iter().filter(|training| training.kind == "ours");
+    let ours = trainings.iter().filter(|training| training.kind == ModelKind::Ours);
     let all = ours.flat_map(|training| names.iter().zip(&training.calibration).map(move |pair| (training.seed, pair)));
     all.filter(|(_, (_, variance))| (*variance - 1.0).abs() > TOLERANCE)
         .map(|(seed, (name, variance))| {
@@ -45,7 +46,7 @@ fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
 fn losses(trainings: &[Training]) -> Figure {
     let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
     for training in trainings {
-        let (label, colour) = roles(model_kind(&training.kind));
+        let (label, colour) = roles(training.kind);
         let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
         let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let epochs: Vec<f64> = training.curve.iter().map(|record| record.epoch as f64).collect();
@@ -64,7 +65,7 @@ fn variances(trainings: &[Training], names: &[String]) -> Table {
     for training in trainings {
         for (name, &variance) in names.iter().zip(&training.calibration) {
             table = table.row(vec![
-                format!("{}, seed {}", roles(model_kind(&training.kind)).0, training.seed).as_str().into(),
+                format!("{}, seed {}", roles(training.kind).0, training.seed).as_str().into(),
                 Cell::Number(training.covariance_factor),
                 name.as_str().into(),
                 Cell::Number(variance),
@@ -83,7 +84,7 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
             .with(Series::line("normal", Colour::Guide, &centres, &normal));
         for training in trainings {
             if let Some(density) = training.residuals.get(component) {
-                let (label, colour) = roles(model_kind(&training.kind));
+                let (label, colour) = roles(training.kind);
                 let found = Density { edges: edges.clone(), density: density.clone(), std_error: None, diverged: 0 };
                 panel = panel.with(Series::histogram(label, colour, &found));
             }
@@ -115,8 +116,8 @@ mod tests {
 
     #[test]
     fn noise_that_is_off_is_named_and_only_that() {
-        let training = |kind: &str, variances: [f64; 2]| Training {
-            kind: kind.into(),
+        let training = |kind, variances: [f64; 2]| Training {
+            kind,
             seed: 7,
             covariance_factor: 1.0,
             calibration: variances.into(),
@@ -124,7 +125,8 @@ mod tests {
             curve: Vec::new(),
         };
         let names = ["M".to_owned(), "closure 0".to_owned()];
-        let found = warnings(&[training("ours", [0.95, 1.44]), training("baseline", [3.0, 1.0])], &names);
+        let found =
+            warnings(&[training(ModelKind::Ours, [0.95, 1.44]), training(ModelKind::Baseline, [3.0, 1.0])], &names);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("closure 0 (ours, seed 7) is too small") && found[0].contains("about 20 %"));
     }

@@ -1,6 +1,6 @@
 //! A figure: series over two axes, drawn as inline SVG with a legend and a caption in HTML.
 //!
-//! The drawing library works in whole pixels, so everything is drawn [`FINE`] times larger and scaled down by the view
+//! The drawing library works in whole pixels, so everything is drawn `FINE` times larger and scaled down by the view
 //! box. It has no fonts: text is written as SVG text in the font of the page, and the legend is HTML, so nothing
 //! depends on measured widths.
 

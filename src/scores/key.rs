@@ -7,9 +7,9 @@ use std::{borrow::Cow, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelKind {
-    /// This method.
+    /// Partial evolution: the increment of the evolved patch, with the input's lambda (arXiv 2511.12842, Eq. 10).
     Ours,
-    /// The paper's baseline.
+    /// The paper's baseline: the evolved patch's own state is the next state of the lattice, lambda = 1.
     Baseline,
 }
 

@@ -4,15 +4,14 @@
 //! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
 
 use crate::{
-    dataset::Field,
+    dataset::Reader,
     files::{
         LargeFile, PairsFile,
-        arrays::{flattened, stacked},
-        conditions,
-        latent::Scaling,
+        arrays::flattened,
+        latent::{LatentFile, LatentRows},
         pairs::{Observed, Side},
     },
-    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run, Subspace},
+    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run},
     parallel::Ranks,
     stages::{
         engines::device,
@@ -24,6 +23,7 @@ use crate::{
 use hdf5::H5Type;
 use ndarray::{Array2, Axis};
 use serde_json::json;
+use std::ops::Range;
 use tch::Device;
 
 /// The state of a training under way.
@@ -43,84 +43,57 @@ pub fn closure<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _sy
     Ok(())
 }
 
-/// Writes the scaled latent states and increments of all pairs.
+/// Writes the latent states and increments of all pairs.
 fn write_latent<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     closure: &Closure,
 ) -> Result<(), StageError> {
-    let input = context.input;
-    let (shape, patch, drawn) = (input.large_shape(), input.patch_shape(), input.patches_drawn());
+    let (input, drawn) = (context.input, context.input.patches_drawn());
     let large = LargeFile::open(context)?;
     let pairs = PairsFile::open(context)?;
     let share = context.world.share(input.large_snapshots());
+    let mut file = LatentFile::create(context, closure.variables())?;
     let mut progress = context.progress("encode", share.len(), "snapshots");
-    let components = S::OBSERVABLES.len() + closure.variables();
-    let mut parts: [Vec<Array2<f32>>; 3] = Default::default();
     for first in share.clone().step_by(BLOCK) {
         let snapshots = first..(first + BLOCK).min(share.end);
-        let items = snapshots.start * drawn..snapshots.end * drawn;
-        let encoded = if closure.variables() == 0 {
-            Array2::zeros((snapshots.len(), 0))
-        } else {
-            let sites = flattened(large.snapshots(snapshots.clone())?);
-            encode_snapshots::<S>(closure, sites.view(), (shape, patch))
-        };
-        let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
-        let observables = |of| pairs.observables(of, items.clone());
-        let patches = |side| -> Result<Array2<f32>, StageError> {
-            if closure.variables() == 0 {
-                return Ok(Array2::zeros((items.len(), 0)));
-            }
-            Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
-        };
-        let (before, after) = (patches(Side::Before)?, patches(Side::After)?);
-        let state = joined_state(observables(Observed::Snapshot)?.view(), encoded.select(Axis(0), &repeated).view());
-        let next_of_baseline = joined_state(observables(Observed::After)?.view(), after.view());
-        parts[2].push(next_of_baseline - &state);
-        parts[1].push(joined_state(observables(Observed::Increment)?.view(), (after - before).view()));
-        parts[0].push(state);
+        let rows = latent_rows::<S>(context, closure, (&large, &pairs), snapshots.clone())?;
+        file.write(first * drawn, &rows)?;
         progress.advance(snapshots.len());
     }
     drop(progress);
-    let [states, ours, baseline] = parts.map(|blocks| stacked(&blocks, components));
-    let scaled = scaled_components::<S>(closure.variables());
-    let scaling = Scaling::over(context, states.view(), &scaled);
-    let [states, ours, baseline] = [scaling.states(states), scaling.increments(ours), scaling.increments(baseline)];
-    let subspace = Subspace::over(context.world, states.view(), ours.view())?;
+    file.finish(&pairs, share.start * drawn..share.end * drawn)
+}
 
-    let mut file = context.create(Stage::Closure, "latent.h5")?;
-    conditions::declare(&mut file, input, "pair", input.pairs())?;
-    for (name, meaning) in [
-        ("state", "latent state z of the snapshot: observables, then closure variables; scaled"),
-        ("increment", "increment of z by our method (Eq. 10), scaled"),
-        ("increment_baseline", "increment of z by the baseline, scaled"),
-    ] {
-        let extents = [input.pairs(), components];
-        file.declare::<f32>(Field { name, axes: &["pair", "component"], extents: &extents, unit: "1", meaning })?;
-    }
-    for (name, meaning) in [("offset", "scaled = (raw - offset) / scale"), ("scale", "scaled = (raw - offset) / scale")]
-    {
-        file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit: "1", meaning })?;
-    }
-    for (name, axes, meaning) in [
-        ("origin", &["component"][..], "a state of the subspace that states never leave, scaled"),
-        ("axes", &["component", "coordinate"], "its orthonormal axes: coordinates = (scaled - origin) axes"),
-    ] {
-        let extents = &[components, subspace.axes.ncols()][..axes.len()];
-        file.declare::<f64>(Field { name, axes, extents, unit: "1", meaning })?;
-    }
-    let first = share.start * drawn;
-    pairs.copy_conditions(&file, first..share.end * drawn)?;
-    file.write("state", first, states.view())?;
-    file.write("increment", first, ours.view())?;
-    file.write("increment_baseline", first, baseline.view())?;
-    if context.leads() {
-        file.write("offset", 0, scaling.offset.view())?;
-        file.write("scale", 0, scaling.scale.view())?;
-        file.write("origin", 0, subspace.origin.view())?;
-        file.write("axes", 0, subspace.axes.view())?;
-    }
-    Ok(file.finish()?)
+/// The latent states and increments of all pairs of some snapshots.
+fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
+    context: &Context,
+    closure: &Closure,
+    (large, pairs): (&LargeFile<Reader>, &PairsFile<Reader>),
+    snapshots: Range<usize>,
+) -> Result<LatentRows, StageError> {
+    let input = context.input;
+    let drawn = input.patches_drawn();
+    let items = snapshots.start * drawn..snapshots.end * drawn;
+    let closes = closure.variables() > 0;
+    let encoded = if closes {
+        let sites = flattened(large.snapshots(snapshots.clone())?);
+        encode_snapshots::<S>(closure, sites.view(), (input.large_shape(), input.patch_shape()))
+    } else {
+        Array2::zeros((snapshots.len(), 0))
+    };
+    let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
+    let observables = |of| pairs.observables(of, items.clone());
+    let patches = |side| -> Result<Array2<f32>, StageError> {
+        if !closes {
+            return Ok(Array2::zeros((items.len(), 0)));
+        }
+        Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
+    };
+    let (before, after) = (patches(Side::Before)?, patches(Side::After)?);
+    let state = joined_state(observables(Observed::Snapshot)?.view(), encoded.select(Axis(0), &repeated).view());
+    let baseline = joined_state(observables(Observed::After)?.view(), after.view()) - &state;
+    let ours = joined_state(observables(Observed::Increment)?.view(), (after - before).view());
+    Ok(LatentRows { state, ours, baseline })
 }
 
 /// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each rank
@@ -172,9 +145,4 @@ fn patches<S: System<Site: H5Type, Feature: Feature>>(
         patches.put(first - share.start, features::<S>(sites.view()).view())?;
     }
     Ok(patches)
-}
-
-/// Which latent components are scaled to [0, 1]: observables as they say, closure variables always.
-fn scaled_components<S: System>(variables: usize) -> Vec<bool> {
-    S::OBSERVABLES.iter().map(|observable| observable.scaled).chain(std::iter::repeat_n(true, variables)).collect()
 }

@@ -1,16 +1,15 @@
 //! Metrics of prediction against truth (`metrics.json`), and the truth in latent coordinates (`evaluation.h5`).
 
 use crate::{
-    config::models::{kinds, model_file},
     dataset::Field,
     files::{
         TruthFile, evidence,
-        latent::{pairs_of, scaling},
+        latent::{LatentFile, units},
         trainings::trainings,
     },
     learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
-    scores::{self, Evidence, LearnedEquation},
+    scores::{self, Evidence, LearnedEquation, ModelKind},
     stages::{engines::device, latent::latent_states},
     systems::System,
     workflow::{Context, Stage, StageError},
@@ -34,7 +33,7 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
         equations: equations(context)?,
         calibrations: trainings(context)?
             .into_iter()
-            .map(|training| (evidence::model_kind(&training.kind), training.seed, training.calibration))
+            .map(|training| (training.kind, training.seed, training.calibration))
             .collect(),
         ..evidence::ensembles(context)?
     };
@@ -45,22 +44,19 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
 /// What each model of an equation of one component says at the states of its pairs; nothing of other equations.
 fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
     let input = context.input;
-    let pairs = pairs_of(context, "increment", 0..input.pairs().min(EQUATION_PAIRS))?;
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(EQUATION_PAIRS))?;
     if pairs.components() > 1 || input.system.is_family() {
         return Ok(Vec::new());
     }
-    let scaling = scaling(context)?;
-    let (offset, scale) = (scaling.offset[0], scaling.scale[0]);
     let models =
-        kinds(input).into_iter().flat_map(|(kind, ..)| input.train.seeds.iter().map(move |&seed| (kind, seed)));
-    let equation = |(kind, seed): (&str, u64)| -> Result<LearnedEquation, StageError> {
-        let model = Sde::load(&context.path(&model_file(kind, seed)), device(context)?)?;
-        let physical = |values: &[f32]| values.iter().map(|&value| scale * f64::from(value)).collect();
+        input.model_kinds().into_iter().flat_map(|kind| input.train.seeds.iter().map(move |&seed| (kind, seed)));
+    let equation = |(kind, seed): (ModelKind, u64)| -> Result<LearnedEquation, StageError> {
+        let model = Sde::load(&context.path(&kind.file(seed)), device(context)?)?;
         Ok(LearnedEquation {
-            kind: evidence::model_kind(kind),
-            z: pairs.z.iter().map(|&z| offset + scale * f64::from(z)).collect(),
-            drift: physical(&calibration::drift(&model, &pairs)?.into_raw_vec_and_offset().0),
-            noise: physical(&calibration::noise(&model, &pairs)?),
+            kind,
+            z: pairs.z.iter().map(|&z| z.into()).collect(),
+            drift: calibration::drift(&model, &pairs)?.into_iter().map(f64::from).collect(),
+            noise: calibration::noise(&model, &pairs)?.into_iter().map(f64::from).collect(),
         })
     };
     models.map(equation).collect()
@@ -70,7 +66,6 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
     let truth = TruthFile::open(context)?;
     let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
-    let scaling = scaling(context)?;
     let (trajectories, records) = (context.input.truth_trajectories(), context.input.truth.records);
     let share = context.world.share(trajectories);
     let mut progress = context.progress("evaluate", share.len(), "trajectories");
@@ -80,8 +75,8 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         name: "truth",
         axes: &["trajectory", "record", "component"],
         extents: &[trajectories, records, components],
-        unit: "1",
-        meaning: "scaled latent state z of the direct simulation",
+        unit: &units(context.input, closure.variables()),
+        meaning: "latent state z of the direct simulation",
     })?;
     file.declare::<f64>(Field {
         name: "time",
@@ -94,7 +89,7 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         let items = trajectory..trajectory + 1;
         let observables = truth.observables(items.clone())?;
         let sites = || truth.snapshots(items);
-        let states = latent_states::<S>(context, &closure, &scaling, observables, sites)?;
+        let states = latent_states::<S>(context, &closure, observables, sites)?;
         file.write("truth", trajectory, states.view())?;
         progress.advance(1);
     }

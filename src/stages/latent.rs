@@ -1,7 +1,6 @@
 //! Latent states z = (z*, z^): observables, and closure variables averaged over the K patches (Eq. 1).
 
 use crate::{
-    files::latent::Scaling,
     lattice::{Lattice, Region, Shape, Tiling, Window},
     learning::{Closure, Feature},
     systems::System,
@@ -74,7 +73,7 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
     state
 }
 
-/// Scaled latent states of whole snapshots, `[trajectory, record, component]`, from their observables
+/// Latent states of whole snapshots in physical units, `[trajectory, record, component]`, from their observables
 /// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same order.
 ///
 /// # Errors
@@ -82,7 +81,6 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
 pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
     closure: &Closure,
-    scaling: &Scaling,
     observables: Array3<f64>,
     sites: impl FnOnce() -> Result<ArrayD<S::Site>, StageError>,
 ) -> Result<Array3<f32>, StageError> {
@@ -96,7 +94,7 @@ pub fn latent_states<S: System<Feature: Feature>>(
         blocks.for_each(|(sites, mut encoded)| encoded.assign(&encode_snapshots::<S>(closure, sites, shapes)));
     }
     let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
-    let states = scaling.states(joined_state(observables.view(), encoded.view()));
+    let states = joined_state(observables.view(), encoded.view());
     let components = states.ncols();
     Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
 }

@@ -1,18 +1,13 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
 use crate::{
-    config::{
-        Input,
-        models::{kinds, model_file},
-    },
-    dataset::Field,
-    files::{
-        arrays::joined,
-        latent::{scaling, subspace},
-    },
+    config::Input,
+    dataset::{Field, Writer},
+    files::{arrays::joined, latent::units},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
     sampling::intensive,
+    scores::ModelKind,
     stages::{engines::device, latent::latent_states, starts::start},
     systems::System,
     workflow::{Context, Stage, StageError, ledger},
@@ -31,7 +26,7 @@ const ACCELERATOR_GROUPS: usize = 256;
 /// Trajectories that one model rolls out together.
 #[derive(Clone)]
 struct Batch {
-    kind: &'static str,
+    kind: ModelKind,
     /// Number of the model among those of its kind, and its seed.
     number: usize,
     seed: u64,
@@ -55,30 +50,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
-    let subspace = subspace(context)?;
-    let coordinates = subspace.coordinates(starts.view());
-    let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for (kind, _, _) in kinds(context.input) {
-        file.declare::<f32>(Field {
-            name: kind,
-            axes: &["model", "trajectory", "record", "component"],
-            extents: &[input.train.seeds.len(), starts.nrows(), input.truth.records, components],
-            unit: "1",
-            meaning: "scaled latent state z; one model a seed of training",
-        })?;
-    }
-    let scaling = scaling(context)?;
-    for (name, values) in [("offset", &scaling.offset), ("scale", &scaling.scale)] {
-        let meaning = "scaled = (raw - offset) / scale";
-        file.declare::<f64>(Field { name, axes: &["component"], extents: &[values.len()], unit: "1", meaning })?;
-    }
-    file.declare::<f64>(Field {
-        name: "time",
-        axes: &["record"],
-        extents: &[input.truth.records],
-        unit: S::TIME_UNIT,
-        meaning: "time of each record",
-    })?;
+    let file = declare::<S>(context, starts.dim())?;
     let (groups, at_once) =
         if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
     let all = groups_of_all_models(context, starts.nrows());
@@ -86,8 +58,6 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     if context.leads() {
         let times = Array1::from_iter((0..input.truth.records).map(|record| record as f64 * input.truth.interval));
         file.write("time", 0, times.view())?;
-        file.write("offset", 0, scaling.offset.view())?;
-        file.write("scale", 0, scaling.scale.view())?;
     }
     let own = &pending[context.world.share(pending.len())];
     let batches = merged(own.iter().map(|&number| all[number].clone()), groups);
@@ -98,27 +68,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         if context.stop.requested() {
             break;
         }
-        let mut rollouts = Vec::new();
-        for batch in batches {
-            let initial = starts.slice(s![batch.trajectories.clone(), ..]);
-            let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-            file.write_at(batch.kind, &[batch.number, batch.trajectories.start], first)?;
-            rollouts.push(batch.rollout(context, device, coordinates.slice(s![batch.trajectories.clone(), ..]))?);
-        }
-        for record in (1..input.truth.records).step_by(block) {
-            let count = block.min(input.truth.records - record);
-            let records: Vec<_> =
-                rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
-            for (batch, records) in batches.iter().zip(records) {
-                let (times, trajectories, independent) = records.dim();
-                let records = records.permuted_axes([1, 0, 2]).as_standard_layout().to_owned();
-                let records = records.into_shape_with_order((times * trajectories, independent)).expect("its own size");
-                let records = subspace.states(records.view());
-                let extents = (1, trajectories, times, components);
-                let records = records.into_shape_with_order(extents).expect("one state a record");
-                file.write_at(batch.kind, &[batch.number, batch.trajectories.start, record], records.view())?;
-            }
-        }
+        roll_out(context, &file, batches, starts.view(), block)?;
         for batch in batches {
             file.mark(batch.groups.clone())?;
             progress.advance(batch.groups.len());
@@ -130,6 +80,62 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     Ok(file.finish()?)
 }
 
+/// Creates `prediction.h5` for as many trajectories of as many components.
+fn declare<'c, S: System<Site: H5Type>>(
+    context: &'c Context,
+    (trajectories, components): (usize, usize),
+) -> Result<Writer<'c>, StageError> {
+    let input = context.input;
+    let unit = units(input, components - S::OBSERVABLES.len());
+    let mut file = context.create(Stage::Predict, "prediction.h5")?;
+    for kind in input.model_kinds() {
+        file.declare::<f32>(Field {
+            name: kind.name(),
+            axes: &["model", "trajectory", "record", "component"],
+            extents: &[input.train.seeds.len(), trajectories, input.truth.records, components],
+            unit: &unit,
+            meaning: "latent state z; one model a seed of training",
+        })?;
+    }
+    file.declare::<f64>(Field {
+        name: "time",
+        axes: &["record"],
+        extents: &[input.truth.records],
+        unit: S::TIME_UNIT,
+        meaning: "time of each record",
+    })?;
+    Ok(file)
+}
+
+/// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of all
+/// trajectories.
+fn roll_out(
+    context: &Context,
+    file: &Writer,
+    batches: &[Batch],
+    starts: ArrayView2<f32>,
+    block: usize,
+) -> Result<(), StageError> {
+    let mut rollouts = Vec::new();
+    for batch in batches {
+        let initial = starts.slice(s![batch.trajectories.clone(), ..]);
+        let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
+        file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
+        rollouts.push(batch.rollout(context, initial)?);
+    }
+    let all = context.input.truth.records;
+    for record in (1..all).step_by(block) {
+        let count = block.min(all - record);
+        let records: Vec<_> =
+            rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
+        for (batch, records) in batches.iter().zip(records) {
+            let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
+            file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
+        }
+    }
+    Ok(())
+}
+
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any device.
 fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
     let family = context.input.system.is_family();
@@ -137,9 +143,11 @@ fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
         context.input.system.conditions().iter().map(|&condition| family.then_some(condition)).collect();
     let under_each = trajectories / conditions.len();
     let groups_each = under_each.div_ceil(GROUP);
-    let models = kinds(context.input)
+    let models = context
+        .input
+        .model_kinds()
         .into_iter()
-        .flat_map(|(kind, _, _)| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
+        .flat_map(|kind| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
     let mut groups = Vec::new();
     for (model, (kind, (number, &seed))) in models.enumerate() {
         for (place, &condition) in conditions.iter().enumerate() {
@@ -181,9 +189,9 @@ fn merged(groups: impl Iterator<Item = Batch>, most: usize) -> Vec<Batch> {
 
 impl Batch {
     /// The model under its condition, about to leave the `initial` states.
-    fn rollout(&self, context: &Context, device: Device, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
-        let input = context.input;
-        let mut model = Sde::load(&context.path(&model_file(self.kind, self.seed)), device)?;
+    fn rollout(&self, context: &Context, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
+        let (input, device) = (context.input, device(context)?);
+        let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
             model = model.given(condition)?;
         }
@@ -199,7 +207,7 @@ fn noise_seed(input: &Input) -> u64 {
     input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")
 }
 
-/// Scaled latent states in which the trajectories of the direct simulation start.
+/// Latent states in which the trajectories of the direct simulation start.
 fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     system: &S,
@@ -222,7 +230,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         .expect("one row of observables a trajectory");
     let sites =
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
-    let states = latent_states::<S>(context, &closure, &scaling(context)?, observables, sites)?;
+    let states = latent_states::<S>(context, &closure, observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
 }
 
@@ -234,7 +242,7 @@ mod tests {
     #[test]
     fn batches_join_groups_that_follow_each_other_of_one_model() {
         let group = |number: usize| Batch {
-            kind: "ours",
+            kind: ModelKind::Ours,
             number: number / 5,
             seed: 1,
             condition: None,

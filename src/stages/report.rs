@@ -1,12 +1,12 @@
 //! The page that a user looks at (`report.html`): what was learned, how good it is, and what it was learned from.
 
 use crate::{
-    config::{Point, models::model_file},
+    config::Point,
     evaluation::{
         Metrics,
         binned_drift::{BinnedDrift, binned_drift},
     },
-    files::{SmallFile, arrays::raw, evidence, latent::pairs_of, trainings::trainings},
+    files::{SmallFile, arrays::raw, evidence, latent::LatentFile, trainings::trainings},
     lattice::Lattice,
     learning::{Feature, Sde, sde::calibration},
     pages::{
@@ -18,6 +18,7 @@ use crate::{
     },
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, upsampled, upsampling_factors},
+    scores::ModelKind,
     stages::engines::device,
     storage::write_whole,
     systems::System,
@@ -80,8 +81,8 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
 fn learned_drift(context: &Context) -> Result<(u64, Vec<BinnedDrift>), StageError> {
     let input = context.input;
     let seed = input.train.seeds[0];
-    let pairs = pairs_of(context, "increment", 0..input.pairs().min(DRIFT_PAIRS))?;
-    let model = Sde::load(&context.path(&model_file("ours", seed)), device(context)?)?;
+    let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(DRIFT_PAIRS))?;
+    let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), device(context)?)?;
     let learned = calibration::drift(&model, &pairs)?.mapv(f64::from);
     let (z, increment, dt) = (pairs.z.mapv(f64::from), pairs.increment.mapv(f64::from), pairs.dt.mapv(f64::from));
     let binned = |component| binned_drift(z.view(), increment.view(), dt.view(), learned.view(), component);

@@ -64,6 +64,7 @@ pub fn run(
 fn prepare(context: &Context) -> Result<(), StageError> {
     if context.leads() {
         create_folder(&context.folder)?;
+        ledger::check_formats(context)?;
     }
     context.write_text("input.toml", &context.input.toml())?;
     if context.options.device == "cuda" {

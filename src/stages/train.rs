@@ -1,14 +1,10 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
 use crate::{
-    config::models::{kinds, model_file},
-    dataset::Reader,
-    files::{
-        latent::{pairs_of, scaling, subspace},
-        trainings::Training,
-    },
+    files::{latent::LatentFile, trainings::Training},
     learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
     parallel::{Alone, Ranks},
+    scores::ModelKind,
     stages::engines::device,
     storage::StorageError,
     workflow::{Context, Stage, StageError, say},
@@ -22,9 +18,7 @@ const LEAST_USE: f64 = 0.75;
 
 /// One model to be trained.
 struct Task {
-    kind: &'static str,
-    covariance_factor: f64,
-    increment: &'static str,
+    kind: ModelKind,
     /// Number of the model among those of its kind.
     number: usize,
     seed: u64,
@@ -37,13 +31,9 @@ struct Task {
 /// When training or the file system fails.
 pub fn train(context: &Context) -> Result<(), StageError> {
     let (world, choices) = (context.world, &context.input.train);
-    let tasks: Vec<Task> = kinds(context.input)
-        .into_iter()
-        .flat_map(|(kind, covariance_factor, increment)| {
-            let numbered = choices.seeds.iter().enumerate();
-            numbered.map(move |(number, &seed)| Task { kind, covariance_factor, increment, number, seed })
-        })
-        .collect();
+    let numbered = || choices.seeds.iter().enumerate();
+    let models = |kind| numbered().map(move |(number, &seed)| Task { kind, number, seed });
+    let tasks: Vec<Task> = context.input.model_kinds().into_iter().flat_map(models).collect();
     let apart = apart(context, tasks.len())?;
     let own: Vec<usize> = (0..tasks.len()).filter(|task| !apart || task % world.size() == world.rank()).collect();
     let mut progress = context.progress("train", choices.fit.epochs * own.len(), "epochs");
@@ -72,7 +62,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     context.write_json("training.json", &trainings)?;
     // Checkpoints of finished models stay until here: a stage that is killed late repeats no training.
     for training in trainings.iter().filter(|_| context.leads()) {
-        std::fs::remove_file(checkpoint_file(context, &training.kind, training.seed)).ok();
+        std::fs::remove_file(checkpoint_file(context, training.kind, training.seed)).ok();
     }
     Ok(())
 }
@@ -80,7 +70,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
 /// Whether each model is trained by one rank. Otherwise the ranks share every batch.
 fn apart(context: &Context, models: usize) -> Result<bool, StageError> {
     let ranks = context.world.size();
-    let components = Reader::open(&context.path("latent.h5"))?.extents("state")?.get(1).copied().unwrap_or(0);
+    let components = LatentFile::open(context)?.components()?;
     let bytes = context.input.pairs() * (2 * components + 2) * size_of::<f64>();
     let used = models as f64 / (models.div_ceil(ranks) * ranks) as f64;
     Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
@@ -93,8 +83,9 @@ fn train_one(
     ranks: &dyn Ranks,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Training, StageError> {
-    let Task { kind, covariance_factor, seed, .. } = *task;
+    let Task { kind, seed, .. } = *task;
     let choices = &context.input.train;
+    let covariance_factor = kind.covariance_factor(context.input);
     let pairs = chosen_pairs(context, task, ranks)?;
     let device = device(context)?;
     let say = |text: &str| {
@@ -102,27 +93,27 @@ fn train_one(
     };
     let stop = || context.stop.requested();
     let path = checkpoint_file(context, kind, seed);
-    let identity = format!("{} {kind} {seed}", context.provenance(Stage::Train).identity());
+    let identity = format!("{} {} {seed}", context.provenance(Stage::Train).identity(), kind.name());
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let model = match mirror(context)? {
-        Some(mirror) => model.symmetric(mirror),
+        Some(mirror) => model.symmetric(mirror)?,
         None => model,
     };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let metadata = context.provenance(Stage::Train).json(&[]);
-        model.save(&context.path(&model_file(kind, seed)), &metadata)?;
+        model.save(&context.path(&kind.file(seed)), &metadata)?;
     }
     let (calibration, residuals) = (found.variance, found.density);
-    Ok(Training { kind: kind.into(), seed, covariance_factor, calibration, residuals, curve })
+    Ok(Training { kind, seed, covariance_factor, calibration, residuals, curve })
 }
 
 /// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
 fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
     let choices = &context.input.train;
-    let mut pairs = pairs_of(context, task.increment, ranks.share(context.input.pairs()))?;
+    let mut pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
@@ -132,20 +123,25 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
     Ok(pairs)
 }
 
-/// The symmetry of the law in scaled latent coordinates, when the models are to have it.
+/// The symmetry of the law, when the models are to have it: a change of signs about 0.
 fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
-    let symmetries = context.input.system.symmetries();
-    let Some(symmetry) = symmetries.first().filter(|_| context.input.train.mirrored) else { return Ok(None) };
-    if !subspace(context)?.axes.is_square() {
-        let reason = "train.mirrored is set, but the observables depend on each other, and images in their subspace are not known; leave it out";
-        return Err(LearningError::Shape(reason.into()).into());
+    if !context.input.train.mirrored {
+        return Ok(None);
     }
-    let scaling = scaling(context)?;
-    let centre = scaling.offset.iter().zip(&scaling.scale).map(|(offset, scale)| -offset / scale);
-    Ok(Some(Mirror { signs: symmetry.signs.clone(), centre: centre.collect() }))
+    let moves_nothing = |permutation: &[usize]| permutation.iter().enumerate().all(|(to, &from)| to == from);
+    let symmetries = context.input.system.symmetries();
+    let Some(symmetry) = symmetries.into_iter().find(|symmetry| moves_nothing(&symmetry.permutation)) else {
+        return Err(LearningError::Input {
+            name: "train.mirrored",
+            value: "true".into(),
+            reason: "no symmetry of the system changes signs alone".into(),
+        }
+        .into());
+    };
+    Ok(Some(Mirror { centre: vec![0.0; symmetry.signs.len()], signs: symmetry.signs }))
 }
 
 /// The state of a training under way, beside its model file.
-fn checkpoint_file(context: &Context, kind: &str, seed: u64) -> PathBuf {
-    context.path(&model_file(kind, seed)).with_extension("checkpoint")
+fn checkpoint_file(context: &Context, kind: ModelKind, seed: u64) -> PathBuf {
+    context.path(&kind.file(seed)).with_extension("checkpoint")
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Input,
-    dataset::Provenance,
+    dataset::{DatasetError, Provenance, Reader},
     parallel::Ranks,
     storage::{StorageError, read_json, write_json},
     workflow::{Directory, Stage, StageError, checksum, lock},
@@ -64,6 +64,20 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
     let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
     entries.get(stage.name()).is_some_and(|entry| entry.fingerprint == fingerprint(stage, input) && current(entry))
         && stage.files(input).iter().all(|file| folder.join(file).exists())
+}
+
+/// An error when a folder holds data files of another version of the program: they would be overwritten.
+///
+/// # Errors
+/// `OtherFormat` for the first such file.
+pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
+    let files = Stage::ALL.iter().flat_map(|stage| stage.files(directory.input));
+    for file in files.filter(|file| file.ends_with(".h5")) {
+        if let Err(error @ DatasetError::OtherFormat { .. }) = Reader::open(&directory.path(&file)) {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.

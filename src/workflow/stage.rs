@@ -1,6 +1,6 @@
 //! The stages: their order, files, needs, and what of the input each reads.
 
-use crate::config::{Input, models::model_file};
+use crate::config::Input;
 use serde_json::{Value, json};
 
 /// The stages in their order.
@@ -57,19 +57,15 @@ impl Stage {
 
     /// The files that the stage adds to the run directory.
     pub fn files(self, input: &Input) -> Vec<String> {
-        let models = |kind: &str| input.train.seeds.iter().map(|seed| model_file(kind, *seed)).collect();
         match self {
             Self::Simulate => vec!["small.h5".into()],
             Self::Upsample => vec!["large.h5".into()],
             Self::Evolve => vec!["pairs.h5".into()],
             Self::Closure => vec!["closure.safetensors".into(), "latent.h5".into()],
             Self::Train => {
-                let mut files: Vec<String> = models("ours");
-                if input.train.baseline {
-                    files.extend(models("baseline"));
-                }
-                files.push("training.json".into());
-                files
+                let kinds = input.model_kinds().into_iter();
+                let models = kinds.flat_map(|kind| input.train.seeds.iter().map(move |&seed| kind.file(seed)));
+                models.chain(["training.json".into()]).collect()
             }
             Self::Truth => vec!["truth.h5".into()],
             Self::Predict => vec!["prediction.h5".into()],

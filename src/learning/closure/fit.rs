@@ -66,33 +66,18 @@ impl Closure {
         let trajectory = patches.trajectory.view();
         let (rows, held) = split(trajectory, train.validation_fraction, (run.seed, MODEL), run.ranks)?;
 
-        let [feature_centre, feature_spread] = patches.moments(run.ranks);
-        patches.normalise(&feature_centre, &feature_spread);
-        let [centre, spread] = patches.observable_moments(run.ranks);
-        let shape = Shape {
-            extents: patches.extents.clone(),
-            channels: patches.channels,
-            spins: F::SPINS,
-            feature_centre,
-            feature_spread,
-            observables: centre.len(),
-            centre,
-            spread,
-            smallest: vec![0.0; input.variables],
-            range: vec![1.0; input.variables],
-        };
+        let shape = normalised(&mut patches, input.variables, run.ranks);
         let (network, layout) = Autoencoder::new(&input, F::SPINS, &shape.extents, shape.channels, shape.observables);
         let parameters = Parameters::draw(layout, run.seed, MODEL, Kind::Float, run.device);
         let data = [patches.values, standardised(&patches.observables, &shape).to_device(run.device)];
         let optimiser = AdamW::new(parameters.flat(), train.weight_decay, None);
         let objective = Arc::new(network.clone());
-        let threads = run.threads;
         let mut descent = Descent::new(
             objective,
             parameters.share(),
             optimiser,
             (&data, Rows { first, owned: owned.clone() }),
-            threads,
+            run.threads,
             run.ranks,
         );
         let cut = Samples { model: MODEL, rows, held, offsets: [0.0; 2] };
@@ -124,6 +109,25 @@ impl Closure {
             let range = if most > least { most - least } else { 1.0 };
             (self.shape.smallest[variable], self.shape.range[variable]) = (least, range);
         }
+    }
+}
+
+/// Normalises the patches of all ranks; what a model file says of them.
+fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dyn Ranks) -> Shape {
+    let [feature_centre, feature_spread] = patches.moments(ranks);
+    patches.normalise(&feature_centre, &feature_spread);
+    let [centre, spread] = patches.observable_moments(ranks);
+    Shape {
+        extents: patches.extents.clone(),
+        channels: patches.channels,
+        spins: F::SPINS,
+        feature_centre,
+        feature_spread,
+        observables: centre.len(),
+        centre,
+        spread,
+        smallest: vec![0.0; variables],
+        range: vec![1.0; variables],
     }
 }
 

@@ -185,7 +185,7 @@ impl Closure {
         let found = (observables.ncols(), variables.ncols());
         let fits = found == (shape.observables, self.variables()) && observables.nrows() == variables.nrows();
         let Some(network) = self.network.as_ref().filter(|_| fits) else {
-            return Err(LearningError::Shape(format!(
+            return Err(LearningError::Extents(format!(
                 "the decoder takes {} observables and {} closure variables per patch, not {} and {}",
                 shape.observables, self.input.variables, found.0, found.1
             )));
@@ -206,8 +206,8 @@ impl Closure {
                 (shape.feature_centre[number % shape.channels], shape.feature_spread[number % shape.channels]);
             channel.iter_mut().for_each(|value| *value = *value * spread + centre);
         }
-        Array2::from_shape_vec((observables.nrows(), shape.channels * sites), decoded)
-            .map_err(|error| LearningError::Shape(error.to_string()))
+        let extents = (observables.nrows(), shape.channels * sites);
+        Ok(Array2::from_shape_vec(extents, decoded).expect("the decoder gives whole patches"))
     }
 
     /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).

@@ -67,11 +67,11 @@ impl<F: Feature> Patches<F> {
         let columns = channels * extents.iter().product::<usize>();
         if columns == 0 {
             let reason = format!("patches of the extents {extents:?} with {channels} features a site are empty");
-            return Err(LearningError::Shape(reason));
+            return Err(LearningError::Extents(reason));
         }
         if observables.nrows() != trajectory.len() {
             let (rows, found) = (observables.nrows(), trajectory.len());
-            return Err(LearningError::Shape(format!("{rows} patches come from {found} trajectories")));
+            return Err(LearningError::Extents(format!("{rows} patches come from {found} trajectories")));
         }
         finite("observables", observables.iter(), observables.ncols())?;
         let values = Tensor::zeros([observables.nrows() as i64, columns as i64], (F::KIND, device));
@@ -102,7 +102,7 @@ impl<F: Feature> Patches<F> {
     pub fn put(&mut self, first: usize, values: ArrayView2<F>) -> Result<(), LearningError> {
         let (rows, columns) = (self.observables.nrows(), self.values.size()[1] as usize);
         if values.ncols() != columns || first + values.nrows() > rows {
-            return Err(LearningError::Shape(format!(
+            return Err(LearningError::Extents(format!(
                 "patches {first} to {} with {} features do not fit into {rows} patches of the extents {:?} with {} \
                  feature(s) a site",
                 first + values.nrows(),
@@ -111,14 +111,16 @@ impl<F: Feature> Patches<F> {
                 self.channels
             )));
         }
-        let values = upload(values);
+        let given = values;
+        let values = upload(given);
         let bad = if F::SPINS { values.abs().not_equal(1) } else { values.isfinite().logical_not() };
         let bad: Vec<i64> = vector(&bad.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64));
         let count = bad.iter().sum::<i64>() as usize;
         if let Some(row) = bad.iter().position(|&count| count > 0) {
-            let row = first + row;
+            let value = given.row(row).iter().map(|value| value.value()).find(|value| value.abs() != 1.0);
+            let (row, value) = (first + row, value.unwrap_or(f64::NAN).to_string());
             return Err(if F::SPINS {
-                LearningError::Shape(format!("patch {row} holds spins other than -1 and 1"))
+                LearningError::Value { name: "patches", row, value, allowed: "spins are -1 and 1" }
             } else {
                 LearningError::DataNotFinite { name: "patches", count, total: values.numel(), row }
             });

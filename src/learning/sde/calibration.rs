@@ -1,5 +1,5 @@
 //! Is the learned noise right? With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) / sqrt(lambda dt) of the
-//! training increments q are standard normal, whatever the state.
+//! training increments q are standard normal, whatever the state. All of them in the independent coordinates of the model.
 
 use crate::{
     learning::{
@@ -13,26 +13,28 @@ use ndarray::{Array2, s};
 use std::ops::Range;
 use tch::{Kind, Tensor, no_grad};
 
-/// Normalised residuals y, `[pairs, d]`.
+/// Normalised residuals y of each independent coordinate, `[pairs, r]`.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
 pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
-    let mut values = Vec::with_capacity(pairs.z.len());
+    let independent = model.coordinates().independent();
+    let mut values = Vec::with_capacity(pairs.dt.len() * independent);
     in_chunks(model, pairs, &mut |rows, drift, factor| {
-        let increment = upload(model, pairs.increment.slice(s![rows.clone(), ..]).iter(), model.components());
+        let increment = model.coordinates().increments(pairs.increment.slice(s![rows.clone(), ..]));
+        let increment = upload(model, increment.iter(), independent);
         let dt = upload(model, pairs.dt.slice(s![rows]).iter(), 1);
         let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
         values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
     })?;
-    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
+    Ok(Array2::from_shape_vec((pairs.dt.len(), independent), values).expect("one residual a coordinate"))
 }
 
 /// Bins of the residuals' histogram, and its ends.
 const BINS: usize = 40;
 const END: f64 = 4.0;
 
-/// What the normalised residuals of the pairs of all ranks say, by component.
+/// What the normalised residuals of the pairs of all ranks say, by independent coordinate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// Variance, 1 for a calibrated model. Its statistical error is sqrt(2 / pairs). Above 1 the model's noise is too
@@ -85,29 +87,33 @@ pub fn calibration(
     })
 }
 
-/// Learned drift of the states of pairs under their conditions, `[pairs, d]`, in raw units.
+/// Learned drift of the states of pairs under their conditions, `[pairs, d]`, in physical units.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
 pub fn drift(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
     let mut values = Vec::with_capacity(pairs.z.len());
-    in_chunks(model, pairs, &mut |_, drift, _| values.extend(vector::<f32>(&drift.to_kind(Kind::Float))))?;
-    Array2::from_shape_vec(pairs.z.dim(), values).map_err(|error| LearningError::Shape(error.to_string()))
+    in_chunks(model, pairs, &mut |_, drift, _| {
+        values.extend(vector::<f32>(&model.map().rates(&drift).to_kind(Kind::Float)));
+    })?;
+    Ok(Array2::from_shape_vec(pairs.z.dim(), values).expect("one drift a state"))
 }
 
-/// Learned noise of the first component in the states of pairs, sqrt(Sigma_00), `[pairs]`, in raw units.
+/// Learned noise of the first component in the states of pairs, sqrt(Sigma_00), `[pairs]`, in physical units.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
 pub fn noise(model: &Sde, pairs: &Pairs) -> Result<Vec<f32>, LearningError> {
     let mut values = Vec::with_capacity(pairs.dt.len());
     in_chunks(model, pairs, &mut |_, _, factor| {
-        values.extend(vector::<f32>(&factor.diagonal.narrow(1, 0, 1).to_kind(Kind::Float)));
+        let first = model.map().noise(&factor.matrix()).select(1, 0);
+        let squares = first.square().sum_dim_intlist(1, false, None::<Kind>);
+        values.extend(vector::<f32>(&squares.sqrt().to_kind(Kind::Float)));
     })?;
     Ok(values)
 }
 
-/// Drift and factor of the pairs, block of rows by block of rows.
+/// Drift and factor of the pairs in the coordinates of the model, block of rows by block of rows.
 fn in_chunks(
     model: &Sde,
     pairs: &Pairs,
@@ -120,19 +126,18 @@ fn in_chunks(
     }
     let components = model.components();
     if pairs.components() != components {
-        return Err(LearningError::Shape(format!(
-            "the pairs have {} components, the model {components}",
-            pairs.components()
-        )));
+        let found = pairs.components();
+        return Err(LearningError::Components { what: "the pairs", found, expected: components });
     }
     for first in (0..pairs.dt.len()).step_by(CHUNK) {
         let rows = first..pairs.dt.len().min(first + CHUNK);
-        let z = upload(model, pairs.z.slice(s![rows.clone(), ..]).iter(), components);
+        let x = model.coordinates().states(pairs.z.slice(s![rows.clone(), ..]));
+        let x = upload(model, x.iter(), model.coordinates().independent());
         let condition = pairs.condition.as_ref().map(|values| upload(model, values.slice(s![rows.clone()]).iter(), 1));
         no_grad(|| {
             let (drift, factor) = match &condition {
-                Some(condition) => model.fields_under(&z, Some(condition)),
-                None => model.fields(&z),
+                Some(condition) => model.fields_under(&x, Some(condition)),
+                None => model.fields(&x),
             };
             take(rows, drift, factor);
         });
@@ -141,7 +146,11 @@ fn in_chunks(
 }
 
 /// Numbers as a tensor of the model's precision on its device, `[-1, columns]`.
-fn upload<'v>(model: &Sde, values: impl Iterator<Item = &'v f32>, columns: usize) -> Tensor {
-    let values: Vec<f32> = values.copied().collect();
+fn upload<'v, T: tch::kind::Element + Copy + 'v>(
+    model: &Sde,
+    values: impl Iterator<Item = &'v T>,
+    columns: usize,
+) -> Tensor {
+    let values: Vec<T> = values.copied().collect();
     Tensor::from_slice(&values).to_kind(model.kind()).to_device(model.device()).view([-1, columns as i64])
 }

@@ -52,7 +52,7 @@ impl Objective for Likelihood {
     }
 }
 
-/// Fits drift and diffusion to `pairs`, whose noise has `covariance_factor` times the variance of the equation's.
+/// Fits drift and diffusion to `pairs`, in their physical units, whose noise has `covariance_factor` times the variance of the equation's.
 ///
 /// Every rank passes its own pairs: in the order of the ranks they are all pairs there are. `observer` sees each epoch
 /// as it ends. Returns the model of the epoch with the lowest validation loss, the same on every rank, and the record of
@@ -81,16 +81,17 @@ pub fn fit(
         samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
     };
     let known = pairs.rows(&own(&rows));
-    let scales = Scales::over(run.ranks, known.z.view(), known.increment.view(), known.dt.view(), covariance_factor)
+    let scales = Scales::over(run.ranks, &known, covariance_factor)?
         .with_condition(run.ranks, pairs.condition.as_ref())
         .with_strength(run.ranks, &known);
     let offsets = [&known, &pairs.rows(&own(&held))].map(|part| scales.offset(run.ranks, part));
     let packed = scales.pack(pairs, kind, device);
 
-    let (networks, layout) = Sde::networks(model, pairs.components(), pairs.condition.is_some());
+    let size = scales.independent();
+    let (networks, layout) = Sde::networks(model, size, pairs.condition.is_some());
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
-    let objective = Likelihood { networks, components: pairs.components() as i64, fused };
+    let objective = Likelihood { networks, components: size as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let own_rows = own(&rows);
     let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
@@ -103,7 +104,7 @@ pub fn fit(
         let (found, held) = (descent.parameters.snapshot(), &samples.held);
         let loss = |descent: &mut Descent| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
         let before = loss(&mut descent)?;
-        let networks = Sde::networks(model, pairs.components(), pairs.condition.is_some()).0;
+        let networks = Sde::networks(model, size, pairs.condition.is_some()).0;
         refit(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
         let after = loss(&mut descent)?;
         if after > before || after.is_nan() {

@@ -29,7 +29,7 @@ fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
     let dt = Array1::from_shape_fn(count, |row| 0.5 + row as f32 / count as f32);
     let condition = conditioned.then(|| Array1::from_shape_fn(count, |row| 300.0 + row as f32));
     let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count), condition };
-    let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 4.0);
+    let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
     scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs, kind, Device::Cpu)
 }
 

@@ -1,4 +1,4 @@
-//! A symmetry of the law in latent coordinates: the reflection g z = centre + signs (z - centre).
+//! A symmetry of the law of latent states: the reflection g z = centre + signs (z - centre).
 //!
 //! Where reflected evolutions are as likely as their originals, mu(g z) = signs mu(z) and Sigma(g z) = signs Sigma(z) signs. The
 //! mean of a model and its image, (mu(z) + signs mu(g z)) / 2 and (L(z) + signs L(g z) signs) / 2, has that symmetry exactly.
@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 pub struct Mirror {
     /// 1 or -1 for each latent component.
     pub signs: Vec<f64>,
-    /// What stays where it is, in the units of the state.
+    /// What stays where it is, in physical units.
     pub centre: Vec<f64>,
 }
 
@@ -22,13 +22,14 @@ impl Mirror {
         self.centre[component] + self.signs[component] * (value - self.centre[component])
     }
 
-    pub(super) fn tensors(&self, kind: Kind, device: Device) -> MirrorTensors {
+    /// The reflection of coordinates that each belong to one component, with the centre in these coordinates.
+    pub(super) fn tensors(&self, centre: &[f64], kind: Kind, device: Device) -> MirrorTensors {
         let row = |values: &[f64]| Tensor::from_slice(values).to_kind(kind).to_device(device);
         let signs = &self.signs;
         let lower: Vec<f64> = (0..signs.len())
             .flat_map(|column| signs[column + 1..].iter().map(move |sign| sign * signs[column]))
             .collect();
-        MirrorTensors { signs: row(signs), centre: row(&self.centre), lower: row(&lower) }
+        MirrorTensors { signs: row(signs), centre: row(centre), lower: row(&lower) }
     }
 }
 
@@ -40,10 +41,9 @@ pub(super) struct MirrorTensors {
 }
 
 impl MirrorTensors {
-    /// States `[samples, d]`, followed by their images.
-    pub fn both(&self, z: &Tensor) -> Tensor {
-        let z = z.to_kind(self.signs.kind());
-        Tensor::cat(&[&z, &(&self.centre + (&z - &self.centre) * &self.signs)], 0)
+    /// Coordinates `[samples, d]`, followed by their images.
+    pub fn both(&self, x: &Tensor) -> Tensor {
+        Tensor::cat(&[x, &(&self.centre + (x - &self.centre) * &self.signs)], 0)
     }
 
     /// The symmetric mean of drift and factor of [both](Self::both).

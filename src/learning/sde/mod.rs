@@ -1,9 +1,9 @@
 //! The latent stochastic differential equation dz = mu(z) dt + L(z) dB with Sigma = L L^T.
 //!
-//! Drift and diffusion are networks in standardised units, so that any latent state is learned equally well:
-//! inputs (z - centre) / spread; diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
-//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q; in a family both times the [`Strength`] under the condition.
-//! The scales are part of the model: raw values go in and out.
+//! Drift and diffusion are networks in standardised, linearly independent [`Coordinates`] x, so that any latent state is
+//! learned equally well: diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
+//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`Strength`] under the condition.
+//! Coordinates and units are part of the model: physical values go in and out.
 //!
 //! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
 
@@ -12,9 +12,9 @@ pub mod fit;
 pub mod likelihood;
 pub mod pairs;
 pub mod rollout;
-pub mod subspace;
 
 mod condition;
+mod coordinates;
 mod diffusion;
 mod last_layer;
 mod matmul;
@@ -31,6 +31,7 @@ mod gradient_tests;
 mod path_tests;
 
 pub(crate) use condition::beside;
+pub use coordinates::Coordinates;
 pub use diffusion::{Diffusion, DiffusionKind};
 pub(crate) use diffusion::{FLOOR, SHIFT};
 pub use mirror::Mirror;
@@ -39,11 +40,10 @@ pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
 pub use scales::Scales;
 pub use strength::Strength;
-pub use subspace::Subspace;
 
 use crate::learning::{
     Activation, LearningError,
-    sde::likelihood::Factor,
+    sde::{coordinates::CoordinateTensors, likelihood::Factor},
     train::{
         network::Mlp,
         parameters::{Layout, Parameters},
@@ -55,11 +55,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// Drift and diffusion of an equation, in raw units.
+/// Drift and diffusion of an equation, in physical units.
 pub trait SdeModel {
     /// mu(z), `[samples, d]`, of states `[samples, d]`.
     fn drift(&self, z: &Tensor) -> Tensor;
-    /// Lower triangular L(z) with Sigma = L L^T, `[samples, d, d]`, of states `[samples, d]`.
+    /// A noise factor L(z) with Sigma = L L^T, `[samples, d, k]`, of states `[samples, d]`, for k independent noises.
     fn diffusion(&self, z: &Tensor) -> Tensor;
 }
 
@@ -166,7 +166,7 @@ impl Sde {
     }
 
     pub(crate) fn new(input: SdeInput, scales: Scales, parameters: Parameters) -> Self {
-        let networks = Self::networks(&input, scales.components(), scales.condition.is_some()).0;
+        let networks = Self::networks(&input, scales.independent(), scales.condition.is_some()).0;
         let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
         Self { input, scales, networks, parameters, tensors, condition: None }
     }
@@ -188,12 +188,24 @@ impl Sde {
     }
 
     /// The equation with this symmetry: the mean of its own fields and their mirror image.
-    pub fn symmetric(self, mirror: Mirror) -> Self {
-        Self::new(self.input, Scales { mirror: Some(mirror), ..self.scales }, self.parameters)
+    ///
+    /// # Errors
+    /// When components depend on each other: then coordinates have no images of their own.
+    pub fn symmetric(self, mirror: Mirror) -> Result<Self, LearningError> {
+        if !self.coordinates().is_by_component() {
+            return Err(LearningError::Input {
+                name: "train.mirrored",
+                value: "true".into(),
+                reason: "the observables depend on each other linearly, and such a model cannot be made symmetric"
+                    .into(),
+            });
+        }
+        let scales = Scales { mirror: Some(mirror), ..self.scales };
+        Ok(Self { condition: self.condition, ..Self::new(self.input, scales, self.parameters) })
     }
 
     /// An error when the model needs a condition that nobody chose.
-    pub(crate) fn complete(&self) -> Result<(), LearningError> {
+    fn complete(&self) -> Result<(), LearningError> {
         if self.scales.condition.is_some() && self.condition.is_none() {
             return Err(LearningError::Input {
                 name: "condition",
@@ -206,17 +218,17 @@ impl Sde {
 
     /// Number of latent components d.
     pub fn components(&self) -> usize {
-        self.scales.components()
+        self.scales.coordinates.components()
+    }
+
+    /// Between physical states and the coordinates of the networks.
+    pub fn coordinates(&self) -> &Coordinates {
+        &self.scales.coordinates
     }
 
     /// The networks as the input asked for them.
     pub fn input(&self) -> &SdeInput {
         &self.input
-    }
-
-    /// Units of inputs and outputs.
-    pub fn scales(&self) -> &Scales {
-        &self.scales
     }
 
     /// Device of the weights.
@@ -234,36 +246,45 @@ impl Sde {
         crate::learning::tensor::vector(&self.parameters.flat().to_kind(Kind::Double))
     }
 
-    /// Drift `[samples, d]` and diffusion factor of raw states `[samples, d]`, in raw units.
+    /// The map to the coordinates on the device of the model.
+    fn map(&self) -> &CoordinateTensors {
+        &self.tensors.coordinates
+    }
+
+    /// Drift `[samples, r]` and diffusion factor of coordinates `[samples, r]`.
     ///
     /// # Panics
     /// When the model was trained with conditions and none was [given](Sde::given).
-    pub fn fields(&self, z: &Tensor) -> (Tensor, Factor) {
+    fn fields(&self, x: &Tensor) -> (Tensor, Factor) {
         let condition = self.scales.condition.map(|_| {
             let condition = self.condition.expect("a model of a family of equations is given a condition first");
-            Tensor::full([z.size()[0], 1], condition, (self.kind(), self.device()))
+            Tensor::full([x.size()[0], 1], condition, (self.kind(), self.device()))
         });
-        self.fields_under(z, condition.as_ref())
+        self.fields_under(x, condition.as_ref())
     }
 
-    /// As [`Sde::fields`], under raw conditions `[samples, 1]`.
-    pub(crate) fn fields_under(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(z, condition) };
+    /// As [`Sde::fields`], under conditions `[samples, 1]`.
+    fn fields_under(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(x, condition) };
         let condition = condition.map(|condition| condition.repeat([2, 1]));
-        let (drift, factor) = self.fields_of_networks(&mirror.both(z), condition.as_ref());
+        let (drift, factor) = self.fields_of_networks(&mirror.both(x), condition.as_ref());
         mirror.mean(&drift, &factor)
     }
 
-    fn fields_of_networks(&self, z: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let states = self.tensors.standardise(z);
+    fn fields_of_networks(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let strength = self.tensors.strength.as_ref().zip(condition).map(|(strength, raw)| strength.under(raw));
         let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
-        let (drift, factor) = self.networks.forward(self.parameters.leaves(), &states, condition.as_ref());
+        let (drift, factor) = self.networks.forward(self.parameters.leaves(), x, condition.as_ref());
         let (drift, factor) = (drift * &self.tensors.drift, self.tensors.scale_factor(factor));
         match strength {
             Some(strength) => (drift * &strength, factor.scaled(&strength)),
             None => (drift, factor),
         }
+    }
+
+    /// Coordinates `[samples, r]` of states `[samples, d]`, in the precision of the networks.
+    fn coordinates_of(&self, z: &Tensor) -> Tensor {
+        self.map().states(&z.to_device(self.device())).to_kind(self.kind())
     }
 
     /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
@@ -285,7 +306,7 @@ impl Sde {
         let description = store::Description::read(path, "sde")?;
         let input: SdeInput = description.get("input")?;
         let scales: Scales = description.get("scales")?;
-        let (_, layout) = Self::networks(&input, scales.components(), scales.condition.is_some());
+        let (_, layout) = Self::networks(&input, scales.independent(), scales.condition.is_some());
         let parameters = store::read_weights(path, layout, device)?;
         Ok(Self::new(input, scales, parameters))
     }
@@ -293,10 +314,10 @@ impl Sde {
 
 impl SdeModel for Sde {
     fn drift(&self, z: &Tensor) -> Tensor {
-        no_grad(|| self.fields(z).0)
+        no_grad(|| self.map().rates(&self.fields(&self.coordinates_of(z)).0))
     }
 
     fn diffusion(&self, z: &Tensor) -> Tensor {
-        no_grad(|| self.fields(z).1.matrix())
+        no_grad(|| self.map().noise(&self.fields(&self.coordinates_of(z)).1.matrix()))
     }
 }

@@ -1,4 +1,4 @@
-//! Training pairs: a latent state and its increment over a time of its own.
+//! Training pairs: a latent state and its increment over a time of its own, both in physical units.
 
 use crate::learning::{LearningError, Mirror};
 use ndarray::{Array1, Array2, Axis};
@@ -34,7 +34,7 @@ impl Pairs {
         let rows = [self.z.nrows(), self.increment.nrows(), self.dt.len(), self.trajectory.len()];
         let columns = [self.z.ncols(), self.increment.ncols()];
         if rows.iter().any(|&count| count != rows[0]) || columns[0] != columns[1] {
-            return Err(LearningError::Shape(format!(
+            return Err(LearningError::Extents(format!(
                 "z is {:?}, increment {:?}, dt {} and trajectory {} long",
                 self.z.dim(),
                 self.increment.dim(),
@@ -43,7 +43,7 @@ impl Pairs {
             )));
         }
         if columns[0] == 0 {
-            return Err(LearningError::Shape("the pairs have no components".into()));
+            return Err(LearningError::Extents("the pairs have no components".into()));
         }
         finite("z", self.z.iter(), columns[0])?;
         finite("increment", self.increment.iter(), columns[0])?;
@@ -51,12 +51,15 @@ impl Pairs {
         if let Some(condition) = &self.condition {
             if condition.len() != rows[0] {
                 let found = condition.len();
-                return Err(LearningError::Shape(format!("{} pairs have {found} conditions", rows[0])));
+                return Err(LearningError::Extents(format!("{} pairs have {found} conditions", rows[0])));
             }
             finite("condition", condition.iter(), 1)?;
         }
         match self.dt.iter().position(|&dt| dt <= 0.0) {
-            Some(row) => Err(LearningError::Shape(format!("dt = {} in row {row} is not positive", self.dt[row]))),
+            Some(row) => {
+                let value = self.dt[row].to_string();
+                Err(LearningError::Value { name: "dt", row, value, allowed: "it is positive" })
+            }
             None => Ok(()),
         }
     }

@@ -36,7 +36,7 @@ fn data(kind: Kind) -> Tensor {
         -z[[row, component]] * dt[row] + (0.1 + 0.3 * z[[row, 0]].powi(2)) * dt[row].sqrt() * kick
     });
     let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(SAMPLES), condition: None };
-    let scales = Scales::over(&Alone, pairs.z.view(), pairs.increment.view(), pairs.dt.view(), 1.0);
+    let scales = Scales::over(&Alone, &pairs, 1.0).unwrap();
     scales.pack(&pairs, kind, Device::Cpu)
 }
 

@@ -1,4 +1,5 @@
-//! Ensembles of the learned equation: z_{k+1} = z_k + mu(z_k) dt + sqrt(dt) L(z_k) xi_k (Euler-Maruyama).
+//! Ensembles of the learned equation: x_{k+1} = x_k + mu(x_k) dt + sqrt(dt) L(x_k) xi_k (Euler-Maruyama), in the coordinates x
+//! of the model; physical states go in and come out.
 //!
 //! All states move together on the device. The noise xi is drawn on the host, for every [`GROUP`] trajectories from a stream of
 //! their own, so that an ensemble can be repeated on any device and cut into blocks of time or of groups at will.
@@ -20,7 +21,7 @@ const NOISE_BUFFER: usize = 1 << 20;
 /// An ensemble under way: it gives its records block by block, the same ones whatever the blocks are.
 pub struct Rollout<M> {
     model: M,
-    /// `[n, d]`.
+    /// Coordinates, `[n, r]`.
     states: Tensor,
     streams: Vec<Rng>,
     step: f64,
@@ -28,7 +29,7 @@ pub struct Rollout<M> {
 }
 
 impl<M: Borrow<Sde>> Rollout<M> {
-    /// Starts from the states `z0` `[n, d]` with steps of `step`; every `every`-th state will be a record. Group g of the
+    /// Starts from the physical states `z0` `[n, d]` with steps of `step`; every `every`-th state will be a record. Group g of the
     /// trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). A model of a family of equations
     /// is first given its condition: `Rollout::new(model.given(800.0)?, ...)`.
     ///
@@ -47,10 +48,8 @@ impl<M: Borrow<Sde>> Rollout<M> {
         sde.complete()?;
         let (count, components) = z0.dim();
         if components != sde.components() {
-            return Err(LearningError::Shape(format!(
-                "the initial states have {components} components, the model {}",
-                sde.components()
-            )));
+            let (what, expected) = ("the initial states", sde.components());
+            return Err(LearningError::Components { what, found: components, expected });
         }
         if step.is_nan() || step <= 0.0 {
             return Err(LearningError::Input {
@@ -62,23 +61,22 @@ impl<M: Borrow<Sde>> Rollout<M> {
         if every == 0 {
             return Err(LearningError::Input { name: "every", value: "0".into(), reason: "it is at least 1".into() });
         }
-        let values: Vec<f32> = z0.iter().copied().collect();
-        let states = Tensor::from_slice(&values).view([count as i64, components as i64]);
+        let values: Vec<f64> = sde.coordinates().states(z0).into_iter().collect();
+        let states = Tensor::from_slice(&values).view([count as i64, -1]);
         let states = states.to_kind(sde.kind()).to_device(sde.device());
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
         Ok(Self { model, states, streams, step, every })
     }
 
-    /// The next `count` records, `[count, n, d]`. States that diverge stay NaN or infinite.
+    /// The next `count` records, physical states `[count, n, d]`. States that diverge stay NaN or infinite.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
     pub fn records(&mut self, count: usize) -> Result<Array3<f32>, LearningError> {
-        let size = self.states.size();
-        let (trajectories, components) = (size[0] as usize, size[1] as usize);
+        let (trajectories, independent) = self.extents();
         let steps = count * self.every;
-        let ahead = (NOISE_BUFFER / (trajectories * components).max(1)).clamp(1, steps.max(1));
+        let ahead = (NOISE_BUFFER / (trajectories * independent).max(1)).clamp(1, steps.max(1));
         let mut kept = Vec::with_capacity(count);
         no_grad(|| {
             for first in (0..steps).step_by(ahead) {
@@ -88,34 +86,40 @@ impl<M: Borrow<Sde>> Rollout<M> {
                     let (drift, factor) = self.model.borrow().fields(&self.states);
                     self.states = &self.states + drift * self.step + factor.times(&noise.get(step as i64));
                     if (first + step + 1).is_multiple_of(self.every) {
-                        kept.push(self.states.to_kind(Kind::Float));
+                        let z = self.model.borrow().map().physical(&self.states);
+                        kept.push(z.to_kind(Kind::Float));
                     }
                 }
             }
         });
         let values = if kept.is_empty() { Vec::new() } else { vector(&Tensor::f_stack(&kept, 0)?) };
-        Array3::from_shape_vec((count, trajectories, components), values)
-            .map_err(|error| LearningError::Shape(error.to_string()))
+        let extents = (count, trajectories, self.model.borrow().components());
+        Ok(Array3::from_shape_vec(extents, values).expect("one state a record"))
     }
 
-    /// Normal numbers of the next steps, `[steps, n, d]`, on the device.
-    fn noise(&mut self, steps: usize) -> Tensor {
+    /// Numbers of trajectories and of coordinates.
+    fn extents(&self) -> (usize, usize) {
         let size = self.states.size();
-        let (trajectories, components) = (size[0] as usize, size[1] as usize);
-        let mut numbers = Vec::<f32>::with_capacity(steps * trajectories * components);
+        (size[0] as usize, size[1] as usize)
+    }
+
+    /// Normal numbers of the next steps, `[steps, n, r]`, on the device.
+    fn noise(&mut self, steps: usize) -> Tensor {
+        let (trajectories, independent) = self.extents();
+        let mut numbers = Vec::<f32>::with_capacity(steps * trajectories * independent);
         for _ in 0..steps {
             for (group, rng) in self.streams.iter_mut().enumerate() {
                 let members = GROUP.min(trajectories - group * GROUP);
-                numbers.extend((0..members * components).map(|_| -> f32 { StandardNormal.sample(rng) }));
+                numbers.extend((0..members * independent).map(|_| -> f32 { StandardNormal.sample(rng) }));
             }
         }
         let sde = self.model.borrow();
         let numbers = Tensor::from_slice(&numbers).to_device(sde.device()).to_kind(sde.kind());
-        numbers.view([steps as i64, size[0], size[1]])
+        numbers.view([steps as i64, trajectories as i64, independent as i64])
     }
 }
 
-/// Rolls the states `z0` `[n, d]` out for `steps` steps of `dt` and keeps every `every`-th state, the first included:
+/// Rolls the physical states `z0` `[n, d]` out for `steps` steps of `dt` and keeps every `every`-th state, the first included:
 /// `[1 + steps / every, n, d]`. See [`Rollout`].
 ///
 /// # Errors
@@ -131,6 +135,5 @@ pub fn predict(
 ) -> Result<Array3<f32>, LearningError> {
     let mut rollout = Rollout::new(model, z0, dt, every, seed, item)?;
     let later = rollout.records(steps / every)?;
-    concatenate(Axis(0), &[z0.insert_axis(Axis(0)), later.view()])
-        .map_err(|error| LearningError::Shape(error.to_string()))
+    Ok(concatenate(Axis(0), &[z0.insert_axis(Axis(0)), later.view()]).expect("states and records have equal extents"))
 }

@@ -6,7 +6,6 @@ use crate::{
         train::{
             checkpoint::{Checkpoint, Keeper},
             descent::Descent,
-            optimiser::Plateau,
             state::{Course, Place},
         },
     },
@@ -66,18 +65,7 @@ pub(crate) fn optimise<'a>(
     run: &Run<'a>,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Vec<EpochRecord>, LearningError> {
-    let mut course = Course {
-        place: Place::default(),
-        plateau: Plateau::new(
-            train.learning_rate,
-            train.plateau_factor,
-            train.plateau_patience,
-            train.learning_rate_minimum,
-        ),
-        best_loss: f64::INFINITY,
-        best: descent.parameters.snapshot(),
-        records: Vec::with_capacity(train.epochs),
-    };
+    let mut course = Course::start(train, &descent.parameters);
     let mut keeper = Keeper::new(run.checkpoint, run.ranks, train.checkpoint_seconds);
     if let Some(checkpoint) = run.checkpoint {
         if checkpoint.resume(descent, &mut course, run.ranks) {

@@ -17,7 +17,7 @@ pub fn place(rows: usize, ranks: &dyn Ranks) -> Result<(Range<usize>, usize), Le
     let counts: Vec<usize> = ranks.gather(rows as f64).into_iter().map(|count| count as usize).collect();
     let (first, all) = (counts[..ranks.rank()].iter().sum(), counts.iter().sum());
     if all < 2 {
-        return Err(LearningError::Shape(format!("{all} samples are too few")));
+        return Err(LearningError::TooFew { found: all, needed: 2 });
     }
     Ok((first..first + rows, all))
 }

@@ -1,6 +1,9 @@
 //! Where a training stands.
 
-use crate::learning::{EpochRecord, train::optimiser::Plateau};
+use crate::learning::{
+    EpochRecord,
+    train::{input::TrainInput, optimiser::Plateau, parameters::Parameters},
+};
 use tch::Tensor;
 
 /// Where a training stands between two steps.
@@ -26,4 +29,18 @@ pub(crate) struct Course {
     pub best: Tensor,
     /// All complete epochs.
     pub records: Vec<EpochRecord>,
+}
+
+impl Course {
+    /// The state before the first epoch.
+    pub fn start(train: &TrainInput, parameters: &Parameters) -> Self {
+        let TrainInput { learning_rate, plateau_factor, plateau_patience, learning_rate_minimum, .. } = *train;
+        Self {
+            place: Place::default(),
+            plateau: Plateau::new(learning_rate, plateau_factor, plateau_patience, learning_rate_minimum),
+            best_loss: f64::INFINITY,
+            best: parameters.snapshot(),
+            records: Vec::with_capacity(train.epochs),
+        }
+    }
 }

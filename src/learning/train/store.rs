@@ -19,6 +19,8 @@ use std::{
 };
 use tch::{Device, Kind, Tensor};
 
+/// Version of the layout of model files. Raise it when a reader of old files would be misled.
+const FORMAT: u32 = 2;
 /// Key of the metadata entry.
 const KEY: &str = "tessera";
 
@@ -78,6 +80,8 @@ pub fn to_bytes<'t>(
 ) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let weights: Vec<_> = tensors.map(|(name, tensor)| (name, Weight::of(tensor))).collect();
     let named = weights.iter().map(|(name, weight)| (*name, weight));
+    let mut description = description.clone();
+    description["format"] = FORMAT.into();
     let metadata = HashMap::from([(KEY.to_owned(), description.to_string())]);
     safetensors::serialize(named, Some(metadata))
 }
@@ -118,9 +122,14 @@ impl Description {
         let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
         let text = text.ok_or_else(|| wrong(format!("it has no metadata entry \"{KEY}\"")))?;
         let fields: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        match fields["model"].as_str() {
-            Some(found) if found == model => Ok(Self { path: path.into(), fields }),
-            found => Err(wrong(format!("it holds the model {found:?}, expected \"{model}\""))),
+        match (fields["model"].as_str(), fields["format"].as_u64().unwrap_or(1)) {
+            (Some(found), format) if found == model && format == u64::from(FORMAT) => {
+                Ok(Self { path: path.into(), fields })
+            }
+            (Some(found), format) if found == model => {
+                Err(LearningError::OtherFormat { path: path.into(), found: format, expected: FORMAT })
+            }
+            (found, _) => Err(wrong(format!("it holds the model {found:?}, expected \"{model}\""))),
         }
     }
 

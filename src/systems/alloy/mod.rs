@@ -42,7 +42,7 @@ pub const ATTEMPT_RATE: f64 = 1e13;
 pub struct Parameters {
     /// Temperature in K, above 0; a list for a family of systems.
     pub temperature: Condition,
-    /// Model of the barriers: `builtin`, `balanced`, or a file (`.npy` or `.npz` of the published network, `.safetensors` of
+    /// Model of the barriers: `builtin`, `balanced`, or a file (`.npz` of the published network, `.safetensors` of
     /// `tessera barriers fit`).
     #[serde(default = "builtin")]
     pub barriers: String,

@@ -1,10 +1,12 @@
-//! Named arrays of single-precision numbers from NumPy files: `.npz` by name, and the published `.npy`, a pickled list of
-//! arrays in the order of the network's layers.
+//! Named arrays of single-precision numbers, from NumPy's `.npz` and from safetensors.
 
 use crate::systems::alloy::barriers::BarrierError;
+use ndarray::{ArrayD, OwnedRepr};
+use ndarray_npy::NpzReader;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::File,
     path::Path,
 };
 
@@ -16,6 +18,23 @@ impl Arrays {
     /// Adds an array.
     pub fn insert(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) {
         self.0.insert(name.into(), (shape.to_vec(), values));
+    }
+
+    /// Arrays of a `.npz` file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds other numbers than single-precision ones.
+    pub fn from_npz(path: &Path) -> Result<Self, BarrierError> {
+        let refused = |reason: String| BarrierError::Format { path: path.to_owned(), reason };
+        let file = File::open(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
+        let mut reader = NpzReader::new(file).map_err(|error| refused(error.to_string()))?;
+        let mut arrays = Self::default();
+        for name in reader.names().map_err(|error| refused(error.to_string()))? {
+            let array: Result<ArrayD<f32>, _> = reader.by_name::<OwnedRepr<f32>, _>(&name);
+            let array = array.map_err(|error| refused(format!("{name}: {error}")))?;
+            arrays.insert(name, array.shape(), array.iter().copied().collect());
+        }
+        Ok(arrays)
     }
 
     /// Arrays of a safetensors file; `path` names it in errors.

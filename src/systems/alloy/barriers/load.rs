@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc};
 /// Names of the models that ship with the program.
 pub const SHIPPED: [&str; 2] = ["builtin", "balanced"];
 
-/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npy` and `.npz` hold the published network, `.safetensors` a fitted model).
+/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npz` holds the published network, `.safetensors` a fitted model).
 ///
 /// # Errors
 /// When the file cannot be read or holds something else.
@@ -18,7 +18,7 @@ pub fn load(name: &str) -> Result<Arc<dyn Barriers>, BarrierError> {
     }
     let path = Path::new(name);
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("npy" | "npz") => Ok(Arc::new(Network::read(path)?)),
+        Some("npz") => Ok(Arc::new(Network::read(path)?)),
         Some("safetensors") => Ok(Arc::new(OrbitModel::read(path)?)),
         _ => Err(BarrierError::Kind { path: path.to_owned() }),
     }

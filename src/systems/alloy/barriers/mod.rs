@@ -8,7 +8,6 @@ pub mod published;
 
 mod load;
 mod model;
-mod pickle;
 
 pub use load::{SHIPPED, load};
 pub use model::{BarrierError, Barriers};

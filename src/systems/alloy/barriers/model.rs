@@ -61,7 +61,8 @@ pub enum BarrierError {
     },
     /// Nothing reads files of this kind.
     #[error(
-        "no barrier model is read from {}: give \"builtin\", \"balanced\", a network in .npy or .npz, or a fitted model in .safetensors",
+        "no barrier model is read from {}. Give \"builtin\", \"balanced\", a network in .npz, or a fitted model in .safetensors. \
+         The published .npy file is a pickle: convert it once with jobs/nnk_to_npz.py.",
         .path.display()
     )]
     Kind {

@@ -7,12 +7,10 @@
 //! computed at once, so that each weight is read once for four jumps and the sums stay in vector registers.
 
 use crate::systems::alloy::{
-    barriers::{BarrierError, Barriers, arrays::Arrays, pickle},
+    barriers::{BarrierError, Barriers, arrays::Arrays},
     environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, Turned},
 };
-use ndarray::{ArrayD, OwnedRepr};
-use ndarray_npy::NpzReader;
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 /// Width of the hidden layers.
 const WIDTH: usize = 128;
@@ -28,7 +26,7 @@ const CUBE: usize = 9;
 const EPSILON: f64 = 1e-5;
 
 /// Names of the arrays of a hidden layer, in the order of the published file.
-pub(super) const PARTS: [&str; 6] = ["weight", "bias", "bn_gamma", "bn_beta", "bn_mean", "bn_var"];
+const PARTS: [&str; 6] = ["weight", "bias", "bn_gamma", "bn_beta", "bn_mean", "bn_var"];
 
 /// An affine map, stored by blocks of outputs: `[block][input][output of the block]`.
 #[derive(Clone, Debug)]
@@ -46,12 +44,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads the published file (`.npy`) or the same arrays by name (`.npz`: `layer0.weight` ... `output.bias`).
+    /// Reads the arrays of the network by name (`.npz`: `layer0.weight` ... `output.bias`).
     ///
     /// # Errors
     /// When the file cannot be read, an array is missing or has another shape, or a number is not finite.
     pub fn read(path: &Path) -> Result<Self, BarrierError> {
-        Self::new(&read_arrays(path)?)
+        Self::new(&Arrays::from_npz(path)?)
     }
 
     /// The network of named arrays.
@@ -170,37 +168,4 @@ impl Barriers for Network {
         }
         sum.map(|sum| sum / OPERATIONS.len() as f32)
     }
-}
-
-/// Reads `.npz`, or the published `.npy`.
-///
-/// # Errors
-/// When the file cannot be read or is of another kind.
-pub fn read_arrays(path: &Path) -> Result<Arrays, BarrierError> {
-    let refused = |reason: String| BarrierError::Format { path: path.to_owned(), reason };
-    if path.extension().is_some_and(|extension| extension == "npz") {
-        let file = File::open(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
-        return named(file).map_err(refused);
-    }
-    let bytes = std::fs::read(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
-    let list = pickle::arrays(&bytes).map_err(refused)?;
-    let layers = (0..list.len() / PARTS.len()).flat_map(|layer| PARTS.map(|part| format!("layer{layer}.{part}")));
-    let names = layers.chain(["output.weight".to_owned(), "output.bias".to_owned()]);
-    let mut arrays = Arrays::default();
-    for (name, (shape, values)) in names.zip(list) {
-        arrays.insert(name, &shape, values);
-    }
-    Ok(arrays)
-}
-
-fn named(file: File) -> Result<Arrays, String> {
-    let mut reader = NpzReader::new(file).map_err(|error| error.to_string())?;
-    let mut arrays = Arrays::default();
-    for name in reader.names().map_err(|error| error.to_string())? {
-        let array: ArrayD<f32> =
-            reader.by_name::<OwnedRepr<f32>, _>(&name).map_err(|error| format!("{name}: {error}"))?;
-        let values = array.iter().copied().collect();
-        arrays.insert(name, array.shape(), values);
-    }
-    Ok(arrays)
 }
