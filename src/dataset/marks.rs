@@ -1,7 +1,8 @@
 //! Which items of an unfinished file are written: one byte each, in a file beside it (`<path>.progress`).
 //!
 //! A byte is set after its item is in the data file, so a killed job loses only items in flight. The bytes of different
-//! ranks do not touch. This is no [`CheckpointFile`](crate::storage::CheckpointFile): ranks set bytes at the same time, in place.
+//! ranks do not touch. This is no [`CheckpointFile`](crate::storage::CheckpointFile): ranks set bytes at the same time,
+//! in place.
 
 use crate::storage::{StorageError, whole::write_parts};
 use std::{

@@ -1,8 +1,8 @@
 //! Data files that survive a kill: parallel HDF5 with named axes, units and provenance.
 //!
 //! A data file is written under a temporary name by all ranks together, each its own items, and renamed when it is
-//! complete. So a file under its own name is always whole. A job resumes from what a killed one left. Data files are readable
-//! by h5py and h5dump without this program.
+//! complete. So a file under its own name is always whole. A job resumes from what a killed one left. Data files are
+//! readable by h5py and h5dump without this program.
 
 mod collective;
 mod marks;

@@ -30,7 +30,8 @@ pub struct Provenance {
     pub seed: u64,
     /// Hash of everything that determines the file's content.
     pub fingerprint: String,
-    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or devices.
+    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or
+    /// devices.
     pub sources: String,
 }
 

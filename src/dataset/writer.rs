@@ -124,8 +124,9 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its own
-    /// metadata in collective steps, in which a rank that fails would leave the others waiting for ever. Collective.
+    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its
+    /// own metadata in collective steps, in which a rank that fails would leave the others waiting for ever.
+    /// Collective.
     fn reserve(&self) -> Result<(), DatasetError> {
         let size = self.bytes + METADATA_BYTES;
         let reserved = std::fs::File::options().write(true).open(&self.partial).and_then(|file| {
@@ -179,8 +180,8 @@ impl<'w> Writer<'w> {
             .map_err(self.refused(format!("write {name} to")))
     }
 
-    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries, which
-    /// may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
+    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries,
+    /// which may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
     ///
     /// # Errors
     /// As `write`, and when the list is not as long as the block or the block lies outside of the field.

@@ -1,5 +1,5 @@
-//! The conditions of a family of systems in the data files: `condition`, one value an item, and beside it `time_unit` where
-//! the unit of time is known in s. Files of a single system have no such fields.
+//! The conditions of a family of systems in the data files: `condition`, one value an item, and beside it `time_unit`
+//! where the unit of time is known in s. Files of a single system have no such fields.
 
 use crate::{
     config::Input,

@@ -1,7 +1,7 @@
 //! `large.h5`: snapshots of the large system, D.
 //!
-//! First those that were upsampled from `small.h5`, trajectory after trajectory, record after record, then the shuffled ones.
-//! `trajectory` holds where each snapshot comes from.
+//! First those that were upsampled from `small.h5`, trajectory after trajectory, record after record, then the shuffled
+//! ones. `trajectory` holds where each snapshot comes from.
 
 use crate::{
     config::Input,

@@ -1,7 +1,8 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
-//! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes `[trajectory,
-//! record]` or `[snapshot]`. Each kind of file has one more field; a family of systems also has the [conditions].
+//! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes
+//! `[trajectory, record]` or `[snapshot]`. Each kind of file has one more field; a family of systems also has the
+//! [conditions].
 
 use crate::{
     config::Input,
@@ -64,8 +65,8 @@ pub struct RecordsFile<'c, K, F> {
 }
 
 impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
-    /// Creates the file, or reopens an unfinished one, and writes what is known beforehand: its own field, and conditions.
-    /// Collective.
+    /// Creates the file, or reopens an unfinished one, and writes what is known beforehand: its own field, and
+    /// conditions. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses.
@@ -87,7 +88,8 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         &self.file
     }
 
-    /// Writes whole items of the first axis from index `first` on: trajectories, or snapshots as trajectories of one record.
+    /// Writes whole items of the first axis from index `first` on: trajectories, or snapshots as trajectories of one
+    /// record.
     ///
     /// # Errors
     /// When HDF5 refuses.
@@ -102,8 +104,8 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
     }
 
     /// Writes one state that a team shares: its observables, and the block of each rank. A team of all ranks writes
-    /// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md). Collective in the
-    /// team.
+    /// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md). Collective
+    /// in the team.
     ///
     /// # Errors
     /// When HDF5 refuses.

@@ -1,8 +1,8 @@
 //! Checkpoints of one trajectory that advances by sweeps: two generations, `<trajectory>.<generation>.h5`.
 //!
-//! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are keyed by
-//! sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can read it. The
-//! number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
+//! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are
+//! keyed by sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can
+//! read it. The number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
 
 use crate::{
     dataset::{DatasetError, Field, Provenance, Reader, Writer},
@@ -35,7 +35,8 @@ pub struct SweepCheckpoints<'a> {
 }
 
 impl<'a> SweepCheckpoints<'a> {
-    /// Those of `trajectory` in `folder`, written and read by the ranks of a team. `provenance` is that of the data file.
+    /// Those of `trajectory` in `folder`, written and read by the ranks of a team. `provenance` is that of the data
+    /// file.
     pub fn new(folder: &Path, trajectory: usize, team: &'a World, provenance: &'a Provenance) -> Self {
         let owner = format!("{} trajectory {trajectory}", provenance.identity());
         Self { folder: folder.to_owned(), trajectory, team, provenance, owner }

@@ -21,8 +21,8 @@ pub struct Cover {
 }
 
 impl Cover {
-    /// The tiles in groups of one colour, with the indices of the tiling; no two tiles of a group touch. Two colours along
-    /// each axis that is cut; an odd count (above 1) needs three.
+    /// The tiles in groups of one colour, with the indices of the tiling; no two tiles of a group touch. Two colours
+    /// along each axis that is cut; an odd count (above 1) needs three.
     pub fn coloured(tiling: &Tiling) -> Self {
         let colours = tiling.counts.map(|count| if count == 1 { 1 } else { 2 + count % 2 });
         let colour_of = |coordinate: [usize; 3]| -> [usize; 3] {
@@ -44,9 +44,9 @@ impl Cover {
 
     /// Overlapping patches with stride half a patch (LocalRelax of Algorithm 1), counted in the order of the groups.
     ///
-    /// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the patches
-    /// are coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of patches (3 between
-    /// mirrors), so that patches of one colour are at least half a patch apart.
+    /// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the
+    /// patches are coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of
+    /// patches (3 between mirrors), so that patches of one colour are at least half a patch apart.
     ///
     /// # Panics
     /// When half a patch does not divide the lattice.

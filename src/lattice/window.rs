@@ -133,7 +133,8 @@ impl<S: Copy + Default> Window<S> {
         &self.sites
     }
 
-    /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for surroundings.
+    /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for
+    /// surroundings.
     pub fn home(&self, site: usize) -> Option<usize> {
         match self.geometry.kind(site) {
             Kind::Inside | Kind::Repeated => Some(site),

@@ -91,8 +91,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         Plan::new(&self.extent, self.rank, cover, spread)
     }
 
-    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin in
-    /// this rank's block and, with its halo, lie within the local copy.
+    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin
+    /// in this rank's block and, with its halo, lie within the local copy.
     pub fn load(&self, window: &mut Window<S>, origin: [isize; 3]) {
         let (local, _) = self.extent.local(self.rank);
         let lattice = self.extent.decomposition.lattice.0;
@@ -209,7 +209,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     }
 
     /// Sums over the whole lattice of what `observe` finds in each tile, added in the order of the tiles whatever the
-    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers. Collective.
+    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers.
+    /// Collective.
     pub fn sum_over_tiles(
         &self,
         ranks: &dyn Ranks,

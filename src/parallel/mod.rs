@@ -45,8 +45,8 @@ pub trait Ranks {
     fn broadcast(&self, bytes: &mut [u8]);
     /// The bytes of each rank, in rank order. Lengths may differ.
     fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>>;
-    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while they
-    /// travel. Every rank that is named in a message must call it too.
+    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while
+    /// they travel. Every rank that is named in a message must call it too.
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut());
     /// Waits for all ranks.
     fn barrier(&self);

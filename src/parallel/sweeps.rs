@@ -25,8 +25,8 @@ pub struct Sweeps<L: Law, D> {
 }
 
 impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
-    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of time in
-    /// one sweep, or for one step of a law that has one.
+    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of
+    /// time in one sweep, or for one step of a law that has one.
     ///
     /// # Errors
     /// When the tiles do not fit, are too small for the law, or cannot be shared out over that many ranks.
@@ -97,8 +97,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 }
 
-/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of two
-/// kinds.
+/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of
+/// two kinds.
 fn shifts(tile: Shape) -> Vec<[isize; 3]> {
     let half = tile.0.map(|extent| (extent / 2) as isize & !1);
     (0..8)

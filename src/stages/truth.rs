@@ -1,7 +1,8 @@
 //! Direct simulation of the large system from given starts, for comparison only (`truth.h5`).
 //!
-//! Without a tile each trajectory is one window, exact, and the ranks share the trajectories; a long one is kept between its
-//! records. With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
+//! Without a tile each trajectory is one window, exact, and the ranks share the trajectories; a long one is kept
+//! between its records. With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each
+//! trajectory.
 
 use crate::{
     dataset::Writer,
@@ -24,8 +25,8 @@ use std::time::Instant;
 /// Folder of the checkpoints of trajectories under way.
 const CHECKPOINTS: &str = "truth.checkpoints";
 
-/// Simulates the large system from the starts of the input and writes `truth.h5`. Checkpoints are in `truth.checkpoints` until
-/// then.
+/// Simulates the large system from the starts of the input and writes `truth.h5`. Checkpoints are in
+/// `truth.checkpoints` until then.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.

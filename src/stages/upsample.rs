@@ -17,8 +17,8 @@ use crate::{
 use hdf5::H5Type;
 use std::ops::Range;
 
-/// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a snapshot,
-/// Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
+/// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a
+/// snapshot, Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
@@ -101,8 +101,8 @@ fn by_teams<S: System<Site: H5Type>>(
     })
 }
 
-/// As [`upsampled`], to the last bit, on a team of ranks. The levels that are too small to be shared are relaxed by every rank
-/// for itself.
+/// As [`upsampled`], to the last bit, on a team of ranks. The levels that are too small to be shared are relaxed by
+/// every rank for itself.
 fn upsampled_by_team<S: System>(
     input: &Input,
     workers: &Workers<S, S::Dynamics>,
@@ -163,8 +163,8 @@ impl<S: System<Site: H5Type>> Pools<S> {
         Ok(Self { first, sites })
     }
 
-    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time; nothing for
-    /// a shuffled one.
+    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time;
+    /// nothing for a shuffled one.
     fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
         let (records, shape) = (input.simulate.snapshots, input.small_shape());
         let (trajectory, record) = (snapshot / records, snapshot % records);

@@ -1,7 +1,7 @@
 //! Checkpoints: the state of work under way, with what it belongs to and a checksum.
 //!
-//! The bytes are the name of the format, the SHA-256 of the owner's name, the SHA-256 of the state, and the state. The owner's
-//! name tells everything that determines the work, so work never resumes from the checkpoint of another input.
+//! The bytes are the name of the format, the SHA-256 of the owner's name, the SHA-256 of the state, and the state. The
+//! owner's name tells everything that determines the work, so work never resumes from the checkpoint of another input.
 
 use super::{StorageError, create_folder, whole::write_parts};
 use sha2::{Digest, Sha256};

@@ -53,7 +53,8 @@ impl<'a> std::ops::Deref for Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep, else is it.
+    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep,
+    /// else is it.
     pub fn new(input: &'a Input, folder: PathBuf, base: &Path, world: &'a World, options: &'a Options) -> Self {
         let stop = Stop::new(&folder, base, Arc::clone(&options.signalled));
         Self { directory: Directory { input, folder, world }, options, worked: Cell::new(0.0), stop }

@@ -25,8 +25,8 @@ struct Entry {
     sources: BTreeMap<String, String>,
 }
 
-/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is read from,
-/// and those of the stages it reads.
+/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is
+/// read from, and those of the stages it reads.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
@@ -58,7 +58,8 @@ pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
     checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
 }
 
-/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages before.
+/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages
+/// before.
 pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
     let entries = read(folder);
     let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
@@ -80,8 +81,8 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
-/// Rank 0 only.
+/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as
+/// complete. Rank 0 only.
 ///
 /// # Errors
 /// When the file system refuses.

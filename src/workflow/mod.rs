@@ -1,5 +1,5 @@
-//! The run directory and how work is done in it, whatever the science: stages, ledger, locks, checksums, stops, progress, and items
-//! shared over ranks and threads.
+//! The run directory and how work is done in it, whatever the science: stages, ledger, locks, checksums, stops,
+//! progress, and items shared over ranks and threads.
 //!
 //! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped when its files
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
