@@ -5,9 +5,11 @@ use std::{env, path::Path, process::Command};
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-env-changed=HDF5_DIR");
-    let folders = ["LIBTORCH", "HDF5_DIR"].iter().filter_map(|name| env::var(name).ok());
+    let with = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    let folders = [("TORCH", "LIBTORCH"), ("HDF5", "HDF5_DIR")].into_iter().filter(|(feature, _)| with(feature));
+    let folders = folders.filter_map(|(_, name)| env::var(name).ok());
     let libraries = folders.map(|folder| Path::new(&folder).join("lib").display().to_string());
-    let libraries: Vec<String> = libraries.chain(mpi_libraries()).collect();
+    let libraries: Vec<String> = libraries.chain(with("MPI").then(mpi_libraries).into_iter().flatten()).collect();
     for folder in &libraries {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }

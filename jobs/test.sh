@@ -12,3 +12,5 @@ if command -v shellcheck >/dev/null; then shellcheck -x jobs/*.sh jobs/slurm/*.s
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 cargo test --release --locked --workspace
+# Without MPI, HDF5 and libtorch: about 40 s on two cores after the tests above.
+cargo test --release --locked --no-default-features --lib --example glauber

@@ -1,13 +1,13 @@
 //! Barrier models on the command line: fit the built-in one, evaluate one on a configuration, compare two.
 
 use crate::{
-    dataset::write_whole,
     dynamics::EvolveError,
     lattice::{
         Region, Window,
         bcc::{NEIGHBOURS, point},
     },
     learning::{LearningError, Regression},
+    storage::write_whole,
     systems::alloy::{
         barriers::{
             self, BarrierError, Barriers,

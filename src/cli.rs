@@ -4,12 +4,11 @@ use crate::{
     barriers::{self, BarriersError, Recipe},
     bench::{self, Scaling},
     config,
-    learning::DeviceChoice,
     parallel::{Ranks, World},
     stages, systems,
     workflow::{Options, Stage, StageError},
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use signal_hook::consts::{SIGTERM, SIGUSR1};
 use std::{
     io::Write as _,
@@ -148,15 +147,8 @@ struct Run {
     #[arg(long, default_value_t = 300.0, value_parser = seconds)]
     checkpoint_seconds: f64,
     /// Device for training and prediction
-    #[arg(long, value_enum, default_value_t = Device::Auto)]
-    device: Device,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Device {
-    Cpu,
-    Cuda,
-    Auto,
+    #[arg(long, default_value = "auto", value_parser = ["auto", "cpu", "cuda"])]
+    device: String,
 }
 
 /// Does what the command line says. An error on any rank ends the whole job.
@@ -278,15 +270,10 @@ fn parallel(run: &Run, only: Option<Stage>) {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the thread pool is built once, here");
     // Small networks: torch's own threads cost more than they bring; trainer, encoder and rollout bring their own.
     tch::set_num_threads(1);
-    let device = match run.device {
-        Device::Cpu => DeviceChoice::Cpu,
-        Device::Cuda => DeviceChoice::Cuda,
-        Device::Auto => DeviceChoice::Auto,
-    };
     let options = Options {
         out: run.out.clone(),
         threads,
-        device,
+        device: run.device.clone(),
         ranks_per_snapshot: run.ranks_per_snapshot as usize,
         checkpoint_seconds: run.checkpoint_seconds,
         signalled,

@@ -84,7 +84,6 @@ fn what_is_written_is_read(world: &World) {
     assert_eq!(reader.read::<i8, ndarray::Ix3>("spins").unwrap(), spins);
     assert_eq!(reader.read::<f64, ndarray::Ix2>("values").unwrap(), values);
     assert_eq!(reader.read_items::<i8>("spins", 1..3).unwrap(), spins.slice(s![1..3, .., ..]).into_dyn());
-    assert_eq!(reader.read_record::<i8>("spins", 2).unwrap(), spins.slice(s![.., 2, ..]).into_dyn());
     let missing = reader.extents("absent").unwrap_err().to_string();
     assert!(missing.contains("cannot read absent") && missing.contains("data.h5"), "{missing}");
     drop(reader);

@@ -56,7 +56,7 @@ fn damaged_inputs_of_a_stage_are_refused_by_name_and_earlier_results_stay() {
         }
         assert!(std::fs::read(&small).unwrap() == earlier, "{damage}: an earlier result was lost");
     }
-    // As the message says: without the file, the stage makes it anew.
+    // As the message says: without the file, the stage recomputes it.
     std::fs::remove_file(&large).unwrap();
     succeeds(0, &arguments("upsample", &input, &out));
     assert!(std::fs::read(&large).unwrap() == whole);
@@ -73,7 +73,7 @@ fn two_runs_do_not_make_the_same_stage_at_the_same_time() {
     lock.lock().unwrap();
     for ranks in [0, 2] {
         let error = fails(command(ranks, &arguments("simulate", &input, &out)));
-        assert!(error.contains("another run is making the stage simulate"), "{error}");
+        assert!(error.contains("another run is working on the stage simulate"), "{error}");
         assert!(!out.join("small.h5").exists());
     }
     drop(lock);
@@ -110,7 +110,7 @@ fn an_output_that_is_no_folder_is_said() {
     for out in ["/dev/full", "/proc/tessera"] {
         for ranks in [0, 2] {
             let error = fails(command(ranks, &arguments("simulate", &input, Path::new(out))));
-            assert!(error.contains("cannot create the run directory"), "{error}");
+            assert!(error.contains("cannot create the folder"), "{error}");
         }
     }
 }

@@ -177,7 +177,7 @@ fn a_missing_input_and_an_unwritable_folder_are_refused_on_all_ranks() {
     let output = tessera(2, &["simulate", &input, "--out", "/dev/null/run"]);
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("cannot create the run directory /dev/null/run"), "{error}");
+    assert!(error.contains("cannot create the folder /dev/null/run"), "{error}");
 }
 
 /// Shuffled spins have a domain wall at every other pair or so; those of a later first snapshot have relaxed.

@@ -1,4 +1,4 @@
-//! A job that is killed again and again, and goes on each time on another number of ranks, ends with the bytes of one that was not.
+//! A job that is killed again and again, and resumes each time on another number of ranks, ends with the bytes of one that was not.
 
 mod common;
 
@@ -68,7 +68,7 @@ fn arguments<'a>(stage: &'a str, input: &'a str, out: &'a str, ranks: usize) -> 
 }
 
 #[test]
-fn an_exact_trajectory_goes_on_from_its_last_record() {
+fn an_exact_trajectory_resumes_from_its_last_record() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
     std::fs::write(&input, INPUT.replace("interval = 2.0", "interval = 100.0").replace("tile = 16", "")).unwrap();
@@ -158,7 +158,7 @@ fn killed(ranks: usize, arguments: &[String], signal: &str, delay: Duration) -> 
     }
     // A signal before the program listens to it, or SIGKILL, ends it at once; otherwise it stops in its own time.
     let stopped = output.status.code() == Some(EXIT_STOPPED);
-    assert!(!stopped || error.contains("goes on from there"), "{signal}: {error}");
+    assert!(!stopped || error.contains("resumes from there"), "{signal}: {error}");
     for own in ["panicked", "tessera: cannot", "defect"] {
         assert!(!error.contains(own), "{signal}: {error}");
     }
@@ -171,7 +171,7 @@ fn compare(reference: &Path, out: &Path, file: &str) {
 }
 
 #[test]
-fn a_clean_stop_says_so_with_its_own_exit_status_and_the_next_run_goes_on() {
+fn a_clean_stop_says_so_with_its_own_exit_status_and_the_next_run_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
     std::fs::write(&input, INPUT.replace("records = 151", "records = 20001")).unwrap();

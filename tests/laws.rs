@@ -328,7 +328,7 @@ fn tiles_cover_once_and_colours_do_not_touch() {
                 let mut window = Window::<i32>::open(tile, 1);
                 window.load(&painted, placed.origin);
                 let around: i32 = window.values_of(Region { margin: 1 }).sum();
-                assert_eq!(around, 0, "{lattice:?}: tile {} touches one of its colour", placed.number);
+                assert_eq!(around, 0, "{lattice:?}: tile {} touches one of its colour", placed.index);
                 painted.paste(placed.origin, tile, &vec![1; tile.sites()]);
             }
             covered.sites.iter_mut().zip(&painted.sites).for_each(|(sum, one)| *sum += one);

@@ -6,7 +6,7 @@ use common::{small_input, succeeds, tessera};
 use std::path::Path;
 
 #[test]
-fn finished_stages_are_skipped_and_lost_files_are_made_again_alike() {
+fn finished_stages_are_skipped_and_lost_files_are_recomputed_alike() {
     let folder = tempfile::tempdir().unwrap();
     let input = small_input(folder.path());
     let out = folder.path().join("run");
@@ -43,14 +43,14 @@ fn a_changed_input_repeats_what_depends_on_it_and_nothing_else() {
 }
 
 #[test]
-fn a_stage_without_its_inputs_says_which_stage_makes_them() {
+fn a_stage_without_its_inputs_says_which_stage_writes_them() {
     let folder = tempfile::tempdir().unwrap();
     let input = small_input(folder.path());
     let out = folder.path().join("run");
     let output = tessera(0, &["evolve", &input, "--out", out.to_str().unwrap()]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(error.contains("needs large.h5") && error.contains("run the stage upsample first"), "{error}");
+    assert!(error.contains("needs large.h5") && error.contains("Run the stage upsample first"), "{error}");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_sweep_shares_stages_between_points_and_makes_one_report() {
 }
 
 #[test]
-fn a_stage_is_made_anew_when_the_file_of_the_law_holds_something_else() {
+fn a_stage_is_recomputed_when_the_file_of_the_law_holds_something_else() {
     let folder = tempfile::tempdir().unwrap();
     let (input, out, model) =
         (folder.path().join("alloy.toml"), folder.path().join("run"), folder.path().join("model.safetensors"));

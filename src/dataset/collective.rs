@@ -39,8 +39,9 @@ pub(super) fn write<T: H5Type>(
     let failed = |step: &str| hdf5::Error::Internal(format!("HDF5 refused to {step} for a collective write"));
     let checked = |id: hid_t, step: &str| if id < 0 { Err(failed(step)) } else { Ok(id) };
     hdf5::sync::sync(|| {
-        // SAFETY: the handles are made here and closed below. It was checked above that the lengths of all lists are the
-        // number of axes, that the block lies within the field, and that `values` has as many entries as the memory space.
+        // SAFETY: the handles are made here and closed below. It was checked above that the lengths of all lists are
+        // the number of axes, that the block lies within the field, and that `values` has as many entries as the memory
+        // space.
         unsafe {
             let file = checked(H5Screate_simple(rank, whole.as_ptr(), null()), "describe the file")?;
             let memory = checked(H5Screate_simple(rank, extents.as_ptr(), null()), "describe the block")?;

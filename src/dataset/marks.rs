@@ -1,9 +1,10 @@
 //! Which items of an unfinished file are written: one byte each, in a file beside it (`<path>.progress`).
 //!
 //! A byte is set after its item is in the data file, so a killed job loses only items in flight. The bytes of different
-//! ranks do not touch. This is no [`CheckpointFile`](super::CheckpointFile): ranks set bytes at the same time, in place.
+//! ranks do not touch. This is no [`CheckpointFile`](crate::storage::CheckpointFile): ranks set bytes at the same time,
+//! in place.
 
-use super::{DatasetError, whole::write_parts};
+use crate::storage::{StorageError, whole::write_parts};
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom, Write},
@@ -34,36 +35,34 @@ pub(super) fn belong(path: &Path, identity: &str) -> bool {
 }
 
 /// Writes marks in which no item is done.
-pub(super) fn begin(path: &Path, identity: &str, items: usize) -> Result<(), DatasetError> {
+pub(super) fn begin(path: &Path, identity: &str, items: usize) -> Result<(), StorageError> {
     write_parts(&path_of(path), &[identity.as_bytes(), b"\n", &vec![PENDING; items]])
 }
 
 impl Marks {
     /// Opens what `begin` made.
-    pub fn open(path: &Path, identity: &str, items: usize) -> Result<Self, DatasetError> {
+    pub fn open(path: &Path, identity: &str, items: usize) -> Result<Self, StorageError> {
         let path = path_of(path);
-        let file = File::options().read(true).write(true).open(&path).map_err(failed("open", &path))?;
+        let file = File::options().read(true).write(true).open(&path).map_err(StorageError::when("open", &path))?;
         Ok(Self { path, file, header: identity.len() as u64 + 1, items })
     }
 
     /// The items that are not written yet, ascending.
-    pub fn pending(&self) -> Result<Vec<usize>, DatasetError> {
+    pub fn pending(&self) -> Result<Vec<usize>, StorageError> {
         let mut bytes = Vec::new();
         let mut file = &self.file;
         let read = file.seek(SeekFrom::Start(self.header)).and_then(|_| file.read_to_end(&mut bytes));
-        read.map_err(failed("read", &self.path))?;
+        read.map_err(StorageError::when("read", &self.path))?;
         Ok((0..self.items).filter(|&item| bytes.get(item) != Some(&DONE)).collect())
     }
 
     /// Notes that items are written.
-    pub fn set(&self, items: Range<usize>) -> Result<(), DatasetError> {
+    pub fn set(&self, items: Range<usize>) -> Result<(), StorageError> {
         let start = self.header + items.start as u64;
         let marks = vec![DONE; items.len()];
-        self.file.write_all_at(&marks, start).and_then(|()| (&self.file).flush()).map_err(failed("write", &self.path))
+        self.file
+            .write_all_at(&marks, start)
+            .and_then(|()| (&self.file).flush())
+            .map_err(StorageError::when("write", &self.path))
     }
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DatasetError {
-    let path = path.to_owned();
-    move |source| DatasetError::Io { action: action.into(), path, source }
 }

@@ -1,24 +1,21 @@
-//! Files that survive a kill: parallel HDF5 with named axes, units and provenance, checkpoints, and small files.
+//! Data files that survive a kill: parallel HDF5 with named axes, units and provenance.
 //!
 //! A data file is written under a temporary name by all ranks together, each its own items, and renamed when it is
-//! complete. So a file under its own name is always whole. A job resumes from what a killed one left. Data files are readable
-//! by h5py and h5dump without this program.
+//! complete. So a file under its own name is always whole. A job resumes from what a killed one left. Data files are
+//! readable by h5py and h5dump without this program.
 
-pub mod checkpoint;
 mod collective;
 mod marks;
 mod reader;
 mod schema;
-mod whole;
 mod writer;
 
-pub use checkpoint::CheckpointFile;
 pub use reader::Reader;
 pub use schema::{Field, Provenance};
-pub use whole::write_whole;
 pub use writer::Writer;
 
-use std::path::PathBuf;
+use crate::storage::StorageError;
+use std::path::{Path, PathBuf};
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +44,13 @@ pub enum DatasetError {
         found: String,
     },
     /// The file system refused.
-    #[error("cannot {action} {}: {source}", .path.display())]
-    Io {
-        /// What was tried.
-        action: String,
-        /// The file.
-        path: PathBuf,
-        /// The system's own words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl DatasetError {
+    /// For `map_err`: what was tried, and with which file.
+    fn when(action: impl Into<String>, path: &Path) -> impl FnOnce(hdf5::Error) -> Self {
+        move |source| Self::Hdf5 { action: action.into(), path: path.to_owned(), source }
+    }
 }

@@ -20,11 +20,7 @@ impl Reader {
     /// # Errors
     /// When there is none, it is not a whole HDF5 file, or another version of the program wrote it in another format.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
-        let file = hdf5::File::open(path).map_err(|source| DatasetError::Hdf5 {
-            action: "open".into(),
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = hdf5::File::open(path).map_err(DatasetError::when("open", path))?;
         let text = |name| {
             let found = file.attr(name).and_then(|attribute| attribute.read_scalar::<FixedUnicode<64>>());
             found.map(|text| text.to_string())
@@ -51,7 +47,7 @@ impl Reader {
     /// # Errors
     /// When the file has no such field, or it has another type or number of axes.
     pub fn read<T: H5Type, D: Dimension>(&self, name: &str) -> Result<Array<T, D>, DatasetError> {
-        self.field(name)?.read().map_err(|source| self.refused(name, source))
+        self.field(name)?.read().map_err(self.refused(name))
     }
 
     /// Some items (first axis) of a field.
@@ -63,43 +59,14 @@ impl Reader {
         let rest = field.shape().into_iter().skip(1).map(|extent| (0..extent).into());
         let items: hdf5::SliceOrIndex = items.into();
         let selection = hdf5::Hyperslab::new(std::iter::once(items).chain(rest).collect::<Vec<_>>());
-        field.read_slice(selection).map_err(|source| self.refused(name, source))
-    }
-
-    /// A block of a field: `extents` entries along each axis from `first` on.
-    ///
-    /// # Errors
-    /// As `read`, and when the field is smaller.
-    pub fn read_block<T: H5Type>(
-        &self,
-        name: &str,
-        first: &[usize],
-        extents: &[usize],
-    ) -> Result<ArrayD<T>, DatasetError> {
-        let axes = first.iter().zip(extents).map(|(&first, &extent)| (first..first + extent).into());
-        let selection = hdf5::Hyperslab::new(axes.collect::<Vec<hdf5::SliceOrIndex>>());
-        self.field(name)?.read_slice(selection).map_err(|source| self.refused(name, source))
-    }
-
-    /// One record (second axis) of every item; the result has no record axis.
-    ///
-    /// # Errors
-    /// As `read`, and when the field has fewer records.
-    pub fn read_record<T: H5Type>(&self, name: &str, record: usize) -> Result<ArrayD<T>, DatasetError> {
-        let field = self.field(name)?;
-        let axes = field.shape().into_iter().enumerate().map(|(axis, extent)| match axis {
-            1 => hdf5::SliceOrIndex::Index(record),
-            _ => (0..extent).into(),
-        });
-        let selection = hdf5::Hyperslab::new(axes.collect::<Vec<_>>());
-        field.read_slice(selection).map_err(|source| self.refused(name, source))
+        field.read_slice(selection).map_err(self.refused(name))
     }
 
     fn field(&self, name: &str) -> Result<hdf5::Dataset, DatasetError> {
-        self.file.dataset(name).map_err(|source| self.refused(name, source))
+        self.file.dataset(name).map_err(self.refused(name))
     }
 
-    fn refused(&self, name: &str, source: hdf5::Error) -> DatasetError {
-        DatasetError::Hdf5 { action: format!("read {name} from"), path: self.path.clone(), source }
+    fn refused(&self, name: &str) -> impl FnOnce(hdf5::Error) -> DatasetError {
+        DatasetError::when(format!("read {name} from"), &self.path)
     }
 }

@@ -30,12 +30,13 @@ pub struct Provenance {
     pub seed: u64,
     /// Hash of everything that determines the file's content.
     pub fingerprint: String,
-    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or devices.
+    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or
+    /// devices.
     pub sources: String,
 }
 
 impl Provenance {
-    /// Version of the layout of all files. Raise it when a reader of old files would be misled.
+    /// Version of the layout of all files. Increase it when a reader of old files would be misled.
     pub const FORMAT: u32 = 2;
 
     /// What an unfinished file or a checkpoint must agree in for a job to resume from it.
@@ -80,9 +81,5 @@ pub(super) fn write_text(location: &Location, path: &Path, name: &str, text: &st
         513..=8192 => write::<8192>(location, name, text),
         _ => write::<60000>(location, name, text),
     };
-    written.map_err(|source| DatasetError::Hdf5 {
-        action: format!("write the attribute {name} of"),
-        path: path.to_owned(),
-        source,
-    })
+    written.map_err(DatasetError::when(format!("write the attribute {name} of"), path))
 }

@@ -4,9 +4,11 @@ use super::{
     DatasetError, Field, Provenance, collective,
     marks::{self, Marks},
     schema::write_text,
-    whole::TEMPORARY,
 };
-use crate::parallel::{Ranks, World};
+use crate::{
+    parallel::{Ranks, World},
+    storage::{StorageError, whole::TEMPORARY},
+};
 use hdf5::{H5Type, dataset::FillTime};
 use ndarray::ArrayView;
 use std::{
@@ -55,8 +57,7 @@ impl<'w> Writer<'w> {
         builder.with_fapl(|access| access.mpio(world.raw(), None));
         let left = (found == [1]).then(|| builder.open_as(&partial, hdf5::OpenMode::ReadWrite)).and_then(Result::ok);
         let resumed = left.is_some();
-        let refused = |source| DatasetError::Hdf5 { action: "create".into(), path: partial.clone(), source };
-        let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(refused)?;
+        let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(DatasetError::when("create", &partial))?;
         if !resumed {
             for (name, text) in provenance.entries() {
                 write_text(&file, &partial, name, &text)?;
@@ -75,7 +76,7 @@ impl<'w> Writer<'w> {
     pub fn pending(&self, items: usize) -> Result<Vec<usize>, DatasetError> {
         if !self.resumed {
             self.reserve()?;
-            self.file.flush().map_err(|source| self.refused("make room in".into(), source))?;
+            self.file.flush().map_err(self.refused("make room in"))?;
             self.world.barrier();
             if self.world.rank() == 0 {
                 marks::begin(&self.target, &self.identity, items)?;
@@ -99,7 +100,7 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When the file system refuses.
     pub fn mark(&self, items: Range<usize>) -> Result<(), DatasetError> {
-        self.marks.get().map_or(Ok(()), |marks| marks.set(items))
+        Ok(self.marks.get().map_or(Ok(()), |marks| marks.set(items))?)
     }
 
     /// Declares a field. Collective.
@@ -108,15 +109,13 @@ impl<'w> Writer<'w> {
     /// When HDF5 cannot allocate it (for instance when the disk is full).
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
         if self.resumed {
-            let dataset = self.file.dataset(field.name);
-            let dataset = dataset.map_err(|source| self.refused(format!("find {} in", field.name), source))?;
+            let dataset = self.file.dataset(field.name).map_err(self.refused(format!("find {} in", field.name)))?;
             self.fields.insert(field.name.to_owned(), dataset);
             return Ok(());
         }
-        let dataset =
-            self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents).create(field.name).map_err(
-                |source| self.refused(format!("allocate {} of shape {:?} in", field.name, field.extents), source),
-            )?;
+        let builder = self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents);
+        let action = format!("allocate {} of shape {:?} in", field.name, field.extents);
+        let dataset = builder.create(field.name).map_err(self.refused(action))?;
         for (name, text) in [("axes", &field.axes.join(", ")[..]), ("unit", field.unit), ("meaning", field.meaning)] {
             write_text(&dataset, &self.partial, name, text)?;
         }
@@ -125,8 +124,9 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its own
-    /// metadata in collective steps, in which a rank that fails would leave the others waiting for ever. Collective.
+    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its
+    /// own metadata in collective steps, in which a rank that fails would leave the others waiting for ever.
+    /// Collective.
     fn reserve(&self) -> Result<(), DatasetError> {
         let size = self.bytes + METADATA_BYTES;
         let reserved = std::fs::File::options().write(true).open(&self.partial).and_then(|file| {
@@ -140,11 +140,8 @@ impl<'w> Writer<'w> {
             self.world.barrier();
             file.write_all_at(&[0], size - 1)
         });
-        reserved.map_err(|source| DatasetError::Io {
-            action: format!("reserve {:.1} MB of disk for", size as f64 / 1e6),
-            path: self.partial.clone(),
-            source,
-        })?;
+        let action = format!("reserve {:.1} MB of disk for", size as f64 / 1e6);
+        reserved.map_err(StorageError::when(action, &self.partial))?;
         self.world.barrier();
         Ok(())
     }
@@ -178,15 +175,13 @@ impl<'w> Writer<'w> {
         let starts = first.iter().copied().chain(std::iter::repeat(0));
         let block: Vec<hdf5::SliceOrIndex> =
             values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
-        self.fields
-            .get(name)
-            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+        self.field(name)
             .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
-            .map_err(|source| self.refused(format!("write {name} to"), source))
+            .map_err(self.refused(format!("write {name} to")))
     }
 
-    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries, which
-    /// may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
+    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries,
+    /// which may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
     ///
     /// # Errors
     /// As `write`, and when the list is not as long as the block or the block lies outside of the field.
@@ -197,11 +192,9 @@ impl<'w> Writer<'w> {
         extents: &[usize],
         values: &[T],
     ) -> Result<(), DatasetError> {
-        self.fields
-            .get(name)
-            .ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+        self.field(name)
             .and_then(|dataset| collective::write(dataset, first, extents, values))
-            .map_err(|source| self.refused(format!("write {name} to"), source))
+            .map_err(self.refused(format!("write {name} to")))
     }
 
     /// Closes the file and gives it its name. Collective.
@@ -210,23 +203,23 @@ impl<'w> Writer<'w> {
     /// When the data cannot be flushed or the file cannot be renamed.
     pub fn finish(self) -> Result<(), DatasetError> {
         drop(ManuallyDrop::into_inner(self.fields));
-        let refused = |source| DatasetError::Hdf5 { action: "close".into(), path: self.partial.clone(), source };
-        self.file.flush().map_err(refused)?;
-        ManuallyDrop::into_inner(self.file).close().map_err(refused)?;
+        let file = ManuallyDrop::into_inner(self.file);
+        file.flush().and_then(|()| file.close()).map_err(DatasetError::when("close", &self.partial))?;
         self.world.barrier();
         if self.world.rank() == 0 {
-            std::fs::rename(&self.partial, &self.target).map_err(|source| DatasetError::Io {
-                action: format!("rename {} to", self.partial.display()),
-                path: self.target.clone(),
-                source,
-            })?;
+            let action = format!("rename {} to", self.partial.display());
+            std::fs::rename(&self.partial, &self.target).map_err(StorageError::when(action, &self.target))?;
             std::fs::remove_file(marks::path_of(&self.target)).ok();
         }
         self.world.barrier();
         Ok(())
     }
 
-    fn refused(&self, action: String, source: hdf5::Error) -> DatasetError {
-        DatasetError::Hdf5 { action, path: self.partial.clone(), source }
+    fn field(&self, name: &str) -> hdf5::Result<&hdf5::Dataset> {
+        self.fields.get(name).ok_or_else(|| hdf5::Error::Internal("the field was not declared".into()))
+    }
+
+    fn refused(&self, action: impl Into<String>) -> impl FnOnce(hdf5::Error) -> DatasetError {
+        DatasetError::when(action, &self.partial)
     }
 }

@@ -1,37 +1,40 @@
-//! The conditions of a family of systems in the data files: `condition`, one value an item, and beside it `time_unit` where
-//! the unit of time is known in s. Files of a single system have no such fields.
+//! The conditions of a family of systems in the data files: `condition`, one value an item, and beside it `time_unit`
+//! where the unit of time is known in s. Files of a single system have no such fields.
 
 use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
-    files::arrays::shaped,
     workflow::StageError,
 };
+use ndarray::Array1;
 use std::ops::Range;
 
-const CONDITION: &str = "condition";
-const TIME_UNIT: &str = "time_unit";
+/// Name, unit and meaning of a field, and its value under each condition.
+type Known = (&'static str, &'static str, &'static str, Vec<f64>);
+
+/// The fields that the files of an input have.
+fn fields(input: &Input) -> Vec<Known> {
+    let system = &input.system;
+    if !system.is_family() {
+        return Vec::new();
+    }
+    let conditions = system.conditions().to_vec();
+    let seconds: Option<Vec<f64>> = (0..conditions.len()).map(|index| system.seconds(index)).collect();
+    let meaning = "condition that the system is under, such as the temperature";
+    let condition = ("condition", system.condition_axis().unit, meaning, conditions);
+    let time_unit = seconds.map(|seconds| ("time_unit", "s", "unit of all times of the item", seconds));
+    [Some(condition), time_unit].into_iter().flatten().collect()
+}
 
 /// Declares the fields for items that count along `axis`.
 ///
 /// # Errors
 /// When HDF5 refuses.
 pub fn declare(file: &mut Writer, input: &Input, axis: &str, items: usize) -> Result<(), StageError> {
-    let fields = [
-        (CONDITION, input.system.condition_axis().unit, "condition that the system is under, such as the temperature"),
-        (TIME_UNIT, "s", "unit of all times of the item"),
-    ];
-    for (name, unit, meaning) in fields.into_iter().filter(|(name, _, _)| names(input).any(|known| known == *name)) {
+    for (name, unit, meaning, _) in fields(input) {
         file.declare::<f64>(Field { name, axes: &[axis], extents: &[items], unit, meaning })?;
     }
     Ok(())
-}
-
-/// Names of the fields that the files of an input have.
-fn names(input: &Input) -> impl Iterator<Item = &'static str> {
-    let family = input.system.is_family();
-    let known = input.system.seconds(0).is_some();
-    [family.then_some(CONDITION), (family && known).then_some(TIME_UNIT)].into_iter().flatten()
 }
 
 /// Writes the conditions, given by index, of items from `first` on.
@@ -42,17 +45,10 @@ pub fn write(
     file: &Writer,
     input: &Input,
     first: usize,
-    indices: impl Iterator<Item = usize>,
+    indices: impl Iterator<Item = usize> + Clone,
 ) -> Result<(), StageError> {
-    let conditions = input.system.conditions();
-    let indices: Vec<usize> = indices.collect();
-    for name in names(input) {
-        let value = |&index: &usize| match name {
-            CONDITION => conditions[index],
-            _ => input.system.seconds(index).unwrap_or(f64::NAN),
-        };
-        let values: Vec<f64> = indices.iter().map(value).collect();
-        file.write(name, first, shaped(&[values.len()], &values))?;
+    for (name, _, _, by_index) in fields(input) {
+        file.write(name, first, Array1::from_iter(indices.clone().map(|index| by_index[index])).view())?;
     }
     Ok(())
 }
@@ -62,9 +58,8 @@ pub fn write(
 /// # Errors
 /// When HDF5 refuses.
 pub fn copy(from: &Reader, to: &Writer, input: &Input, items: Range<usize>) -> Result<(), StageError> {
-    for name in names(input) {
-        let values = from.read_items::<f64>(name, items.clone())?;
-        to.write(name, items.start, values.view())?;
+    for (name, ..) in fields(input) {
+        to.write(name, items.start, from.read_items::<f64>(name, items.clone())?.view())?;
     }
     Ok(())
 }

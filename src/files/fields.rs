@@ -2,13 +2,10 @@
 
 use crate::{
     dataset::{Field, Writer},
-    files::arrays::shaped,
     lattice::Shape,
-    parallel::{Domain, Ranks, World},
     systems::System,
     workflow::StageError,
 };
-use bytemuck::Pod;
 use hdf5::H5Type;
 
 /// The axes of a field that count items, and their extents.
@@ -45,27 +42,4 @@ pub fn declare_observables<S: System>(
     let names = S::OBSERVABLES.iter().map(|observable| observable.name).collect::<Vec<_>>().join(", ");
     let meaning = if of.is_empty() { names } else { format!("{names}: {of}") };
     Ok(file.declare::<f64>(Field { name, axes: &axes, extents: &extents, unit: "1", meaning: &meaning })?)
-}
-
-/// Writes a team's share of one lattice: its ranks' blocks, below the indices `item`. A team of all ranks writes
-/// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md).
-///
-/// # Errors
-/// When HDF5 refuses.
-pub fn write_block<T: H5Type + Pod + Default + Send + Sync>(
-    file: &Writer,
-    (world, team): (&World, &World),
-    name: &str,
-    item: &[usize],
-    domain: &Domain<T>,
-) -> Result<(), StageError> {
-    let (origin, block) = domain.block();
-    let unused = 3 - domain.decomposition().lattice.used().len();
-    let first = [item, &origin[unused..]].concat();
-    let extents = [&vec![1; item.len()], &block.0[unused..]].concat();
-    let sites = domain.sites();
-    if team.size() > 1 && team.size() == world.size() {
-        return Ok(file.write_together(name, &first, &extents, &sites)?);
-    }
-    Ok(file.write_at(name, &first, shaped(&extents, &sites))?)
 }

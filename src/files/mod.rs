@@ -1,4 +1,5 @@
-//! The files of a run directory: one type for each creates, writes and reads it, and alone knows the names of its fields.
+//! The files of a run directory: one type for each creates, writes and reads it, and alone knows the names of its
+//! fields.
 
 pub mod arrays;
 pub mod conditions;

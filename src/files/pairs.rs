@@ -1,8 +1,8 @@
 //! `pairs.h5`: patches of large snapshots before and after their partial evolution.
 //!
-//! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes from
-//! (`snapshot`, `patch`, `trajectory`), its sites (`before`, `after`), observables per site, the increment of Eq. 10, and how
-//! long it evolved (`duration`, `events`); a family of systems also has the [conditions].
+//! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes
+//! from (`snapshot`, `patch`, `trajectory`), its sites (`before`, `after`), observables per site, the increment of Eq.
+//! 10, and how long it evolved (`duration`, `events`); a family of systems also has the [conditions].
 
 use crate::{
     config::Input,
@@ -27,46 +27,30 @@ const TRAJECTORY: &str = "trajectory";
 const EVENTS: &str = "events";
 const DURATION: &str = "duration";
 
-/// Which patch of a pair.
+/// Which patch of a pair: the name and the meaning of its field.
 #[derive(Clone, Copy)]
-pub enum Side {
-    /// The patch before its evolution.
-    Before,
-    /// The patch after it.
-    After,
-}
+pub struct Side(&'static str, &'static str);
 
 impl Side {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
+    /// The patch before its evolution.
+    pub const BEFORE: Self = Self("before", "the patch before its evolution");
+    /// The patch after it.
+    pub const AFTER: Self = Self("after", "the patch after it");
 }
 
-/// What the observables of a pair are those of.
+/// What the observables of a pair are those of: the name and the meaning of their field.
 #[derive(Clone, Copy)]
-pub enum Observed {
-    /// The whole snapshot.
-    Snapshot,
-    /// The patch before its evolution.
-    Before,
-    /// The patch after it: the next state of the baseline.
-    After,
-    /// K times the change of the whole system's observables: the increment of Eq. 10.
-    Increment,
-}
+pub struct Observed(&'static str, &'static str);
 
 impl Observed {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Snapshot => "observables",
-            Self::Before => "patch_before",
-            Self::After => "patch_after",
-            Self::Increment => "increment",
-        }
-    }
+    /// The whole snapshot.
+    pub const SNAPSHOT: Self = Self("observables", "of the whole snapshot");
+    /// The patch before its evolution.
+    pub const BEFORE: Self = Self("patch_before", "of the patch before");
+    /// The patch after it: the next state of the baseline.
+    pub const AFTER: Self = Self("patch_after", "of the patch after, the next state of the baseline");
+    /// K times the change of the whole system's observables: the increment of Eq. 10.
+    pub const INCREMENT: Self = Self("increment", "K times the change of the whole system's observables");
 }
 
 /// One row of the file.
@@ -104,16 +88,11 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         file.declare::<u32>(list(TRAJECTORY, "1", "trajectory that the snapshot comes from"))?;
         file.declare::<u64>(list(EVENTS, "1", "events during the evolution"))?;
         file.declare::<f64>(list(DURATION, S::TIME_UNIT, "time that the patch evolved, dt"))?;
-        for (side, meaning) in [(Side::Before, "the patch before its evolution"), (Side::After, "the patch after it")] {
-            declare_sites::<S>(&mut file, side.name(), items, input.patch_shape(), meaning)?;
+        for Side(name, meaning) in [Side::BEFORE, Side::AFTER] {
+            declare_sites::<S>(&mut file, name, items, input.patch_shape(), meaning)?;
         }
-        for (observed, of) in [
-            (Observed::Snapshot, "of the whole snapshot"),
-            (Observed::Before, "of the patch before"),
-            (Observed::After, "of the patch after, the next state of the baseline"),
-            (Observed::Increment, "K times the change of the whole system's observables"),
-        ] {
-            declare_observables::<S>(&mut file, observed.name(), items, of)?;
+        for Observed(name, of) in [Observed::SNAPSHOT, Observed::BEFORE, Observed::AFTER, Observed::INCREMENT] {
+            declare_observables::<S>(&mut file, name, items, of)?;
         }
         conditions::declare(&mut file, input, "pair", input.pairs())?;
         Ok(Self { input, file })
@@ -135,13 +114,13 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         self.list(EVENTS, first, rows, |row| row.pair.elapsed.events)?;
         self.list(DURATION, first, rows, |row| row.pair.elapsed.time)?;
         let patch = self.input.patch_shape().used();
-        self.block(Side::Before.name(), first, rows, &patch, |row| &row.pair.before)?;
-        self.block(Side::After.name(), first, rows, &patch, |row| &row.pair.after)?;
+        self.block(Side::BEFORE.0, first, rows, &patch, |row| &row.pair.before)?;
+        self.block(Side::AFTER.0, first, rows, &patch, |row| &row.pair.after)?;
         let count = [rows.first().map_or(0, |row| row.observables.len())];
-        self.block(Observed::Snapshot.name(), first, rows, &count, |row| &row.observables)?;
-        self.block(Observed::Before.name(), first, rows, &count, |row| &row.pair.observables_before)?;
-        self.block(Observed::After.name(), first, rows, &count, |row| &row.pair.observables_after)?;
-        self.block(Observed::Increment.name(), first, rows, &count, |row| &row.pair.increment)?;
+        self.block(Observed::SNAPSHOT.0, first, rows, &count, |row| &row.observables)?;
+        self.block(Observed::BEFORE.0, first, rows, &count, |row| &row.pair.observables_before)?;
+        self.block(Observed::AFTER.0, first, rows, &count, |row| &row.pair.observables_after)?;
+        self.block(Observed::INCREMENT.0, first, rows, &count, |row| &row.pair.increment)?;
         let conditions = rows.iter().map(|row| self.input.condition_of(row.trajectory as usize));
         conditions::write(&self.file, self.input, first, conditions)
     }
@@ -208,7 +187,7 @@ impl<'c> PairsFile<'c, Reader> {
     /// # Errors
     /// When HDF5 refuses.
     pub fn patches<T: H5Type + Clone>(&self, side: Side, pairs: Range<usize>) -> Result<Array2<T>, StageError> {
-        Ok(flattened(self.file.read_items(side.name(), pairs)?))
+        Ok(flattened(self.file.read_items(side.0, pairs)?))
     }
 
     /// Observables, `[pair, observable]`.
@@ -216,7 +195,7 @@ impl<'c> PairsFile<'c, Reader> {
     /// # Errors
     /// When HDF5 refuses.
     pub fn observables(&self, of: Observed, pairs: Range<usize>) -> Result<Array2<f64>, StageError> {
-        Ok(flattened(self.file.read_items(of.name(), pairs)?))
+        Ok(flattened(self.file.read_items(of.0, pairs)?))
     }
 
     /// Copies the conditions of some pairs to the same rows of another file.

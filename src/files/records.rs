@@ -1,7 +1,8 @@
-//! Files of recorded trajectories: `small.h5` and `truth.h5`.
+//! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
-//! `snapshots` holds `[trajectory, record, site...]`, `observables` `[trajectory, record, observable]`, `time` that of each
-//! record; a family of systems also has the [conditions].
+//! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes
+//! `[trajectory, record]` or `[snapshot]`. Each kind of file has one more field; a family of systems also has the
+//! [conditions].
 
 use crate::{
     config::Input,
@@ -9,7 +10,7 @@ use crate::{
     files::{
         arrays::{joined, shaped},
         conditions,
-        fields::{declare_observables, declare_sites, write_block},
+        fields::{declare_observables, declare_sites},
     },
     lattice::Shape,
     parallel::{Domain, Ranks, World},
@@ -19,61 +20,65 @@ use crate::{
 };
 use bytemuck::Pod;
 use hdf5::H5Type;
-use ndarray::{Array1, Array3, ArrayD};
+use ndarray::{Array, Array1, ArrayD, Dimension};
 use std::{marker::PhantomData, ops::Range};
 
 const SNAPSHOTS: &str = "snapshots";
 const OBSERVABLES: &str = "observables";
 const TIME: &str = "time";
-/// The axes that count items.
-const AXES: [&str; 2] = ["trajectory", "record"];
 
-/// What tells one file of trajectories from another.
+/// What tells one file of states from another.
 pub trait Recorded {
     /// The stage that writes the file.
     const STAGE: Stage;
     /// Name of the file.
     const FILE: &'static str;
-    /// Number of trajectories.
-    fn trajectories(input: &Input) -> usize;
-    /// When each is recorded.
-    fn schedule(input: &Input) -> Schedule;
+    /// The axes that count items.
+    const AXES: &'static [&'static str] = &["trajectory", "record"];
+    /// What the states are.
+    const MEANING: &'static str = "microscopic states";
+    /// Extents of these axes.
+    fn extents(input: &Input) -> Vec<usize>;
     /// Shape of the system.
     fn shape(input: &Input) -> Shape;
-    /// The condition, by index, of a trajectory.
-    fn condition_of(input: &Input, trajectory: usize) -> usize;
+    /// The condition, by index, of an item of the first axis.
+    fn condition_of(input: &Input, item: usize) -> usize;
+    /// Declares the field that only this kind of file has, and writes it if this rank `leads`.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError>;
 }
 
-/// A file of trajectories of one kind that is written or read.
+/// The times of the records, a field of files of trajectories.
+pub(super) fn times<S: System>(file: &mut Writer, schedule: &Schedule, leads: bool) -> Result<(), StageError> {
+    let (axes, extents, unit) = (&["record"][..], &[schedule.records][..], S::TIME_UNIT);
+    file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
+    if leads { Ok(file.write(TIME, 0, shaped(extents, &schedule.times()))?) } else { Ok(()) }
+}
+
+/// A file of states of one kind that is written or read.
 pub struct RecordsFile<'c, K, F> {
     input: &'c Input,
-    file: F,
+    pub(super) file: F,
     kind: PhantomData<K>,
 }
 
 impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
-    /// Creates the file, or reopens an unfinished one, and writes what is known beforehand: times and conditions. Collective.
+    /// Creates the file, or reopens an unfinished one, and writes what is known beforehand: its own field, and
+    /// conditions. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses.
     pub fn create<S: System<Site: H5Type>>(context: &'c Context) -> Result<Self, StageError> {
-        let (input, schedule, trajectories) =
-            (context.input, K::schedule(context.input), K::trajectories(context.input));
+        let (input, extents) = (context.input, K::extents(context.input));
         let mut file = context.create(K::STAGE, K::FILE)?;
-        let items = (&AXES[..], &[trajectories, schedule.records][..]);
-        declare_sites::<S>(&mut file, SNAPSHOTS, items, K::shape(input), "microscopic states")?;
-        declare_observables::<S>(&mut file, OBSERVABLES, items, "")?;
-        file.declare::<f64>(Field {
-            name: TIME,
-            axes: &["record"],
-            extents: &[schedule.records],
-            unit: S::TIME_UNIT,
-            meaning: "time of each record",
-        })?;
-        conditions::declare(&mut file, input, "trajectory", trajectories)?;
+        declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), K::shape(input), K::MEANING)?;
+        declare_observables::<S>(&mut file, OBSERVABLES, (K::AXES, &extents), "")?;
+        conditions::declare(&mut file, input, K::AXES[0], extents[0])?;
+        K::own_field::<S>(&mut file, input, context.leads())?;
         if context.leads() {
-            file.write(TIME, 0, shaped(&[schedule.records], &schedule.times()))?;
-            conditions::write(&file, input, 0, (0..trajectories).map(|index| K::condition_of(input, index)))?;
+            conditions::write(&file, input, 0, (0..extents[0]).map(|item| K::condition_of(input, item)))?;
         }
         Ok(Self { input, file, kind: PhantomData })
     }
@@ -83,36 +88,48 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         &self.file
     }
 
-    /// Writes whole trajectories from index `first` on.
+    /// Writes whole items of the first axis from index `first` on: trajectories, or snapshots as trajectories of one
+    /// record.
     ///
     /// # Errors
     /// When HDF5 refuses.
     pub fn write<T: H5Type + Clone>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
-        let items = [block.len(), K::schedule(self.input).records];
+        let items = [&[block.len()], &K::extents(self.input)[1..]].concat();
         let sites = joined(block.iter().map(|trajectory| &trajectory.sites));
         let extents = [&items[..], &K::shape(self.input).used()].concat();
         self.file.write(SNAPSHOTS, first, shaped(&extents, &sites))?;
         let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
-        let extents = [&items[..], &[observables.len() / items[0] / items[1]]].concat();
+        let extents = [&items[..], &[observables.len() / items.iter().product::<usize>()]].concat();
         Ok(self.file.write(OBSERVABLES, first, shaped(&extents, &observables))?)
     }
 
-    /// Writes one record of a trajectory that a team shares. Collective in the team.
+    /// Writes one state that a team shares: its observables, and the block of each rank. A team of all ranks writes
+    /// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md). Collective
+    /// in the team.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write_record<T: H5Type + Pod + Default + Send + Sync>(
+    pub fn write_shared<T: H5Type + Pod + Default + Send + Sync>(
         &self,
         (world, team): (&World, &World),
-        [trajectory, record]: [usize; 2],
+        item: &[usize],
         domain: &Domain<T>,
         observables: &[f64],
     ) -> Result<(), StageError> {
+        let ones = vec![1; item.len()];
         if team.rank() == 0 {
-            let row = shaped(&[1, 1, observables.len()], observables);
-            self.file.write_at(OBSERVABLES, &[trajectory, record], row)?;
+            let extents = [&ones[..], &[observables.len()]].concat();
+            self.file.write_at(OBSERVABLES, item, shaped(&extents, observables))?;
         }
-        write_block(&self.file, (world, team), SNAPSHOTS, &[trajectory, record], domain)
+        let (origin, block) = domain.block();
+        let unused = 3 - K::shape(self.input).used().len();
+        let first = [item, &origin[unused..]].concat();
+        let extents = [&ones, &block.0[unused..]].concat();
+        let sites = domain.sites();
+        if team.size() > 1 && team.size() == world.size() {
+            return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, &sites)?);
+        }
+        Ok(self.file.write_at(SNAPSHOTS, &first, shaped(&extents, &sites))?)
     }
 
     /// Closes the file and gives it its name. Collective.
@@ -133,7 +150,7 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
         Ok(Self { input: context.input, file: context.open(K::FILE)?, kind: PhantomData })
     }
 
-    /// The time of each record.
+    /// The time of each record of a file of trajectories.
     ///
     /// # Errors
     /// When HDF5 refuses.
@@ -141,20 +158,23 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
         Ok(self.file.read(TIME)?)
     }
 
-    /// The observables of some trajectories, `[trajectory, record, observable]`.
+    /// The observables of some items of the first axis, `[item..., observable]`.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn observables(&self, trajectories: Range<usize>) -> Result<Array3<f64>, StageError> {
-        let values = self.file.read_items(OBSERVABLES, trajectories)?;
-        Ok(values.into_dimensionality().expect("observables have three axes"))
+    ///
+    /// # Panics
+    /// When `D` has another number of axes.
+    pub fn observables<D: Dimension>(&self, items: Range<usize>) -> Result<Array<f64, D>, StageError> {
+        let values = self.file.read_items(OBSERVABLES, items)?;
+        Ok(values.into_dimensionality().expect("the caller knows the axes"))
     }
 
-    /// The snapshots of some trajectories, `[trajectory, record, site...]`.
+    /// The states of some items of the first axis, `[item..., site...]`.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn snapshots<T: H5Type>(&self, trajectories: Range<usize>) -> Result<ArrayD<T>, StageError> {
-        Ok(self.file.read_items(SNAPSHOTS, trajectories)?)
+    pub fn snapshots<T: H5Type>(&self, items: Range<usize>) -> Result<ArrayD<T>, StageError> {
+        Ok(self.file.read_items(SNAPSHOTS, items)?)
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::{
     config::Input,
-    files::records::{Recorded, RecordsFile},
+    dataset::Writer,
+    files::records::{Recorded, RecordsFile, times},
     lattice::Shape,
     sampling::Schedule,
-    workflow::Stage,
+    systems::System,
+    workflow::{Stage, StageError},
 };
 
 /// The file, written or read.
@@ -18,13 +20,8 @@ impl Recorded for Small {
     const STAGE: Stage = Stage::Simulate;
     const FILE: &'static str = "small.h5";
 
-    fn trajectories(input: &Input) -> usize {
-        input.simulate.trajectories
-    }
-
-    fn schedule(input: &Input) -> Schedule {
-        let choices = &input.simulate;
-        Schedule { records: choices.snapshots, first: choices.first.unwrap_or(0.0), interval: choices.interval }
+    fn extents(input: &Input) -> Vec<usize> {
+        vec![input.simulate.trajectories, schedule(input).records]
     }
 
     fn shape(input: &Input) -> Shape {
@@ -34,4 +31,14 @@ impl Recorded for Small {
     fn condition_of(input: &Input, trajectory: usize) -> usize {
         input.condition_of(trajectory)
     }
+
+    fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
+        times::<S>(file, &schedule(input), leads)
+    }
+}
+
+/// When each trajectory is recorded.
+pub fn schedule(input: &Input) -> Schedule {
+    let choices = &input.simulate;
+    Schedule { records: choices.snapshots, first: choices.first.unwrap_or(0.0), interval: choices.interval }
 }

@@ -1,17 +1,18 @@
 //! Checkpoints of one trajectory that advances by sweeps: two generations, `<trajectory>.<generation>.h5`.
 //!
-//! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are keyed by
-//! sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can read it. The
-//! number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
+//! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are
+//! keyed by sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can
+//! read it. The number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
 
 use crate::{
-    dataset::{
-        DatasetError, Field, Provenance, Reader, Writer,
-        checkpoint::{decode, encode, not_used},
-    },
+    dataset::{DatasetError, Field, Provenance, Reader, Writer},
     files::arrays::{raw, shaped},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Domain, Ranks, World},
+    storage::{
+        checkpoint::{decode, encode, not_used},
+        create_folder,
+    },
     workflow::StageError,
 };
 use bytemuck::Pod;
@@ -34,7 +35,8 @@ pub struct SweepCheckpoints<'a> {
 }
 
 impl<'a> SweepCheckpoints<'a> {
-    /// Those of `trajectory` in `folder`, written and read by the ranks of a team. `provenance` is that of the data file.
+    /// Those of `trajectory` in `folder`, written and read by the ranks of a team. `provenance` is that of the data
+    /// file.
     pub fn new(folder: &Path, trajectory: usize, team: &'a World, provenance: &'a Provenance) -> Self {
         let owner = format!("{} trajectory {trajectory}", provenance.identity());
         Self { folder: folder.to_owned(), trajectory, team, provenance, owner }
@@ -54,11 +56,7 @@ impl<'a> SweepCheckpoints<'a> {
         sweeps: u64,
     ) -> Result<(), StageError> {
         if self.team.rank() == 0 {
-            std::fs::create_dir_all(&self.folder).map_err(|source| StageError::Io {
-                action: "create the folder",
-                path: self.folder.clone(),
-                source,
-            })?;
+            create_folder(&self.folder)?;
         }
         self.team.barrier();
         let newest = (0..2).filter_map(|generation| Some((self.sweeps(generation).ok()?, generation))).max();

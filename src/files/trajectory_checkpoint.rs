@@ -1,12 +1,13 @@
-//! Checkpoints of exact trajectories: the beginning of each, kept between its records, so that a stop or a kill loses little.
+//! Checkpoints of exact trajectories: the beginning of each, kept between its records, so that a stop or a kill loses
+//! little.
 //!
 //! One file a trajectory, `<index>.checkpoint`. The state is the place in the random stream (two words), the number of
 //! observables, the observables, and the sites.
 
 use crate::{
-    dataset::CheckpointFile,
     rng::Rng,
     sampling::Trajectory,
+    storage::CheckpointFile,
     workflow::{StageError, Stop},
 };
 use bytemuck::{Pod, cast_slice, pod_collect_to_vec};
@@ -38,8 +39,8 @@ impl TrajectoryCheckpoints<'_> {
         Some(begun)
     }
 
-    /// To be called after every record of a trajectory, with the time when it was last kept: keeps it when that is due or a
-    /// stop is asked for.
+    /// To be called after every record of a trajectory, with the time when it was last kept: keeps it when that is due
+    /// or a stop is asked for.
     ///
     /// # Errors
     /// `Stopped`, or when the file system refuses.

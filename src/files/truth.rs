@@ -5,10 +5,12 @@
 
 use crate::{
     config::Input,
-    files::records::{Recorded, RecordsFile},
+    dataset::Writer,
+    files::records::{Recorded, RecordsFile, times},
     lattice::Shape,
     sampling::Schedule,
-    workflow::Stage,
+    systems::System,
+    workflow::{Stage, StageError},
 };
 
 /// The file, written or read.
@@ -21,12 +23,8 @@ impl Recorded for Truth {
     const STAGE: Stage = Stage::Truth;
     const FILE: &'static str = "truth.h5";
 
-    fn trajectories(input: &Input) -> usize {
-        input.truth_trajectories()
-    }
-
-    fn schedule(input: &Input) -> Schedule {
-        Schedule { records: input.truth.records, first: 0.0, interval: input.truth.interval }
+    fn extents(input: &Input) -> Vec<usize> {
+        vec![input.truth_trajectories(), schedule(input).records]
     }
 
     fn shape(input: &Input) -> Shape {
@@ -36,4 +34,13 @@ impl Recorded for Truth {
     fn condition_of(input: &Input, trajectory: usize) -> usize {
         input.truth_start(trajectory).0
     }
+
+    fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
+        times::<S>(file, &schedule(input), leads)
+    }
+}
+
+/// When each trajectory is recorded.
+pub fn schedule(input: &Input) -> Schedule {
+    Schedule { records: input.truth.records, first: 0.0, interval: input.truth.interval }
 }

@@ -1,9 +1,9 @@
 //! Body-centred cubic lattices in compact storage, one value a site.
 //!
-//! A lattice of L^3 cubic cells has 2 L^3 sites. On a grid of half the lattice constant they are the points (i, j, k) whose
-//! coordinates are all even or all odd. Storage `[2 L, L, L]`: axis 0 counts the layers i, the other axes the points of a
-//! layer, j = 2 y + p and k = 2 x + p with the layer's parity p = i mod 2. A step to a neighbour thus has two forms, one for
-//! each parity; windows must have their first layer on an even layer of the lattice.
+//! A lattice of L^3 cubic cells has 2 L^3 sites. On a grid of half the lattice constant they are the points (i, j, k)
+//! whose coordinates are all even or all odd. Storage `[2 L, L, L]`: axis 0 counts the layers i, the other axes the
+//! points of a layer, j = 2 y + p and k = 2 x + p with the layer's parity p = i mod 2. A step to a neighbour thus has
+//! two forms, one for each parity; windows must have their first layer on an even layer of the lattice.
 
 use super::{Region, Shape, Stencil, Window};
 
@@ -29,7 +29,8 @@ pub fn coordinate([i, j, k]: [isize; 3]) -> Option<[isize; 3]> {
     fits.then(|| [i, j.div_euclid(2), k.div_euclid(2)])
 }
 
-/// All half-lattice offsets to sites at a squared distance of at most `square`, without the origin, in lexicographic order.
+/// All half-lattice offsets to sites at a squared distance of at most `square`, without the origin, in lexicographic
+/// order.
 pub fn within(square: isize) -> Vec<[isize; 3]> {
     let reach = square.isqrt();
     let axis = || -reach..=reach;
@@ -58,7 +59,7 @@ pub fn stencil(offsets: &[[isize; 3]]) -> Stencil {
     Stencil(steps)
 }
 
-/// Half-lattice offsets as differences of site numbers in one window.
+/// Half-lattice offsets as differences of site indices in one window.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     by_parity: [Vec<isize>; 2],
@@ -85,8 +86,8 @@ impl Steps {
         self.by_parity[self.parity(site)].iter().map(move |&step| site.wrapping_add_signed(step))
     }
 
-    /// The site that lies along offset number `number` from `site`.
-    pub fn along(&self, site: usize, number: usize) -> usize {
-        site.wrapping_add_signed(self.by_parity[self.parity(site)][number])
+    /// The site that lies along the offset with index `offset` from `site`.
+    pub fn along(&self, site: usize, offset: usize) -> usize {
+        site.wrapping_add_signed(self.by_parity[self.parity(site)][offset])
     }
 }

@@ -5,8 +5,8 @@ use super::{Boundary, Shape, Tiling};
 /// A window of a cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Number of the window; keys its random stream.
-    pub number: u64,
+    /// Index of the window; keys its random stream.
+    pub index: u64,
     /// First site.
     pub origin: [isize; 3],
 }
@@ -21,8 +21,8 @@ pub struct Cover {
 }
 
 impl Cover {
-    /// The tiles in groups of one colour, numbered as in the tiling; no two tiles of a group touch. Two colours along
-    /// each axis that is cut; an odd count (above 1) needs three.
+    /// The tiles in groups of one colour, with the indices of the tiling; no two tiles of a group touch. Two colours
+    /// along each axis that is cut; an odd count (above 1) needs three.
     pub fn coloured(tiling: &Tiling) -> Self {
         let colours = tiling.counts.map(|count| if count == 1 { 1 } else { 2 + count % 2 });
         let colour_of = |coordinate: [usize; 3]| -> [usize; 3] {
@@ -32,21 +32,21 @@ impl Cover {
             })
         };
         let groups = group_by_colour(Shape(tiling.counts), Shape(colours), colour_of);
-        let placed = |number| Placed { number: number as u64, origin: tiling.origin(number) };
+        let placed = |tile| Placed { index: tile as u64, origin: tiling.origin(tile) };
         Self { shape: tiling.tile, groups: groups.into_iter().map(|g| g.into_iter().map(placed).collect()).collect() }
     }
 
     /// All tiles as one group, for laws in which every site takes its step from the same old state.
     pub fn together(tiling: &Tiling) -> Self {
-        let placed = |number| Placed { number: number as u64, origin: tiling.origin(number) };
+        let placed = |tile| Placed { index: tile as u64, origin: tiling.origin(tile) };
         Self { shape: tiling.tile, groups: vec![(0..tiling.len()).map(placed).collect()] }
     }
 
-    /// Overlapping patches with stride half a patch (LocalRelax of Algorithm 1), numbered in the order of the groups.
+    /// Overlapping patches with stride half a patch (LocalRelax of Algorithm 1), counted in the order of the groups.
     ///
-    /// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the patches
-    /// are coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of patches (3 between
-    /// mirrors), so that patches of one colour are at least half a patch apart.
+    /// On a periodic lattice they also lie across its edges, between mirrors they end there. Along each axis the
+    /// patches are coloured in turn; the number of colours is the smallest divisor, at least 3, of the number of
+    /// patches (3 between mirrors), so that patches of one colour are at least half a patch apart.
     ///
     /// # Panics
     /// When half a patch does not divide the lattice.
@@ -64,11 +64,11 @@ impl Cover {
             Boundary::Mirrored => count.min(3),
         });
         let colour_of = |coordinate: [usize; 3]| std::array::from_fn(|axis| coordinate[axis] % colours[axis]);
-        let mut numbers = 0..;
-        let mut placed = |number| {
-            let coordinate = Shape(counts).coordinate(number);
+        let mut indices = 0..;
+        let mut placed = |patch| {
+            let coordinate = Shape(counts).coordinate(patch);
             let origin = std::array::from_fn(|axis| (coordinate[axis] * stride[axis]) as isize);
-            Placed { number: numbers.next().unwrap_or_default(), origin }
+            Placed { index: indices.next().unwrap_or_default(), origin }
         };
         let groups = group_by_colour(Shape(counts), Shape(colours), colour_of);
         Self { shape: patch, groups: groups.into_iter().map(|g| g.into_iter().map(&mut placed).collect()).collect() }
@@ -91,9 +91,9 @@ impl Cover {
 
 fn group_by_colour(counts: Shape, colours: Shape, colour_of: impl Fn([usize; 3]) -> [usize; 3]) -> Vec<Vec<usize>> {
     let mut groups = vec![Vec::new(); colours.sites()];
-    for number in 0..counts.sites() {
-        let colour = colour_of(counts.coordinate(number)).map(|value| value as isize);
-        groups[colours.wrapped_index(colour)].push(number);
+    for index in 0..counts.sites() {
+        let colour = colour_of(counts.coordinate(index)).map(|value| value as isize);
+        groups[colours.wrapped_index(colour)].push(index);
     }
     groups
 }

@@ -28,9 +28,9 @@ impl Tiling {
         self.len() == 0
     }
 
-    /// First site of tile `number`, tiles counted row-major.
-    pub fn origin(&self, number: usize) -> [isize; 3] {
-        let coordinate = Shape(self.counts).coordinate(number);
+    /// First site of the tile with this index, tiles counted row-major.
+    pub fn origin(&self, index: usize) -> [isize; 3] {
+        let coordinate = Shape(self.counts).coordinate(index);
         std::array::from_fn(|axis| (coordinate[axis] * self.tile.0[axis]) as isize)
     }
 }

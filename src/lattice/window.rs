@@ -111,18 +111,18 @@ impl<S: Copy + Default> Window<S> {
         self.geometry.closed
     }
 
-    /// Number of padded sites; site numbers are below it.
+    /// Number of padded sites; site indices are below it.
     pub fn padded_sites(&self) -> usize {
         self.sites.len()
     }
 
-    /// Distance in site numbers between neighbours along each axis.
+    /// Distance in site indices between neighbours along each axis.
     pub fn strides(&self) -> [usize; 3] {
         let [_, rows, columns] = self.geometry.padded.0;
         [rows * columns, columns, 1]
     }
 
-    /// The stencil as differences of site numbers.
+    /// The stencil as differences of site indices.
     pub fn offsets(&self, stencil: &Stencil) -> Vec<isize> {
         let strides = self.strides().map(|stride| stride as isize);
         stencil.0.iter().map(|offset| (0..3).map(|axis| offset[axis] * strides[axis]).sum()).collect()
@@ -133,7 +133,8 @@ impl<S: Copy + Default> Window<S> {
         &self.sites
     }
 
-    /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for surroundings.
+    /// The site of the box that padded site `site` stands for: itself, the original of a copy, or none for
+    /// surroundings.
     pub fn home(&self, site: usize) -> Option<usize> {
         match self.geometry.kind(site) {
             Kind::Inside | Kind::Repeated => Some(site),
@@ -206,7 +207,7 @@ impl<S: Copy + Default> Window<S> {
         padded.wrapped_index(std::array::from_fn(|axis| (coordinate[axis] + halo[axis]) as isize))
     }
 
-    /// The rows of `region`: padded coordinate of the first site, and the site numbers.
+    /// The rows of `region`: padded coordinate of the first site, and the site indices.
     pub fn rows(&self, region: Region) -> impl Iterator<Item = ([usize; 3], Range<usize>)> {
         let geometry = &self.geometry;
         let margin = self.margins(region);

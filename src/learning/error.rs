@@ -122,7 +122,7 @@ pub enum LearningError {
     },
     /// A model file or a checkpoint cannot be written.
     #[error(transparent)]
-    Write(#[from] crate::dataset::DatasetError),
+    Write(#[from] crate::storage::StorageError),
     /// A file is no model of the expected kind.
     #[error("The model file {path} is not usable: {reason}. Delete it and train again.")]
     Format {

@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum DecompositionError {
     /// Tiles do not fit.
-    #[error("tiles of {tile:?} do not fit a whole number of times into a lattice of {lattice:?}; choose another tile")]
+    #[error("tiles of {tile:?} do not fit a whole number of times into a lattice of {lattice:?}. Choose another tile")]
     Tile {
         /// Extents of a tile.
         tile: Vec<usize>,
@@ -16,8 +16,8 @@ pub enum DecompositionError {
     },
     /// A window that covers a whole axis would see itself as its fixed surroundings.
     #[error(
-        "one tile covers a whole side of the lattice ({tile:?} of {lattice:?}); choose a tile of at most half the side, \
-         or leave the tile out to evolve the lattice exactly as one window"
+        "one tile covers a whole side of the lattice ({tile:?} of {lattice:?}). Choose a tile of at most half the side, \
+         or leave it out to evolve the lattice exactly, as one window"
     )]
     OneTile {
         /// Extents of a tile.
@@ -27,8 +27,8 @@ pub enum DecompositionError {
     },
     /// No grid of that many ranks has whole tiles for each.
     #[error(
-        "{ranks} ranks cannot share a lattice of {counts:?} tiles as a grid of blocks: each rank needs at least one whole \
-         tile along each axis; take {nearest} ranks, or smaller tiles"
+        "{ranks} ranks cannot share a lattice of {counts:?} tiles: no grid of so many blocks has a whole tile for each \
+         along each axis. Use {nearest} ranks, or smaller tiles"
     )]
     Ranks {
         /// Ranks that were to share it.
@@ -41,7 +41,7 @@ pub enum DecompositionError {
     /// Tiles are too small for what happens at their edges.
     #[error(
         "a tile of {tile:?} is too small: events read {reach} and write {spread} sites away, so tiles of one colour would \
-         touch; each side must have at least {least} sites"
+         touch. Choose a tile with at least {least} sites along each side"
     )]
     Thin {
         /// Extents of a tile.
@@ -118,15 +118,15 @@ impl Decomposition {
         Shape(self.grid).wrapped_index(position)
     }
 
-    /// Numbers of the tiles of a rank, ascending.
+    /// Indices of the tiles of a rank, ascending.
     pub fn tiles(&self, rank: usize) -> impl Iterator<Item = usize> {
         let (origin, block) = self.block(rank);
         let tile = self.tiling.tile.0;
         let first: [usize; 3] = std::array::from_fn(|axis| origin[axis] / tile[axis]);
         let counts = Shape(std::array::from_fn(|axis| block.0[axis] / tile[axis]));
         let all = Shape(self.tiling.counts);
-        (0..counts.sites()).map(move |number| {
-            let within = counts.coordinate(number);
+        (0..counts.sites()).map(move |index| {
+            let within = counts.coordinate(index);
             all.wrapped_index(std::array::from_fn(|axis| (first[axis] + within[axis]) as isize))
         })
     }

@@ -91,8 +91,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         Plan::new(&self.extent, self.rank, cover, spread)
     }
 
-    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin in
-    /// this rank's block and, with its halo, lie within the local copy.
+    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin
+    /// in this rank's block and, with its halo, lie within the local copy.
     pub fn load(&self, window: &mut Window<S>, origin: [isize; 3]) {
         let (local, _) = self.extent.local(self.rank);
         let lattice = self.extent.decomposition.lattice.0;
@@ -129,7 +129,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         whole
     }
 
-    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its number, and brings all
+    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, and brings all
     /// copies up to date. Collective.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
             let evolve = |own: &Own| {
                 workers.with(|window, dynamics| {
                     window.load(&self.local, own.home);
-                    let elapsed = dynamics.evolve(law, window, until, &mut stream(own.placed.number))?;
+                    let elapsed = dynamics.evolve(law, window, until, &mut stream(own.placed.index))?;
                     Ok((window.cut(region), elapsed))
                 })
             };
@@ -209,7 +209,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     }
 
     /// Sums over the whole lattice of what `observe` finds in each tile, added in the order of the tiles whatever the
-    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers. Collective.
+    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers.
+    /// Collective.
     pub fn sum_over_tiles(
         &self,
         ranks: &dyn Ranks,
@@ -218,16 +219,16 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     ) -> Vec<f64> {
         let Tiling { tile, .. } = self.extent.decomposition.tiling;
         let tiles: Vec<usize> = self.extent.decomposition.tiles(self.rank).collect();
-        let sums = |&number: &usize| {
+        let sums = |&index: &usize| {
             let mut window = Window::open(tile, reach).bounded(self.extent.decomposition.boundary);
-            self.load(&mut window, self.extent.decomposition.tiling.origin(number));
+            self.load(&mut window, self.extent.decomposition.tiling.origin(index));
             observe(&window)
         };
         let found: Vec<Vec<f64>> = tiles.par_iter().map(sums).collect();
         // Each slot is filled by one rank and zero on the others, so that the sum over ranks is exact.
         let mut slots = vec![0.0; count * self.extent.decomposition.tiling.len()];
-        for (number, sums) in tiles.iter().zip(found) {
-            slots[number * count..][..count].copy_from_slice(&sums);
+        for (index, sums) in tiles.iter().zip(found) {
+            slots[index * count..][..count].copy_from_slice(&sums);
         }
         ranks.sum(&mut slots);
         let mut total = vec![0.0; count];

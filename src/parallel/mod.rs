@@ -1,6 +1,7 @@
 //! Ranks and what crosses between them: plain slices only, no system and no file.
 //!
-//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI. A [`Domain`] is one
+//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI
+//! (feature `mpi`). A [`Domain`] is one
 //! rank's share of a large lattice; [`Sweeps`] advance it.
 
 mod alone;
@@ -8,6 +9,7 @@ mod decomposition;
 mod domain;
 mod plan;
 mod sweeps;
+#[cfg(feature = "mpi")]
 mod world;
 
 pub use alone::Alone;
@@ -15,6 +17,7 @@ pub use decomposition::{Decomposition, DecompositionError};
 pub use domain::{Domain, Traffic, Workers};
 pub use plan::Plan;
 pub use sweeps::Sweeps;
+#[cfg(feature = "mpi")]
 pub use world::World;
 
 /// Bytes for, or from, another rank.
@@ -42,8 +45,8 @@ pub trait Ranks {
     fn broadcast(&self, bytes: &mut [u8]);
     /// The bytes of each rank, in rank order. Lengths may differ.
     fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>>;
-    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while they
-    /// travel. Every rank that is named in a message must call it too.
+    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while
+    /// they travel. Every rank that is named in a message must call it too.
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut());
     /// Waits for all ranks.
     fn barrier(&self);
@@ -75,7 +78,7 @@ pub fn total_over(ranks: &dyn Ranks, values: &mut [f64]) {
     }
 }
 
-/// The distinct values of all ranks, rising.
+/// The distinct values of all ranks, ascending.
 pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64> {
     let sorted = |mut values: Vec<f64>| {
         values.sort_unstable_by(f64::total_cmp);

@@ -1,8 +1,8 @@
 //! Who sends which sites to whom when the windows of a cover evolve group by group.
 //!
-//! A window is evolved by the rank that owns its first site. What it wrote goes to every rank that holds a copy of these
-//! sites: their owner, and the ranks whose halos reach there. All ranks derive the same plan from the geometry, so
-//! messages carry values only.
+//! A window is evolved by the rank that owns its first site. What it wrote goes to every rank that holds a copy of
+//! these sites: their owner, and the ranks whose halos reach there. All ranks derive the same plan from the geometry,
+//! so messages carry values only.
 
 use super::Decomposition;
 use crate::lattice::{Boundary, Cover, Placed, Shape};
@@ -60,8 +60,8 @@ struct Stretch {
 }
 
 impl Extent {
-    /// Halo sites before and behind the block at `position` along `axis`: none where one rank holds the whole axis, which
-    /// then closes on itself, and none beyond a mirror.
+    /// Halo sites before and behind the block at `position` along `axis`: none where one rank holds the whole axis,
+    /// which then closes on itself, and none beyond a mirror.
     fn halos(&self, axis: usize, position: usize) -> [usize; 2] {
         let ranks = self.decomposition.grid[axis];
         let mirrored = self.decomposition.boundary == Boundary::Mirrored;

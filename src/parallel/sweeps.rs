@@ -2,7 +2,7 @@
 //!
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
 //! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
-//! The order of the colours is drawn anew for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
+//! The order of the colours is drawn for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
 //! take it in all tiles at once, which is exact. Events that cannot leave a tile need tiles that move: they then lie in
 //! one of several places, drawn for each sweep. Tiles keep the working set in cache, so one rank gains too.
 
@@ -25,8 +25,8 @@ pub struct Sweeps<L: Law, D> {
 }
 
 impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
-    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of time in
-    /// one sweep, or for one step of a law that has one.
+    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of
+    /// time in one sweep, or for one step of a law that has one.
     ///
     /// # Errors
     /// When the tiles do not fit, are too small for the law, or cannot be shared out over that many ranks.
@@ -66,7 +66,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         &self.domain
     }
 
-    /// Advances the lattice by the sweeps with these numbers of trajectory `trajectory`. Random streams are keyed by
+    /// Advances the lattice by the sweeps with these indices of trajectory `trajectory`. Random streams are keyed by
     /// trajectory, sweep and tile, so the result does not depend on ranks, threads or how a run is split into calls.
     /// Collective; the events are those of this rank.
     ///
@@ -87,7 +87,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
             let mut order: Vec<usize> = (0..plan.groups()).collect();
             order.shuffle(&mut rng);
             for group in order {
-                let tile = |number| stream(seed, Purpose::SweepTile, [item, number]);
+                let tile = |index| stream(seed, Purpose::SweepTile, [item, index]);
                 let until = Until::Time(self.quantum);
                 total.events += self.domain.evolve(ranks, law, (plan, group), &self.workers, until, tile)?.events;
             }
@@ -97,8 +97,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 }
 
-/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of two
-/// kinds.
+/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of
+/// two kinds.
 fn shifts(tile: Shape) -> Vec<[isize; 3]> {
     let half = tile.0.map(|extent| (extent / 2) as isize & !1);
     (0..8)

@@ -139,7 +139,7 @@ fn logarithmic_label(multiple: f64, exponent: i32) -> String {
     }
 }
 
-/// An exponent in raised digits.
+/// An exponent in superscript digits.
 pub(super) fn superscript(exponent: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let raise = |character: char| character.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]);

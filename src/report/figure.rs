@@ -72,6 +72,9 @@ impl Figure {
     }
 
     /// Heading, legend, drawing and caption.
+    ///
+    /// # Errors
+    /// When the drawing library refuses.
     pub fn html(&self) -> Result<String, ReportError> {
         let legend = legend_html(&self.series);
         let notes = caption_html(&self.caption, &self.look_for);
@@ -80,6 +83,9 @@ impl Figure {
     }
 
     /// The drawing alone.
+    ///
+    /// # Errors
+    /// As [`html`](Self::html).
     pub fn svg(&self) -> Result<String, ReportError> {
         let mut drawing = String::new();
         let fine = FINE as u32;

@@ -43,6 +43,9 @@ pub struct LatticeImage {
 
 impl LatticeImage {
     /// An image of `sites` [row, column], whose values must all be in the palette.
+    ///
+    /// # Errors
+    /// When a value is not in the palette, or the lattice is larger than an image can be.
     pub fn new(
         label: impl Into<String>,
         sites: ArrayView2<i32>,
@@ -59,6 +62,9 @@ impl LatticeImage {
 
     /// An image of a real field [row, column] from dark (`range.0`) to bright (`range.1`), for example space against
     /// time. Values outside the range take its end colours, those that are not finite are grey.
+    ///
+    /// # Errors
+    /// When the field is larger than an image can be.
     pub fn field(label: impl Into<String>, field: ArrayView2<f64>, range: (f64, f64)) -> Result<Self, ReportError> {
         const GREY: u8 = 255;
         let shade = |value: f64| (254.0 * ((value - range.0) / (range.1 - range.0)).clamp(0.0, 1.0)) as u8;

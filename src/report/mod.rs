@@ -34,7 +34,7 @@ pub enum ReportError {
         reason: String,
     },
     /// A lattice holds a value without a colour.
-    #[error("site ({row}, {column}) holds {value}, which has no colour: add it to the palette")]
+    #[error("site ({row}, {column}) holds {value}, which has no colour. Add it to the palette")]
     Palette {
         /// Row of the site.
         row: usize,

@@ -52,6 +52,9 @@ impl SmallMultiples {
     }
 
     /// Heading, one legend, the panels and the caption.
+    ///
+    /// # Errors
+    /// When a panel cannot be drawn.
     pub fn html(&self) -> Result<String, ReportError> {
         let all: Vec<Series> = self.panels.iter().flat_map(|panel| panel.series.iter().cloned()).collect();
         let mut panels = String::new();

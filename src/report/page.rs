@@ -72,6 +72,9 @@ impl Section {
 
 impl Report {
     /// The page as one string, ready to be written to a file.
+    ///
+    /// # Errors
+    /// When a figure cannot be drawn.
     pub fn html(&self) -> Result<String, ReportError> {
         let (title, subtitle) = (escape(&self.title), escape(&self.subtitle));
         let mut sections = String::new();

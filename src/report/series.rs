@@ -95,7 +95,8 @@ impl Series {
     }
 }
 
-/// A long run with the lowest and highest point of each stretch kept, so that a page stays small and peaks stay visible.
+/// A long run with the lowest and highest point of each stretch kept, so that a page stays small and peaks stay
+/// visible.
 fn thinned(run: Vec<[f64; 4]>) -> Vec<[f64; 4]> {
     const STRETCHES: usize = 500;
     if run.len() <= 3 * STRETCHES {

@@ -8,8 +8,8 @@ use crate::{
     systems::System,
 };
 
-/// Upsamples a small snapshot, the first of its pool, by one factor after the other. `seen` is shown the lattice after each
-/// Upsample and each LocalRelax. The random streams are those of (seed, snapshot).
+/// Upsamples a small snapshot, the first of its pool, by one factor after the other. `seen` is shown the lattice after
+/// each Upsample and each LocalRelax. The random streams are those of (seed, snapshot).
 ///
 /// # Errors
 /// When a patch cannot relax as far as asked.

@@ -1,4 +1,5 @@
-//! What the data are made by: recorded trajectories, Upsample and LocalRelax (Algorithm 1), partial evolution (Section II.1).
+//! What the data are made by: recorded trajectories, Upsample and LocalRelax (Algorithm 1), partial evolution (Section
+//! II.1).
 
 mod hierarchy;
 mod partial;

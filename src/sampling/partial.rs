@@ -1,11 +1,12 @@
-//! Partial evolution: one patch of a large snapshot evolves for a short time, the rest of the lattice stays (Section II.1).
+//! Partial evolution: one patch of a large snapshot evolves for a short time, the rest of the lattice stays (Section
+//! II.1).
 //!
 //! What is learned from a patch is the change of the whole lattice's observables that its evolution causes, times K.
 //! With fixed (`ghost`) surroundings that includes the pairs across the patch's edge at full weight: the neighbours
 //! stay, so nobody else will count the other half. With an evolving `buffer` each side counts its half.
 //!
-//! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them, which
-//! evolves alone; K is then the number of these parts.
+//! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them,
+//! which evolves alone; K is then the number of these parts.
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Until},

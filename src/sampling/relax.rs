@@ -25,7 +25,7 @@ impl<'a, S: System> LocalRelax<'a, S> {
         Self { system, window, dynamics: S::Dynamics::default(), until: until.into() }
     }
 
-    /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of patch number p.
+    /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of the patch with index p.
     ///
     /// # Errors
     /// When a patch cannot evolve as far as asked.
@@ -41,7 +41,7 @@ impl<'a, S: System> LocalRelax<'a, S> {
             self.window.load(lattice, patch.origin);
             let among = self.system.among(lattice, &self.window);
             let law = among.as_ref().unwrap_or(self.system);
-            total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.number))?;
+            total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.index))?;
             self.window.store(lattice, patch.origin, Region::BOX);
         }
         Ok(total)

@@ -33,8 +33,8 @@ impl Schedule {
         (0..self.records).map(|record| self.first + record as f64 * self.interval).collect()
     }
 
-    /// Evolves a whole periodic system from `start`, or from the last record of what was `begun`, and records it. `seen` is
-    /// shown the trajectory so far after every record.
+    /// Evolves a whole periodic system from `start`, or from the last record of what was `begun`, and records it.
+    /// `seen` is shown the trajectory so far after every record.
     ///
     /// # Errors
     /// When the kernel cannot evolve it, and those of `seen`.
@@ -74,8 +74,8 @@ pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
     system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
 }
 
-/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever owns
-/// which patch.
+/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever
+/// owns which patch.
 ///
 /// # Panics
 /// When patches of this shape do not tile the lattice.

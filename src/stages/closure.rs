@@ -13,7 +13,10 @@ use crate::{
     },
     learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run},
     parallel::Ranks,
-    stages::latent::{BLOCK, encode_patches, encode_snapshots, features, joined_state},
+    stages::{
+        engines::device,
+        latent::{BLOCK, encode_patches, encode_snapshots, features, joined_state},
+    },
     systems::System,
     workflow::{Context, Stage, StageError, say},
 };
@@ -86,17 +89,17 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
         }
         Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
     };
-    let (before, after) = (patches(Side::Before)?, patches(Side::After)?);
-    let state = joined_state(observables(Observed::Snapshot)?.view(), encoded.select(Axis(0), &repeated).view());
-    let baseline = joined_state(observables(Observed::After)?.view(), after.view()) - &state;
-    let ours = joined_state(observables(Observed::Increment)?.view(), (after - before).view());
+    let (before, after) = (patches(Side::BEFORE)?, patches(Side::AFTER)?);
+    let state = joined_state(observables(Observed::SNAPSHOT)?.view(), encoded.select(Axis(0), &repeated).view());
+    let baseline = joined_state(observables(Observed::AFTER)?.view(), after.view()) - &state;
+    let ours = joined_state(observables(Observed::INCREMENT)?.view(), (after - before).view());
     Ok(LatentRows { state, ours, baseline })
 }
 
 /// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each rank
 /// reads its own share of them.
 fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<Closure, StageError> {
-    let (input, device) = (context.input, context.device()?);
+    let (input, device) = (context.input, device(context)?);
     let (closure, curve) = if input.closure.components() == 0 {
         (Closure::none(device), Vec::new())
     } else {
@@ -134,11 +137,11 @@ fn patches<S: System<Site: H5Type, Feature: Feature>>(
 ) -> Result<Patches<S::Feature>, StageError> {
     let (input, share) = (context.input, context.world.share(context.input.pairs()));
     let pairs = PairsFile::open(context)?;
-    let observables = pairs.observables(Observed::Before, share.clone())?.mapv(|value| value as f32);
+    let observables = pairs.observables(Observed::BEFORE, share.clone())?.mapv(|value| value as f32);
     let origin = (observables, pairs.trajectories(share.clone())?);
     let mut patches = Patches::new(input.patch_shape().used(), S::CHANNELS, origin, device)?;
     for first in share.clone().step_by(BLOCK) {
-        let sites = pairs.patches(Side::Before, first..(first + BLOCK).min(share.end))?;
+        let sites = pairs.patches(Side::BEFORE, first..(first + BLOCK).min(share.end))?;
         patches.put(first - share.start, features::<S>(sites.view()).view())?;
     }
     Ok(patches)

@@ -10,7 +10,7 @@ use crate::{
     learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
     scores::{self, Evidence, LearnedEquation, ModelKind},
-    stages::latent::latent_states,
+    stages::{engines::device, latent::latent_states},
     systems::System,
     workflow::{Context, Stage, StageError},
 };
@@ -51,7 +51,7 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
     let models =
         input.model_kinds().into_iter().flat_map(|kind| input.train.seeds.iter().map(move |&seed| (kind, seed)));
     let equation = |(kind, seed): (ModelKind, u64)| -> Result<LearnedEquation, StageError> {
-        let model = Sde::load(&context.path(&kind.file(seed)), context.device()?)?;
+        let model = Sde::load(&context.path(&kind.file(seed)), device(context)?)?;
         Ok(LearnedEquation {
             kind,
             z: pairs.z.iter().map(|&z| z.into()).collect(),
@@ -64,7 +64,7 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
 
 fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {
     let truth = TruthFile::open(context)?;
-    let device = context.device()?;
+    let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
     let (trajectories, records) = (context.input.truth_trajectories(), context.input.truth.records);
     let share = context.world.share(trajectories);

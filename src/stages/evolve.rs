@@ -3,7 +3,7 @@
 use crate::{
     config::Input,
     dataset::{Reader, Writer},
-    files::{LargeFile, PairsFile, arrays::raw, large::condition_of, pairs::Row},
+    files::{LargeFile, PairsFile, arrays::raw, large::Large, pairs::Row, records::Recorded},
     lattice::{Lattice, Tiling},
     parallel::Ranks,
     rng::{Purpose, stream},
@@ -30,7 +30,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         input,
         family: system.family(),
         tiling: tiling.expect("the input was checked: patches tile the lattice"),
-        observables: large.observables()?,
+        observables: large.observables(0..input.large_snapshots())?,
         trajectories: large.trajectories()?,
     };
     let file = PairsFile::create::<S>(context)?;
@@ -66,7 +66,7 @@ impl<S: System<Site: H5Type>> Patches<'_, S> {
     fn draw(&self, lattice: &Lattice<S::Site>, snapshot: usize) -> (Vec<usize>, Vec<MovingPart<S>>) {
         let mut choice = stream(self.input.seed, Purpose::PatchChoice, [snapshot as u64, 0]);
         let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
-        let system = &self.family[condition_of(self.input, snapshot)];
+        let system = &self.family[Large::condition_of(self.input, snapshot)];
         (drawn.into_vec(), system.moving_parts(lattice, self.input.patch_shape()))
     }
 
@@ -80,7 +80,7 @@ impl<S: System<Site: H5Type>> Patches<'_, S> {
         order: usize,
     ) -> Result<Row<S::Site>, StageError> {
         let patch = drawn[order];
-        let partial = &mut partial[condition_of(self.input, snapshot)];
+        let partial = &mut partial[Large::condition_of(self.input, snapshot)];
         let mut rng = stream(self.input.seed, Purpose::Partial, [snapshot as u64, order as u64]);
         let pair = if parts.is_empty() {
             partial.evolve(lattice, self.tiling.origin(patch), &mut rng)?

@@ -2,6 +2,7 @@
 
 mod closure;
 mod dispatch;
+mod engines;
 mod evaluate;
 mod evolve;
 mod latent;

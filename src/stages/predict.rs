@@ -8,7 +8,7 @@ use crate::{
     parallel::Ranks,
     sampling::intensive,
     scores::ModelKind,
-    stages::{latent::latent_states, starts::start},
+    stages::{engines::device, latent::latent_states, starts::start},
     systems::System,
     workflow::{Context, Stage, StageError, ledger},
 };
@@ -44,7 +44,7 @@ struct Batch {
 /// # Errors
 /// When a model cannot be read, or the file system fails.
 pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (input, device) = (context.input, context.device()?);
+    let (input, device) = (context.input, device(context)?);
     let starts = initial_states(context, system)?;
     let repeated: Vec<usize> =
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
@@ -190,7 +190,7 @@ fn merged(groups: impl Iterator<Item = Batch>, most: usize) -> Vec<Batch> {
 impl Batch {
     /// The model under its condition, about to leave the `initial` states.
     fn rollout(&self, context: &Context, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
-        let (input, device) = (context.input, context.device()?);
+        let (input, device) = (context.input, device(context)?);
         let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
             model = model.given(condition)?;
@@ -213,7 +213,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     system: &S,
 ) -> Result<Array2<f32>, StageError> {
     let (input, shape) = (context.input, context.input.truth_shape());
-    let closure = Closure::load(&context.path("closure.safetensors"), context.device()?)?;
+    let closure = Closure::load(&context.path("closure.safetensors"), device(context)?)?;
     let mut window = S::closed_window(shape);
     let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());

@@ -2,7 +2,6 @@
 
 use crate::{
     config::Point,
-    dataset::write_whole,
     evaluation::{
         Metrics,
         binned_drift::{BinnedDrift, binned_drift},
@@ -20,6 +19,8 @@ use crate::{
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, upsampled, upsampling_factors},
     scores::ModelKind,
+    stages::engines::device,
+    storage::write_whole,
     systems::System,
     workflow::{Context, StageError},
 };
@@ -81,7 +82,7 @@ fn learned_drift(context: &Context) -> Result<(u64, Vec<BinnedDrift>), StageErro
     let input = context.input;
     let seed = input.train.seeds[0];
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(DRIFT_PAIRS))?;
-    let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), context.device()?)?;
+    let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), device(context)?)?;
     let learned = calibration::drift(&model, &pairs)?.mapv(f64::from);
     let (z, increment, dt) = (pairs.z.mapv(f64::from), pairs.increment.mapv(f64::from), pairs.dt.mapv(f64::from));
     let binned = |component| binned_drift(z.view(), increment.view(), dt.view(), learned.view(), component);

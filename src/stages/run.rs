@@ -2,9 +2,9 @@
 
 use crate::{
     config::Point,
-    learning::DeviceChoice,
     parallel::{Ranks, World},
-    stages::{dispatch::dispatch, report::report_sweep},
+    stages::{dispatch::dispatch, engines::device, report::report_sweep},
+    storage::create_folder,
     workflow::{Context, Options, Stage, StageError, ledger, lock, say},
 };
 use std::{
@@ -63,17 +63,13 @@ pub fn run(
 /// Makes the run directory and keeps the resolved input in it.
 fn prepare(context: &Context) -> Result<(), StageError> {
     if context.leads() {
-        std::fs::create_dir_all(&context.folder).map_err(|source| StageError::Io {
-            action: "create the run directory",
-            path: context.folder.clone(),
-            source,
-        })?;
+        create_folder(&context.folder)?;
         ledger::check_formats(context)?;
     }
     context.write_text("input.toml", &context.input.toml())?;
-    if context.options.device == DeviceChoice::Cuda {
-        // Said before hours of simulation, not after them.
-        context.device()?;
+    if context.options.device == "cuda" {
+        // A missing accelerator is reported before hours of simulation, not after them.
+        device(context)?;
     }
     context.world.barrier();
     Ok(())

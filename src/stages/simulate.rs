@@ -1,7 +1,7 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
 use crate::{
-    files::{SmallFile, records::Recorded, small::Small},
+    files::{SmallFile, small::schedule},
     rng::{Purpose, stream},
     sampling::Trajectory,
     systems::System,
@@ -9,13 +9,13 @@ use crate::{
 };
 use hdf5::H5Type;
 
-/// Simulates the small system, each trajectory on one thread, and writes `small.h5`.
+/// Simulates the small system, each trajectory on one thread, and writes `small.h5`. Reads no file.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
-    let schedule = Small::schedule(input);
+    let schedule = schedule(input);
     let file = SmallFile::create::<S>(context)?;
     ItemsOverThreads {
         stage: Stage::Simulate,

@@ -7,7 +7,7 @@ use crate::{
     systems::{System, starts_of},
 };
 
-/// The initial state of trajectory number `trajectory`.
+/// The initial state of the trajectory with this index.
 pub fn start<S: System>(input: &Input, system: &S, trajectory: usize) -> Lattice<S::Site> {
     let mut rng = stream(input.seed, Purpose::TruthDraw, [trajectory as u64, 0]);
     let (condition, start) = input.truth_start(trajectory);

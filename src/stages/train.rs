@@ -5,6 +5,8 @@ use crate::{
     learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
     parallel::{Alone, Ranks},
     scores::ModelKind,
+    stages::engines::device,
+    storage::StorageError,
     workflow::{Context, Stage, StageError, say},
 };
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     for task in own {
         let ranks: &dyn Ranks = if apart { &Alone } else { world };
         let training = match train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1)) {
-            Err(StageError::Learning(LearningError::Stopped { .. })) => break,
+            Err(StageError::Stopped) => break,
             other => other?,
         };
         if apart || context.leads() {
@@ -49,11 +51,9 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     drop(progress);
     context.stop_together()?;
     let mut trainings: Vec<(usize, Training)> = Vec::new();
-    let refused = |error: serde_json::Error| StageError::Io {
-        action: "collect the trainings of all ranks for",
-        path: context.path("training.json"),
-        source: error.into(),
-    };
+    let path = context.path("training.json");
+    let refused =
+        |error: serde_json::Error| StorageError::when("collect the trainings of all ranks for", &path)(error.into());
     for text in world.all_gather(&serde_json::to_vec(&trainings_of_rank).map_err(refused)?) {
         trainings.extend(serde_json::from_slice::<Vec<_>>(&text).map_err(refused)?);
     }
@@ -87,7 +87,7 @@ fn train_one(
     let choices = &context.input.train;
     let covariance_factor = kind.covariance_factor(context.input);
     let pairs = chosen_pairs(context, task, ranks)?;
-    let device = context.device()?;
+    let device = device(context)?;
     let say = |text: &str| {
         say(context, text).ok();
     };

@@ -1,11 +1,12 @@
 //! Direct simulation of the large system from given starts, for comparison only (`truth.h5`).
 //!
-//! Without a tile each trajectory is one window, exact, and the ranks share the trajectories; a long one is kept between its
-//! records. With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each trajectory.
+//! Without a tile each trajectory is one window, exact, and the ranks share the trajectories; a long one is kept
+//! between its records. With `truth.tile` the lattice advances by coloured sweeps, and a team of ranks shares each
+//! trajectory.
 
 use crate::{
     dataset::Writer,
-    files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, records::Recorded, truth::Truth},
+    files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
     rng::{Purpose, stream},
@@ -24,7 +25,8 @@ use std::time::Instant;
 /// Folder of the checkpoints of trajectories under way.
 const CHECKPOINTS: &str = "truth.checkpoints";
 
-/// Simulates the large system and writes `truth.h5`.
+/// Simulates the large system from the starts of the input and writes `truth.h5`. Checkpoints are in
+/// `truth.checkpoints` until then.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
@@ -46,7 +48,7 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
 
 /// Each trajectory as one window, exact.
 fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFile<Writer>) -> Result<(), StageError> {
-    let (input, schedule) = (context.input, Truth::schedule(context.input));
+    let (input, schedule) = (context.input, schedule(context.input));
     let folder = context.path(CHECKPOINTS);
     let identity = context.provenance(Stage::Truth).identity();
     let seconds = context.options.checkpoint_seconds;
@@ -88,7 +90,7 @@ fn by_sweeps<S: System<Site: H5Type>>(
     file: &TruthFile<Writer>,
     tile: Shape,
 ) -> Result<(), StageError> {
-    let (input, schedule) = (context.input, Truth::schedule(context.input));
+    let (input, schedule) = (context.input, schedule(context.input));
     let items = ItemsOverTeams { stage: Stage::Truth, unit: "trajectories", items: input.truth_trajectories() };
     items.run(context, file.items(), |team, trajectory| {
         let system = &system.at_condition(input.truth_start(trajectory).0);
@@ -179,8 +181,7 @@ impl<S: System<Site: H5Type>> SharedTrajectory<'_, S> {
         let mut observables = domain.sum_over_tiles(self.team, (S::REACH, S::OBSERVABLES.len()), observe);
         let sites = domain.decomposition().lattice.sites() as f64;
         observables.iter_mut().for_each(|sum| *sum /= sites);
-        let item = [self.trajectory, record];
-        self.file.write_record((self.context.world, self.team), item, domain, &observables)
+        self.file.write_shared((self.context.world, self.team), &[self.trajectory, record], domain, &observables)
     }
 }
 

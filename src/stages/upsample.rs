@@ -3,7 +3,7 @@
 use crate::{
     config::Input,
     dataset::{Reader, Writer},
-    files::{LargeFile, SmallFile, arrays::raw, large::condition_of},
+    files::{LargeFile, SmallFile, arrays::raw, large::Large, records::Recorded},
     lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
@@ -17,8 +17,8 @@ use crate::{
 use hdf5::H5Type;
 use std::ops::Range;
 
-/// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a snapshot,
-/// Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
+/// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a
+/// snapshot, Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
 ///
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
@@ -59,7 +59,7 @@ fn by_threads<S: System<Site: H5Type>>(
             family.iter().map(relax).collect::<Vec<_>>()
         },
         |relax, pools, snapshot| {
-            let condition = condition_of(input, snapshot);
+            let condition = Large::condition_of(input, snapshot);
             let (system, relax) = (&family[condition], &mut relax[condition]);
             let pool = pools.pool(input, snapshot);
             let lattice = if pool.is_empty() {
@@ -85,7 +85,7 @@ fn by_teams<S: System<Site: H5Type>>(
     let workers = Workers::new(patch);
     let items = ItemsOverTeams { stage: Stage::Upsample, unit: "snapshots", items: input.large_snapshots() };
     items.run(context, file.items(), |team, snapshot| {
-        let system = &system.at_condition(condition_of(input, snapshot));
+        let system = &system.at_condition(Large::condition_of(input, snapshot));
         let pool = Pools::<S>::read(input, small, snapshot..snapshot + 1)?.pool(input, snapshot);
         let domain = if pool.is_empty() {
             let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
@@ -96,13 +96,13 @@ fn by_teams<S: System<Site: H5Type>>(
         let observe = |window: &_| system.observe(window, Region::BOX);
         let mut observables = domain.sum_over_tiles(team, (S::REACH, S::OBSERVABLES.len()), observe);
         observables.iter_mut().for_each(|sum| *sum /= input.large_shape().sites() as f64);
-        file.write_shared((context.world, team), snapshot, &domain, &observables)?;
+        file.write_shared((context.world, team), &[snapshot], &domain, &observables)?;
         complete(file.items(), team, snapshot)
     })
 }
 
-/// As [`upsampled`], to the last bit, on a team of ranks. The levels that are too small to be shared are relaxed by every rank
-/// for itself.
+/// As [`upsampled`], to the last bit, on a team of ranks. The levels that are too small to be shared are relaxed by
+/// every rank for itself.
 fn upsampled_by_team<S: System>(
     input: &Input,
     workers: &Workers<S, S::Dynamics>,
@@ -163,8 +163,8 @@ impl<S: System<Site: H5Type>> Pools<S> {
         Ok(Self { first, sites })
     }
 
-    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time; nothing for
-    /// a shuffled one.
+    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time;
+    /// nothing for a shuffled one.
     fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
         let (records, shape) = (input.simulate.snapshots, input.small_shape());
         let (trajectory, record) = (snapshot / records, snapshot % records);

@@ -47,6 +47,7 @@ macro_rules! for_built_in_systems {
         }
     };
 }
+#[cfg(feature = "program")]
 pub(crate) use for_built_in_systems;
 
 /// What is registered of a system.

@@ -1,6 +1,6 @@
 //! Checksums of whole files, computed by all ranks together: the SHA-256 of the SHA-256s of the file's blocks.
 
-use crate::{parallel::Ranks, workflow::StageError};
+use crate::{parallel::Ranks, storage::StorageError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{fs::File, os::unix::fs::FileExt, path::Path};
@@ -12,10 +12,10 @@ const BLOCK: u64 = 4 << 20;
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn of_file(path: &Path, ranks: &dyn Ranks) -> Result<String, StageError> {
-    let failed = |source| StageError::Io { action: "read", path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+pub fn of_file(path: &Path, ranks: &dyn Ranks) -> Result<String, StorageError> {
+    let failed = || StorageError::when("read", path);
+    let file = File::open(path).map_err(failed())?;
+    let length = file.metadata().map_err(failed())?.len();
     let blocks = length.div_ceil(BLOCK) as usize;
     let hash = |block: usize| -> std::io::Result<Vec<u8>> {
         let start = block as u64 * BLOCK;
@@ -23,7 +23,7 @@ pub fn of_file(path: &Path, ranks: &dyn Ranks) -> Result<String, StageError> {
         file.read_exact_at(&mut bytes, start)?;
         Ok(Sha256::digest(&bytes).to_vec())
     };
-    let hashes = ranks.share(blocks).into_par_iter().map(hash).collect::<std::io::Result<Vec<_>>>().map_err(failed)?;
+    let hashes = ranks.share(blocks).into_par_iter().map(hash).collect::<std::io::Result<Vec<_>>>().map_err(failed())?;
     // The ranks' shares follow each other, so what they send is in the order of the blocks.
     let all = ranks.all_gather(&hashes.concat()).concat();
     Ok(hexadecimal(&Sha256::digest(all)))

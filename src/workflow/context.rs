@@ -2,10 +2,10 @@
 
 use crate::{
     config::Input,
-    dataset::{Provenance, Reader, Writer, write_whole},
-    learning::{DeviceChoice, device},
+    dataset::{Provenance, Reader, Writer},
     parallel::{Ranks, World},
-    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop, write_json},
+    storage::{StorageError, read_json, write_json, write_whole},
+    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -22,8 +22,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// Threads a rank.
     pub threads: usize,
-    /// Where training and prediction run.
-    pub device: DeviceChoice,
+    /// Where training and prediction run: cpu, cuda or auto.
+    pub device: String,
     /// Ranks that share each large snapshot or trajectory.
     pub ranks_per_snapshot: usize,
     /// Seconds between checkpoints of a direct simulation.
@@ -53,7 +53,8 @@ impl<'a> std::ops::Deref for Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep, else is it.
+    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep,
+    /// else is it.
     pub fn new(input: &'a Input, folder: PathBuf, base: &Path, world: &'a World, options: &'a Options) -> Self {
         let stop = Stop::new(&folder, base, Arc::clone(&options.signalled));
         Self { directory: Directory { input, folder, world }, options, worked: Cell::new(0.0), stop }
@@ -66,14 +67,6 @@ impl<'a> Context<'a> {
     pub fn stop_together(&self) -> Result<(), StageError> {
         let asked = self.world.gather(f64::from(u8::from(self.stop.requested())));
         if asked.iter().any(|&asked| asked > 0.0) { Err(StageError::Stopped) } else { Ok(()) }
-    }
-
-    /// The device of this rank.
-    ///
-    /// # Errors
-    /// When an accelerator was asked for and there is none.
-    pub fn device(&self) -> Result<tch::Device, StageError> {
-        Ok(device(self.options.device, self.world.node_rank())?)
     }
 
     /// Opens a file of a stage for writing by all ranks. Collective.
@@ -93,7 +86,7 @@ impl<'a> Context<'a> {
         Ok(Reader::open(&self.path(file))?)
     }
 
-    /// What the files of a stage say of where they come from.
+    /// Where the files of a stage come from, as they record it.
     pub fn provenance(&self, stage: Stage) -> Provenance {
         Provenance {
             input: self.input.toml(),
@@ -114,10 +107,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When the file cannot be read or holds something else.
     pub fn read_json<T: DeserializeOwned>(&self, file: &str) -> Result<T, StageError> {
-        let path = self.path(file);
-        std::fs::read_to_string(&path)
-            .and_then(|text| serde_json::from_str(&text).map_err(std::io::Error::other))
-            .map_err(|source| StageError::Io { action: "read", path, source })
+        Ok(read_json(&self.path(file))?)
     }
 
     /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
@@ -133,16 +123,19 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`write_text`](Self::write_text), and when the value has no JSON form.
     pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
-        if self.leads() { write_json(&self.path(file), value) } else { Ok(()) }
+        if self.leads() { Ok(write_json(&self.path(file), value)?) } else { Ok(()) }
     }
 }
 
-/// Prints a line and keeps it in `run.log`. Rank 0 only.
+/// Prints a line and keeps it in `run.log`. Rank 0 only; the others pass.
+///
+/// # Errors
+/// When the file system refuses.
 pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     if !context.leads() || text.is_empty() {
         return Ok(());
     }
-    // The run goes on when nobody reads what it prints.
+    // The run continues when nobody reads what it prints.
     writeln!(std::io::stdout(), "{text}").ok();
     let path = context.path("run.log");
     std::fs::OpenOptions::new()
@@ -150,5 +143,6 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
         .append(true)
         .open(&path)
         .and_then(|mut log| writeln!(log, "{text}"))
-        .map_err(|source| StageError::Io { action: "write", path, source })
+        .map_err(StorageError::when("write", &path))?;
+    Ok(())
 }

@@ -22,7 +22,7 @@ impl Directory<'_> {
         self.folder.join(file)
     }
 
-    /// Whether this rank speaks for all.
+    /// Whether this rank is the one that prints, and writes small files.
     pub fn leads(&self) -> bool {
         self.world.rank() == 0
     }

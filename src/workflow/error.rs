@@ -1,59 +1,37 @@
 //! Why a stage failed.
 
-use crate::{
-    dataset::DatasetError, dynamics::EvolveError, evaluation::EvaluationError, learning::LearningError,
-    parallel::DecompositionError,
-};
-use std::path::PathBuf;
+use crate::{dataset::DatasetError, storage::StorageError};
+use std::{error::Error, path::PathBuf};
 
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// A data file.
+    /// A data file cannot be created, read or written.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The kernel.
+    /// A folder or a small file cannot be created, read or written.
     #[error(transparent)]
-    Evolve(#[from] EvolveError),
-    /// Training or prediction.
+    Storage(#[from] StorageError),
+    /// The engine that the stage calls failed: a kernel, a training, a score or a figure.
     #[error(transparent)]
-    Learning(#[from] LearningError),
-    /// Metrics.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
-    /// The page.
-    #[error(transparent)]
-    Report(#[from] crate::report::ReportError),
-    /// A folder or a small file.
-    #[error("cannot {action} {}: {source}", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// The system's own words.
-        source: std::io::Error,
-    },
-    /// A clean stop was asked for.
-    #[error("stopped on request; what was finished is kept, and the same command goes on from there")]
+    Engine(Box<dyn Error + Send + Sync>),
+    /// A signal or a file named `stop` asked for a clean stop.
+    #[error("stopped on request; what was finished is kept, and the same command resumes from there")]
     Stopped,
-    /// A lattice and the ranks that are to share it.
-    #[error(transparent)]
-    Decomposition(#[from] DecompositionError),
-    /// A file is not as it was written.
+    /// A file that the stage reads has changed since it was written.
     #[error(
-        "{} is not as the stage {maker} wrote it: its checksum differs. Remove the file and run again, and that stage \
-         will make it anew", .path.display()
+        "{} has changed since the stage {maker} wrote it: its checksum differs. Remove the file and run again: the stage \
+         {maker} then recomputes it", .path.display()
     )]
     Altered {
         /// The file.
         path: PathBuf,
-        /// The stage that made it.
+        /// The stage that wrote it.
         maker: &'static str,
     },
-    /// Another run makes the same stage.
+    /// Another process holds the lock of the stage.
     #[error(
-        "another run is making the stage {stage} in {folder}: wait until it ends, or give this one a directory of its own (--out)"
+        "another run is working on the stage {stage} in {folder}. Wait until it ends, or choose another directory (--out)"
     )]
     Busy {
         /// The stage.
@@ -61,9 +39,9 @@ pub enum StageError {
         /// The run directory.
         folder: String,
     },
-    /// A stage was asked for whose inputs are not there.
+    /// A single stage was asked for, and the files that it reads are missing or out of date.
     #[error(
-        "the stage {stage} needs {file}, which {folder} does not have; run the stage {maker} first, or `tessera run`"
+        "the stage {stage} needs {file}, which {folder} does not have. Run the stage {maker} first, or `tessera run`"
     )]
     Missing {
         /// The stage asked for.
@@ -72,7 +50,7 @@ pub enum StageError {
         file: String,
         /// The run directory.
         folder: String,
-        /// The stage that makes it.
+        /// The stage that writes it.
         maker: &'static str,
     },
 }

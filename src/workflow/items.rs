@@ -26,9 +26,9 @@ pub struct ItemsOverThreads {
 }
 
 impl ItemsOverThreads {
-    /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a block
-    /// needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block of items.
-    /// Collective.
+    /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a
+    /// block needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block
+    /// of items. Collective.
     ///
     /// # Errors
     /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
@@ -93,8 +93,8 @@ pub struct ItemsOverTeams {
 }
 
 impl ItemsOverTeams {
-    /// Each team of `ranks_per_snapshot` ranks takes a contiguous share of the items that `file` still lacks. `compute` makes
-    /// one item, on all ranks of the team, writes it, and says so with [`complete`]. Collective.
+    /// Each team of `ranks_per_snapshot` ranks takes a contiguous share of the items that `file` still lacks. `compute`
+    /// makes one item, on all ranks of the team, writes it, and says so with [`complete`]. Collective.
     ///
     /// # Errors
     /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.

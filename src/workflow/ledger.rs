@@ -4,7 +4,8 @@ use crate::{
     config::Input,
     dataset::{DatasetError, Provenance, Reader},
     parallel::Ranks,
-    workflow::{Directory, Stage, StageError, checksum, lock, text::write_json},
+    storage::{StorageError, read_json, write_json},
+    workflow::{Directory, Stage, StageError, checksum, lock},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,8 +25,8 @@ struct Entry {
     sources: BTreeMap<String, String>,
 }
 
-/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is read from,
-/// and those of the stages it reads.
+/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is
+/// read from, and those of the stages it reads.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
@@ -39,13 +40,10 @@ pub fn fingerprint(stage: Stage, input: &Input) -> String {
 }
 
 fn read(folder: &Path) -> BTreeMap<String, Entry> {
-    std::fs::read_to_string(folder.join(FILE))
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default()
+    read_json(&folder.join(FILE)).unwrap_or_default()
 }
 
-fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StageError> {
+fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StorageError> {
     write_json(&directory.path(FILE), entries)
 }
 
@@ -60,7 +58,8 @@ pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
     checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
 }
 
-/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages before.
+/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages
+/// before.
 pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
     let entries = read(folder);
     let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
@@ -82,16 +81,22 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as complete.
-/// Rank 0 only.
-pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as
+/// complete. Rank 0 only.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     let _lock = lock::ledger(&directory.folder);
     let mut entries = read(&directory.folder);
     entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
 }
 
 /// Notes that a stage is complete, with the checksums of its files. Collective.
-pub fn note(directory: &Directory, stage: Stage) -> Result<(), StageError> {
+///
+/// # Errors
+/// When a file cannot be read or the file system refuses.
+pub fn note(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     let mut files = BTreeMap::new();
     for file in stage.files(directory.input) {
         let sum = checksum::of_file(&directory.path(&file), directory.world)?;

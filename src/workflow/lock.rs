@@ -1,7 +1,7 @@
 //! Locks of a run directory: two runs do not make the same stage, nor change the ledger, at the same time.
 //!
-//! A lock is the system's own on a hidden file; it ends with the process that holds it, however that ends. On a file system without
-//! locks there is none, and the run goes on.
+//! A lock is the system's own on a hidden file; it ends with the process that holds it, however that ends. On a file
+//! system without locks the run continues without one.
 
 use crate::workflow::{Directory, Stage, StageError};
 use std::{

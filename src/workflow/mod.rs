@@ -1,5 +1,5 @@
-//! The run directory and how work is done in it, whatever the science: stages, ledger, locks, checksums, stops, progress, and items
-//! shared over ranks and threads.
+//! The run directory and how work is done in it, whatever the science: stages, ledger, locks, checksums, stops,
+//! progress, and items shared over ranks and threads.
 //!
 //! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped when its files
 //! are there and its fingerprint, a hash of everything that determines them, is unchanged.
@@ -14,7 +14,6 @@ pub mod lock;
 mod progress;
 mod stage;
 mod stop;
-mod text;
 
 pub use context::{Context, Options, say};
 pub use directory::Directory;
@@ -22,4 +21,3 @@ pub use error::StageError;
 pub use progress::Progress;
 pub use stage::Stage;
 pub use stop::Stop;
-pub use text::write_json;

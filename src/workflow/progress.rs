@@ -17,14 +17,14 @@ pub struct Progress {
     done: usize,
     start: Instant,
     last: Instant,
-    speaks: bool,
+    visible: bool,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts at 0 of `items`. Says nothing unless `speaks`.
-    pub fn new(name: &str, items: usize, unit: &'static str, speaks: bool) -> Self {
-        let bar = (speaks && std::io::stderr().is_terminal()).then(|| {
+    /// Starts at 0 of `items`. Shows nothing unless `visible`.
+    pub fn new(name: &str, items: usize, unit: &'static str, visible: bool) -> Self {
+        let bar = (visible && std::io::stderr().is_terminal()).then(|| {
             let style =
                 ProgressStyle::with_template("{prefix:9} {wide_bar:.blue} {pos}/{len} {msg} {per_sec}, {eta} left")
                     .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -34,7 +34,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { name: name.into(), unit, items, done: 0, start: now, last: now, speaks, bar }
+        Self { name: name.into(), unit, items, done: 0, start: now, last: now, visible, bar }
     }
 
     /// Counts `items` more as done.
@@ -42,7 +42,7 @@ impl Progress {
         self.done += items;
         if let Some(bar) = &self.bar {
             bar.set_position(self.done as u64);
-        } else if self.speaks && self.last.elapsed() >= INTERVAL && self.done < self.items {
+        } else if self.visible && self.last.elapsed() >= INTERVAL && self.done < self.items {
             self.last = Instant::now();
             let rate = self.done as f64 / self.start.elapsed().as_secs_f64();
             let left = (self.items - self.done) as f64 / rate;

@@ -1,4 +1,5 @@
-//! Clean stops: SIGTERM, SIGUSR1, or a file named `stop` in the run directory; of a sweep, in its own or in that of the point under way.
+//! Clean stops: SIGTERM, SIGUSR1, or a file named `stop` in the run directory; of a sweep, in its own or in that of the
+//! point under way.
 //!
 //! A rank that gets a signal makes the file, so that ranks without one stop too. Stages look between units of work.
 

@@ -5,7 +5,6 @@
 //! and reads it for all ranks.
 
 use crate::{
-    dataset::CheckpointFile,
     learning::{
         EpochRecord, LearningError,
         tensor::vector,
@@ -16,6 +15,7 @@ use crate::{
         },
     },
     parallel::Ranks,
+    storage::CheckpointFile,
 };
 use serde_json::json;
 use std::{path::Path, time::Instant};

@@ -1,11 +1,11 @@
 //! Model files: safetensors with one metadata entry, a JSON text, so that equal models give equal bytes.
 
 use crate::{
-    dataset::write_whole,
     learning::{
         LearningError,
         train::parameters::{Layout, Parameters},
     },
+    storage::write_whole,
 };
 use safetensors::{Dtype, SafeTensors, View};
 use serde::de::DeserializeOwned;

@@ -1,9 +1,9 @@
 //! Checkpoints: the state of work under way, with what it belongs to and a checksum.
 //!
-//! The bytes are the name of the format, the SHA-256 of the owner's name, the SHA-256 of the state, and the state. The owner's
-//! name tells everything that determines the work, so work never resumes from the checkpoint of another input.
+//! The bytes are the name of the format, the SHA-256 of the owner's name, the SHA-256 of the state, and the state. The
+//! owner's name tells everything that determines the work, so work never resumes from the checkpoint of another input.
 
-use super::{DatasetError, whole::write_parts};
+use super::{StorageError, create_folder, whole::write_parts};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -45,13 +45,8 @@ impl CheckpointFile {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write(&self, parts: &[&[u8]]) -> Result<(), DatasetError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|source| DatasetError::Io {
-            action: "create the folder".into(),
-            path: folder.to_owned(),
-            source,
-        })?;
+    pub fn write(&self, parts: &[&[u8]]) -> Result<(), StorageError> {
+        create_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         write_parts(&self.path, &[&[&head(&self.owner, parts)[..]], parts].concat())
     }
 }

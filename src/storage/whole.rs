@@ -1,0 +1,46 @@
+//! Small files that are whole or absent, whenever the program is killed.
+
+use super::StorageError;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fs::File, io::Write as _, path::Path};
+
+/// End of the name of a file that is being written.
+pub(crate) const TEMPORARY: &str = "partial";
+
+/// Writes a small file under a temporary name, brings it to the disk and renames it.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), StorageError> {
+    write_parts(path, &[bytes.as_ref()])
+}
+
+/// As [`write_whole`], for bytes that follow each other.
+pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), StorageError> {
+    let temporary = path.with_added_extension(TEMPORARY);
+    File::create(&temporary)
+        .and_then(|mut file| {
+            parts.iter().try_for_each(|part| file.write_all(part))?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .map_err(StorageError::when("write", path))
+}
+
+/// Writes a value as indented JSON, whole or not at all.
+///
+/// # Errors
+/// When the value has no JSON form or the file system refuses.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StorageError> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
+    write_whole(path, text.map_err(StorageError::when("write", path))?)
+}
+
+/// Reads a value from JSON.
+///
+/// # Errors
+/// When the file cannot be read or holds something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StorageError> {
+    let text = std::fs::read(path).map_err(StorageError::when("read", path))?;
+    serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(StorageError::when("read", path))
+}
