@@ -23,8 +23,6 @@ pub enum Statistic {
     Reversals = 4,
     /// Moments of the magnetisation.
     Criticality = 5,
-    /// Random halves of an ensemble.
-    Halves = 6,
     /// A mean, and whatever a caller defines.
     Other = 7,
 }

@@ -6,7 +6,6 @@
 //! Curie-Weiss figures). Two ensembles of one law do not give zero: [`noise_floor`] is what to expect then.
 
 use ndarray::{Array2, ArrayView3, Axis};
-use rand::seq::SliceRandom;
 
 use super::bootstrap::{Statistic, standard_error, stream_of};
 use super::{Diverged, EvaluationError, Metric, finite_trajectories};
@@ -112,34 +111,6 @@ pub fn test_error(
 pub fn noise_floor(truth: ArrayView3<f64>, predicted: usize, components: &[usize]) -> Result<f64, EvaluationError> {
     let pair = Pair::new(truth.view(), truth, components)?;
     Ok(pair.noise_floor_with(predicted))
-}
-
-/// Mean relative error between random halves of `truth`, over `splits` splits. With N trajectories its expectation is
-/// about twice the [`noise_floor`] of N against N, since each half holds only N/2.
-pub fn halves_error(
-    truth: ArrayView3<f64>,
-    components: &[usize],
-    splits: usize,
-    seed: u64,
-) -> Result<f64, EvaluationError> {
-    let pair = Pair::new(truth.view(), truth, components)?;
-    let units = pair.kept[0].len();
-    if units < 2 || splits == 0 {
-        return Err(EvaluationError::Empty("one half of the truth"));
-    }
-    let mut rng = stream_of(Statistic::Halves, seed);
-    let mut order: Vec<usize> = (0..units).collect();
-    let total: f64 = (0..splits)
-        .map(|_| {
-            order.shuffle(&mut rng);
-            let mut weights = vec![vec![0.0; units], vec![0.0; units]];
-            for (place, &unit) in order.iter().enumerate() {
-                weights[usize::from(place >= units / 2)][unit] = 1.0;
-            }
-            pair.error(&weights)
-        })
-        .sum();
-    Ok(total / splits as f64)
 }
 
 /// Truth and prediction of one initial condition, with the finite trajectories of each.

@@ -35,22 +35,6 @@ impl SmallMultiples {
         self
     }
 
-    /// The same panels, all with the vertical range that holds every series, so that heights compare across panels.
-    pub fn with_common_height(mut self) -> Self {
-        let ends = self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| {
-            let band = series.band.iter().flatten().flat_map(|&(low, high)| [low, high]);
-            series.points.iter().map(|point| point.1).chain(band)
-        });
-        let ends = ends.filter(|value| value.is_finite());
-        let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
-        if low < high {
-            let room = 0.05 * (high - low);
-            let linear = |panel: &&mut Figure| panel.y.scale == super::Scale::Linear;
-            self.panels.iter_mut().filter(linear).for_each(|panel| panel.y.range = Some((low - room, high + room)));
-        }
-        self
-    }
-
     /// Heading, one legend, the panels and the caption.
     ///
     /// # Errors

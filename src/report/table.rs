@@ -130,22 +130,6 @@ pub fn measured(value: f64, std_error: Option<f64>) -> String {
     }
 }
 
-/// The same in the short form of data tables: `8.0(3)e-4`.
-pub fn concise(value: f64, std_error: f64) -> String {
-    if !(value.is_finite() && std_error.is_finite() && std_error > 0.0) {
-        return measured(value, Some(std_error));
-    }
-    let (place, exponent) = places(value, std_error);
-    let decimals = (exponent - place).max(0) as usize;
-    let last = if decimals > 0 {
-        (std_error / 10.0_f64.powi(place)).round()
-    } else {
-        (std_error / 10.0_f64.powi(exponent)).round()
-    };
-    let mantissa = format!("{:.decimals$}", value / 10.0_f64.powi(exponent));
-    if exponent == 0 { format!("{mantissa}({last})") } else { format!("{mantissa}({last})e{exponent}") }
-}
-
 /// Power of ten of the last digit shown, and the exponent taken out of value and error.
 fn places(value: f64, error: f64) -> (i32, i32) {
     let mut order = floor_log10(error);

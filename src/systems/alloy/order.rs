@@ -64,13 +64,6 @@ impl PairCounts {
     pub fn short_range_order(&self, atoms: [f64; 3]) -> [f64; 6] {
         self.neighbours(atoms).map(|neighbours| neighbours - RANDOM)
     }
-
-    /// The six Warren-Cowley parameters alpha_ij: 0 when random, negative when i and j attract.
-    pub fn warren_cowley(&self, atoms: [f64; 3]) -> [f64; 6] {
-        let all: f64 = atoms.iter().sum();
-        let neighbours = self.neighbours(atoms);
-        std::array::from_fn(|pair| 1.0 - neighbours[pair] / (8.0 * atoms[PAIRS[pair][1]] / all))
-    }
 }
 
 impl std::ops::AddAssign for PairCounts {
