@@ -94,7 +94,7 @@ fn what_cannot_be_shared_out_is_refused_with_what_can() {
     let (lattice, tile) = (Shape::plane(16, 16), Shape::plane(8, 8));
     let error = Decomposition::new(lattice, tile, 7).unwrap_err();
     assert_eq!(error, DecompositionError::Ranks { ranks: 7, counts: vec![2, 2], nearest: 4 });
-    assert!(error.to_string().contains("take 4 ranks, or smaller tiles"), "{error}");
+    assert!(error.to_string().contains("Use 4 ranks, or smaller tiles"), "{error}");
     assert!(Decomposition::new(lattice, Shape::plane(8, 7), 1).unwrap_err().to_string().contains("do not fit"));
     let thin = |tile| Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, &Lattice::filled(lattice, 0), tile, 0.1, &Alone);
     assert!(matches!(thin(Shape::plane(1, 8)), Err(DecompositionError::Thin { least: 4, .. })));
