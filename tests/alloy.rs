@@ -162,7 +162,7 @@ fn weights_of_a_wrong_shape_or_not_finite_are_refused() {
     assert!(change("layer2.bias", &[128], f32::NAN).contains("not finite in layer2.bias"));
     assert!(change("layer3.bn_var", &[128], -1.0).contains("layer3, BatchNorm folded in"));
     assert!(Network::new(&Arrays::default()).unwrap_err().to_string().contains("layer0.weight with shape []"));
-    assert!(barriers::load("model.txt").unwrap_err().to_string().contains("give \"builtin\""));
+    assert!(barriers::load("model.txt").unwrap_err().to_string().contains("Give \"builtin\""));
     assert!(barriers::load("nnk_weights.npy").unwrap_err().to_string().contains("jobs/nnk_to_npz.py"));
     assert!(barriers::load("absent.npz").unwrap_err().to_string().contains("cannot read"));
 }
