@@ -41,6 +41,9 @@ pub(super) fn begin(path: &Path, identity: &str, items: usize) -> Result<(), Sto
 
 impl Marks {
     /// Opens what `begin` made.
+    ///
+    /// # Errors
+    /// When the file of marks cannot be opened.
     pub fn open(path: &Path, identity: &str, items: usize) -> Result<Self, StorageError> {
         let path = path_of(path);
         let file = File::options().read(true).write(true).open(&path).map_err(StorageError::when("open", &path))?;
@@ -48,6 +51,9 @@ impl Marks {
     }
 
     /// The items that are not written yet, ascending.
+    ///
+    /// # Errors
+    /// When the marks cannot be read.
     pub fn pending(&self) -> Result<Vec<usize>, StorageError> {
         let mut bytes = Vec::new();
         let mut file = &self.file;
@@ -57,6 +63,9 @@ impl Marks {
     }
 
     /// Notes that items are written.
+    ///
+    /// # Errors
+    /// When the marks cannot be written.
     pub fn set(&self, items: Range<usize>) -> Result<(), StorageError> {
         let start = self.header + items.start as u64;
         let marks = vec![DONE; items.len()];

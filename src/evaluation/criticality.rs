@@ -25,6 +25,9 @@ pub struct Criticality {
 ///
 /// Errors are bootstrapped over blocks of `block` successive times; take a block of several correlation times, or 0
 /// for whole trajectories. All times count as equilibrium: cut the transient off before.
+///
+/// # Errors
+/// When the temperature is not above 0, or every trajectory has diverged.
 pub fn criticality(
     magnetisation: ArrayView2<f64>,
     sites: usize,

@@ -23,6 +23,9 @@ pub struct Density {
 }
 
 /// Edges of `bins` equal bins that span all samples [trajectory, time], without the trajectories that hold a value that is not finite.
+///
+/// # Errors
+/// When no sample holds a finite value, or there are no bins.
 pub fn common_edges(samples: &[ArrayView2<f64>], bins: usize) -> Result<Vec<f64>, EvaluationError> {
     let rows = samples.iter().flat_map(|sample| finite_trajectories(sample).into_iter().map(|index| sample.row(index)));
     let (low, high) =
@@ -35,6 +38,9 @@ pub fn common_edges(samples: &[ArrayView2<f64>], bins: usize) -> Result<Vec<f64>
 }
 
 /// Density of `sample` [trajectory, time] on ascending `edges`; the last bin includes its upper edge.
+///
+/// # Errors
+/// When every trajectory has diverged, or the edges do not ascend.
 pub fn density(
     sample: ArrayView2<f64>,
     edges: &[f64],
@@ -75,11 +81,17 @@ fn histogram<'a>(values: impl Iterator<Item = &'a f64>, edges: &[f64]) -> Vec<f6
 }
 
 /// Wasserstein-1 distance of two samples of finite values, in their unit.
+///
+/// # Errors
+/// When a sample is empty or holds a value that is not finite.
 pub fn wasserstein_1(truth: &[f64], prediction: &[f64]) -> Result<f64, EvaluationError> {
     Ok(distances_of_samples(truth, prediction)?[0])
 }
 
 /// Kolmogorov-Smirnov distance of two samples of finite values, in [0, 1].
+///
+/// # Errors
+/// When a sample is empty or holds a value that is not finite.
 pub fn kolmogorov_smirnov(truth: &[f64], prediction: &[f64]) -> Result<f64, EvaluationError> {
     Ok(distances_of_samples(truth, prediction)?[1])
 }
@@ -97,6 +109,9 @@ pub struct Distances {
 
 /// Distances between `truth` and `prediction` [trajectory, time], bootstrapped over the trajectories of both.
 /// Distances of finite samples of one law are above zero: compare with those between two halves of the truth.
+///
+/// # Errors
+/// When every trajectory of one side has diverged.
 pub fn distances(
     truth: ArrayView2<f64>,
     prediction: ArrayView2<f64>,
@@ -186,6 +201,9 @@ pub fn reversals<'a>(series: impl IntoIterator<Item = &'a f64>, threshold: f64) 
 
 /// Reversals per unit time of `series` [trajectory, time] sampled every `interval`, with an error over trajectories.
 /// Diverged trajectories are left out: `samples` counts the others. Where there is no reversal at all, the error is what one would be.
+///
+/// # Errors
+/// When every trajectory has diverged, or interval or threshold is not above 0.
 pub fn reversal_rate(
     series: ArrayView2<f64>,
     interval: f64,

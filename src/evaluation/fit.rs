@@ -44,6 +44,9 @@ impl PolynomialFit {
 }
 
 /// Fits a polynomial of `degree` to points (x, y) with the standard `errors` of y, if known.
+///
+/// # Errors
+/// When there are fewer distinct points than parameters, or a value or error is not finite.
 pub fn polynomial_fit(
     x: &[f64],
     y: &[f64],
@@ -97,6 +100,9 @@ pub struct PowerLaw {
 }
 
 /// Fits a power law to positive points; the error of ln y is `error / y`.
+///
+/// # Errors
+/// As [`polynomial_fit`], and when a value is not above 0.
 pub fn power_law_fit(x: &[f64], y: &[f64], errors: Option<&[f64]>) -> Result<PowerLaw, EvaluationError> {
     for (what, values) in [("x of a log-log fit", x), ("y of a log-log fit", y)] {
         if let Some(&value) = values.iter().find(|value| value.is_nan() || **value <= 0.0) {

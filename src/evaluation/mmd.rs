@@ -74,6 +74,9 @@ pub struct MmdAgainstTime {
 }
 
 /// Discrepancy between the marginals of `truth` and `prediction` [trajectory, time, component] at every time.
+///
+/// # Errors
+/// When the arrays do not fit each other, or a component is out of range.
 pub fn mmd_against_time(
     truth: ArrayView3<f64>,
     prediction: ArrayView3<f64>,

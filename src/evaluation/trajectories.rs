@@ -48,6 +48,9 @@ pub struct RelativeError {
 
 /// Relative error between the mean trajectories of `truth` and `prediction` [trajectory, time, component], over the
 /// components named. The numbers of trajectories may differ, times and components may not.
+///
+/// # Errors
+/// When the arrays do not fit each other, or the truth vanishes.
 pub fn relative_error(
     truth: ArrayView3<f64>,
     prediction: ArrayView3<f64>,
@@ -76,6 +79,9 @@ pub struct TestError {
 /// The bootstrap gives the scatter of the estimate, not its bias: noise of finite ensembles adds `noise_floor` on average.
 /// With diverged trajectories the error describes the survivors only; report `diverged` beside it. An initial condition
 /// without survivors makes the error NaN.
+///
+/// # Errors
+/// When there is no initial condition, the arrays do not fit each other, or a truth vanishes.
 pub fn test_error(
     initial_conditions: &[(ArrayView3<f64>, ArrayView3<f64>)],
     components: &[usize],
@@ -108,6 +114,9 @@ pub fn test_error(
 
 /// Expected relative error between two independent ensembles of the law of `truth`, one with its own number N of
 /// finite trajectories and one with `predicted`: `mean s^2 (1/N + 1/predicted) / mean m^2`, s the spread over trajectories.
+///
+/// # Errors
+/// When a component is out of range, or the truth vanishes.
 pub fn noise_floor(truth: ArrayView3<f64>, predicted: usize, components: &[usize]) -> Result<f64, EvaluationError> {
     let pair = Pair::new(truth.view(), truth, components)?;
     Ok(pair.noise_floor_with(predicted))

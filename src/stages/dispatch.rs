@@ -26,6 +26,9 @@ pub fn register<S: System<Site: H5Type, Feature: Feature>>(name: &'static str, t
 }
 
 /// Runs a stage.
+///
+/// # Errors
+/// Those of the stage.
 pub fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
     let run = FUNCTIONS.get(context.input.system.name()).expect("a system is registered with its stages");
     run(context, stage)
