@@ -30,9 +30,6 @@ impl CheckpointFile {
     }
 
     /// What `parse` makes of the state; nothing without a file. `warn` hears of a file that cannot be used, and why.
-    ///
-    /// # Errors
-    /// Why the file is not used.
     pub fn read<T>(&self, parse: impl FnOnce(&[u8]) -> Result<T, String>, warn: impl FnOnce(&str)) -> Option<T> {
         let bytes = std::fs::read(&self.path).ok()?;
         match decode(&self.owner, &bytes).and_then(parse) {
