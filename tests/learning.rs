@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput,
-        calibration, device, fit, predict,
+        Closure, DeviceChoice, Drift, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, Start,
+        TrainInput, calibration, device, fit, predict,
         sde::{
-            DiffusionKind, DriftKind,
+            DRIFTS,
             likelihood::{Factor, negative_log_likelihood},
         },
         train::input::Precision,
@@ -252,17 +252,45 @@ fn dependent_components_keep_their_bonds_and_physical_units() {
     assert!(calibrated.len() == 2 && calibrated.iter().all(|variance| (variance - 1.0).abs() < 0.05), "{calibrated:?}");
 }
 
+/// mu = a - b z with numbers a and b for each component, as a crate of its own would add it.
+struct Decay([usize; 2]);
+
+impl Drift for Decay {
+    fn forward(&self, weights: &[Tensor], states: &Tensor, _: Option<&Tensor>) -> Tensor {
+        &weights[self.0[0]] - &weights[self.0[1]] * states
+    }
+}
+
+#[test]
+fn drifts_of_other_crates_are_trained_saved_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sde.safetensors");
+    let pairs = ornstein_uhlenbeck(5_000, 1.0, 8);
+    let input = TrainInput { epochs: 2, batch: 100, ..Default::default() };
+    let model = SdeInput { drift: "decay".into(), ..SdeInput::default() };
+    let unknown = fit(&pairs, 1.0, &model, &input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).err().unwrap();
+    assert!(unknown.to_string().contains("train.model.drift = \"decay\""), "{unknown}");
+    DRIFTS.add("decay", |layout, _, width| {
+        let mut add = |name| layout.add(name, &[width.components], Start::Constant(0.0));
+        Box::new(Decay([add("drift.offset"), add("drift.rate")]))
+    });
+    let learned = train(&pairs, 1.0, &model, &input, 1);
+    assert!(learned.weights()[2..4].iter().all(|&rate| rate > 0.1), "{:?}", &learned.weights()[..4]);
+    learned.save(&path, &serde_json::Value::Null).unwrap();
+    assert_eq!(Sde::load(&path, Device::Cpu).unwrap().weights(), learned.weights());
+}
+
 #[test]
 fn saved_equations_come_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
     let pairs = ornstein_uhlenbeck(4_000, 1.0, 6);
     for (drift, diffusion, precision) in [
-        (DriftKind::Mlp, DiffusionKind::Full, Precision::Float32),
-        (DriftKind::Mlp, DiffusionKind::Diagonal, Precision::Float64),
-        (DriftKind::Onsager, DiffusionKind::Constant, Precision::Float32),
+        ("mlp", "full", Precision::Float32),
+        ("mlp", "diagonal", Precision::Float64),
+        ("onsager", "constant", Precision::Float32),
     ] {
-        let model = SdeInput { drift, diffusion, ..SdeInput::default() };
+        let model = SdeInput { drift: drift.into(), diffusion: diffusion.into(), ..SdeInput::default() };
         let input = TrainInput { epochs: 1, precision, ..Default::default() };
         let learned = train(&pairs, 1.0, &model, &input, 1);
         learned.save(&path, &serde_json::json!({ "seed": 1 })).unwrap();

@@ -11,7 +11,7 @@ use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 use tessera::{
-    learning::{Pairs, Run, Sde, SdeInput, SdeModel, TrainInput, calibration, fit, predict, sde::DriftKind},
+    learning::{Pairs, Run, Sde, SdeInput, SdeModel, TrainInput, calibration, fit, predict},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -88,7 +88,7 @@ impl Equation {
     }
 }
 
-fn recovered(equation: &Equation, drift: DriftKind, factor: f64) {
+fn recovered(equation: &Equation, drift: &str, factor: f64) {
     let pairs = equation.pairs(100_000 + 50_000 * factor as usize, factor, 3);
     let input = TrainInput {
         epochs: 10,
@@ -99,7 +99,7 @@ fn recovered(equation: &Equation, drift: DriftKind, factor: f64) {
         threads: 1,
         ..TrainInput::default()
     };
-    let networks = SdeInput { drift, diffusion_hidden: vec![16, 16], ..SdeInput::default() };
+    let networks = SdeInput { drift: drift.into(), diffusion_hidden: vec![16, 16], ..SdeInput::default() };
     let run = Run::new(1, &Alone, Device::Cpu);
     let start = std::time::Instant::now();
     let (model, _) = fit(&pairs, factor, &networks, &input, &run, &mut |_| ()).unwrap();
@@ -108,7 +108,7 @@ fn recovered(equation: &Equation, drift: DriftKind, factor: f64) {
     let (drift_error, sigma, ratio) = equation.errors(&model, &fresh.z);
     let variance = calibration(&model, &fresh, factor, &Alone).unwrap().variance;
     println!(
-        "{drift:?}, lambda {factor}: drift {drift_error:.4}, Sigma {sigma:.4}, sigma ratio {ratio:.4?}, \
+        "{drift}, lambda {factor}: drift {drift_error:.4}, Sigma {sigma:.4}, sigma ratio {ratio:.4?}, \
          residuals {variance:.4?}, {seconds:.1} s"
     );
     assert!(drift_error < 0.03, "relative error of the drift {drift_error}");
@@ -120,26 +120,26 @@ fn recovered(equation: &Equation, drift: DriftKind, factor: f64) {
 
 #[test]
 fn ornstein_uhlenbeck_by_perceptron() {
-    recovered(&ORNSTEIN_UHLENBECK, DriftKind::Mlp, 1.0);
-    recovered(&ORNSTEIN_UHLENBECK, DriftKind::Mlp, 4.0);
+    recovered(&ORNSTEIN_UHLENBECK, "mlp", 1.0);
+    recovered(&ORNSTEIN_UHLENBECK, "mlp", 4.0);
 }
 
 #[test]
 fn ornstein_uhlenbeck_by_onsager() {
-    recovered(&ORNSTEIN_UHLENBECK, DriftKind::Onsager, 1.0);
-    recovered(&ORNSTEIN_UHLENBECK, DriftKind::Onsager, 4.0);
+    recovered(&ORNSTEIN_UHLENBECK, "onsager", 1.0);
+    recovered(&ORNSTEIN_UHLENBECK, "onsager", 4.0);
 }
 
 #[test]
 fn double_well_by_perceptron() {
-    recovered(&DOUBLE_WELL, DriftKind::Mlp, 1.0);
-    recovered(&DOUBLE_WELL, DriftKind::Mlp, 4.0);
+    recovered(&DOUBLE_WELL, "mlp", 1.0);
+    recovered(&DOUBLE_WELL, "mlp", 4.0);
 }
 
 #[test]
 fn double_well_by_onsager() {
-    recovered(&DOUBLE_WELL, DriftKind::Onsager, 1.0);
-    recovered(&DOUBLE_WELL, DriftKind::Onsager, 4.0);
+    recovered(&DOUBLE_WELL, "onsager", 1.0);
+    recovered(&DOUBLE_WELL, "onsager", 4.0);
 }
 
 /// A family of processes dz = rate (centre - z) dt + sigma dB whose numbers depend on a temperature.
@@ -170,7 +170,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
     let states = Tensor::linspace(-1.5, 2.5, 41, (Kind::Float, Device::Cpu)).view([41, 1]);
-    for drift in [DriftKind::Mlp, DriftKind::Onsager] {
+    for drift in ["mlp", "onsager"] {
         let input = TrainInput {
             epochs: 20,
             batch: 1024,
@@ -179,7 +179,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
             threads: 1,
             ..TrainInput::default()
         };
-        let networks = SdeInput { drift, diffusion_hidden: vec![16, 16], ..SdeInput::default() };
+        let networks = SdeInput { drift: drift.into(), diffusion_hidden: vec![16, 16], ..SdeInput::default() };
         let run = Run::new(1, &Alone, Device::Cpu);
         let (model, _) = fit(&pairs, 1.0, &networks, &input, &run, &mut |_| ()).unwrap();
         model.save(&path, &serde_json::Value::Null).unwrap();
@@ -192,8 +192,8 @@ fn families_of_equations_are_recovered_between_their_conditions() {
             let truth = (-&states + centre) * rate;
             let error = ((model.drift(&states) - &truth).norm() / truth.norm()).double_value(&[]);
             let ratio = model.diffusion(&states).mean(Kind::Float).double_value(&[]) / sigma;
-            println!("{drift:?} at {temperature}: drift {error:.4}, sigma ratio {ratio:.4}");
-            assert!(error < 0.05 && (ratio - 1.0).abs() < 0.03, "{drift:?} at {temperature}: {error}, {ratio}");
+            println!("{drift} at {temperature}: drift {error:.4}, sigma ratio {ratio:.4}");
+            assert!(error < 0.05 && (ratio - 1.0).abs() < 0.03, "{drift} at {temperature}: {error}, {ratio}");
         }
         let start = Array2::zeros((1000, 1));
         let missing = predict(&model, start.view(), 0.1, 10, 10, 1, [0, 0]).unwrap_err().to_string();

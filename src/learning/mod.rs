@@ -22,7 +22,8 @@ pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use regression::{Affine, Regression};
 pub use sde::{
-    Coordinates, Mirror, Pairs, Sde, SdeInput, SdeModel,
+    Coordinates, Diffusion, Drift, Factor, InputWidth, MakeDiffusion, MakeDrift, Mirror, Pairs, Sde, SdeInput,
+    SdeModel,
     calibration::calibration,
     fit::fit,
     rollout::{Rollout, predict},
@@ -31,5 +32,6 @@ pub use train::{
     checkpoint::Checkpoint,
     epochs::Run,
     input::{EpochRecord, TrainInput},
-    network::Activation,
+    network::{Activation, Mlp},
+    parameters::{Layout, Start},
 };

@@ -25,7 +25,7 @@ const MODEL: u64 = 0;
 
 /// The likelihood of packed rows (see [`Scales::pack`]).
 pub(super) struct Likelihood {
-    pub networks: Networks,
+    pub networks: Arc<Networks>,
     pub components: i64,
     pub fused: Option<Fused>,
 }
@@ -88,10 +88,11 @@ pub fn fit(
     let packed = scales.pack(pairs, kind, device);
 
     let size = scales.independent();
-    let (networks, layout) = Sde::networks(model, size, pairs.condition.is_some());
+    let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;
+    let networks = Arc::new(networks);
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
-    let objective = Likelihood { networks, components: size as i64, fused };
+    let objective = Likelihood { networks: networks.clone(), components: size as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let own_rows = own(&rows);
     let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
@@ -104,12 +105,11 @@ pub fn fit(
         let (found, held) = (descent.parameters.snapshot(), &samples.held);
         let loss = |descent: &mut Descent| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
         let before = loss(&mut descent)?;
-        let networks = Sde::networks(model, size, pairs.condition.is_some()).0;
         refit(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
         let after = loss(&mut descent)?;
         if after > before || after.is_nan() {
             descent.parameters.restore(&found);
         }
     }
-    Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
+    Ok((Sde::new(model.clone(), scales, networks, descent.parameters.share()), records))
 }

@@ -5,7 +5,7 @@ use crate::{
     learning::{
         Activation, EpochRecord, Pairs, Run, SdeInput, TrainInput,
         sde::{
-            DiffusionKind, DriftKind, Scales,
+            Scales,
             gradient_tests::{COMPONENTS, likelihood},
         },
         tensor::vector,
@@ -63,10 +63,8 @@ fn losses(records: &[EpochRecord]) -> Vec<f64> {
 
 #[test]
 fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
-    for (activation, diffusion) in
-        [(Activation::Tanh, DiffusionKind::Full), (Activation::Relu, DiffusionKind::Diagonal)]
-    {
-        let input = SdeInput { activation, diffusion, ..SdeInput::default() };
+    for (activation, diffusion) in [(Activation::Tanh, "full"), (Activation::Relu, "diagonal")] {
+        let input = SdeInput { activation, diffusion: diffusion.into(), ..SdeInput::default() };
         let curve = |kind, fused| losses(&trained(&input, kind, fused, None).1);
         let expected = curve(Kind::Float, true);
         assert!(expected[20] < expected[0] - 0.5, "nothing was learned: {expected:?}");
@@ -80,12 +78,12 @@ fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
 
 #[test]
 fn looking_at_the_losses_now_and_then_changes_nothing() {
-    for drift in [DriftKind::Mlp, DriftKind::Onsager] {
-        let input = SdeInput { drift, ..SdeInput::default() };
+    for drift in ["mlp", "onsager"] {
+        let input = SdeInput { drift: drift.into(), ..SdeInput::default() };
         let (weights, records) = trained(&input, Kind::Float, false, None);
         for look_every in [4, 64] {
             let (found, again) = trained(&input, Kind::Float, false, Some(look_every));
-            assert_eq!(weights, found, "{drift:?}, every {look_every}");
+            assert_eq!(weights, found, "{drift}, every {look_every}");
             assert_eq!(losses(&records), losses(&again));
         }
     }
