@@ -130,6 +130,30 @@ fn ornstein_uhlenbeck_by_onsager() {
     recovered(&ORNSTEIN_UHLENBECK, "onsager", 4.0);
 }
 
+/// A linear drift has six free numbers where the perceptron has thousands.
+#[test]
+fn a_linear_drift_recovers_the_matrix_of_an_ornstein_uhlenbeck_process_better_than_a_perceptron() {
+    let pairs = ORNSTEIN_UHLENBECK.pairs(20_000, 1.0, 3);
+    let error = |drift: &str, learning_rate: f64, refit: bool| {
+        let networks = SdeInput { drift: drift.into(), diffusion: "constant".into(), ..SdeInput::default() };
+        let input =
+            TrainInput { epochs: 8, batch: 200, learning_rate, decay: 0.5, refit, threads: 1, ..TrainInput::default() };
+        let (model, _) = fit(&pairs, 1.0, &networks, &input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+        let states = Tensor::from_slice2(&[[-0.5_f32, -1.0], [1.5, -1.0], [0.5, -2.0], [0.5, 0.0]]);
+        let drift = model.drift(&states).to_kind(Kind::Double);
+        let slope = |i: i64, j: i64| (drift.double_value(&[2 * j + 1, i]) - drift.double_value(&[2 * j, i])) / 2.0;
+        let truth = [(0, 0, -1.0), (0, 1, 0.4), (1, 0, -0.4), (1, 1, -0.7)];
+        truth.map(|(i, j, expected)| (slope(i, j) - expected).powi(2)).iter().sum::<f64>().sqrt()
+    };
+    let linear = [false, true].map(|refit| error("linear", 5e-2, refit));
+    let perceptron = [1e-3, 4e-3, 1e-2].map(|rate| error("mlp", rate, false));
+    println!("error of the drift matrix: linear {linear:.4?}, perceptron {perceptron:.4?}");
+    // Four slopes, each known to sigma / sqrt(pairs var(z) mean dt) = 0.004.
+    for linear in linear {
+        assert!(linear < 0.016 && perceptron.iter().all(|&other| linear <= other), "{linear} and {perceptron:?}");
+    }
+}
+
 #[test]
 fn double_well_by_perceptron() {
     recovered(&DOUBLE_WELL, "mlp", 1.0);
@@ -170,7 +194,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
     let states = Tensor::linspace(-1.5, 2.5, 41, (Kind::Float, Device::Cpu)).view([41, 1]);
-    for drift in ["mlp", "onsager"] {
+    for drift in ["mlp", "onsager", "linear"] {
         let input = TrainInput {
             epochs: 20,
             batch: 1024,

@@ -19,6 +19,7 @@ mod coordinates;
 mod diffusion;
 mod equation;
 mod last_layer;
+mod linear;
 mod matmul;
 mod mirror;
 mod mlp;
@@ -39,6 +40,7 @@ pub(crate) use diffusion::{FLOOR, SHIFT};
 pub(crate) use equation::Networks;
 pub use equation::{Sde, SdeModel};
 pub use likelihood::Factor;
+pub use linear::LinearDrift;
 pub use mirror::Mirror;
 pub use mlp::MlpDrift;
 pub use onsager::OnsagerDrift;
@@ -109,6 +111,7 @@ pub type MakeDiffusion = fn(&mut Layout, &SdeInput, InputWidth) -> Box<dyn Diffu
 /// Drifts by their names in inputs and model files.
 pub static DRIFTS: Registry<MakeDrift> = Registry::new(&[
     ("mlp", |layout, input, width| Box::new(MlpDrift::new(layout, input, width))),
+    ("linear", |layout, _, width| Box::new(LinearDrift::new(layout, width))),
     ("onsager", |layout, input, width| Box::new(OnsagerDrift::new(layout, input, width))),
 ]);
 
