@@ -67,7 +67,7 @@ pub trait Drift: Send + Sync {
     /// family of equations.
     fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor;
 
-    /// The drift as a perceptron over states [beside](beside) features, when it is one. Its gradient is then computed by
+    /// The drift as a perceptron over states [beside] features, when it is one. Its gradient is then computed by
     /// faster code on a processor, and its last layer can be refitted by least squares.
     fn as_mlp(&self) -> Option<&Mlp> {
         None
@@ -96,7 +96,7 @@ pub struct InputWidth {
 }
 
 impl InputWidth {
-    /// Both [beside](beside) each other.
+    /// Both [beside] each other.
     pub fn total(self) -> i64 {
         self.components + self.features
     }
