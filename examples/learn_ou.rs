@@ -5,7 +5,7 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 use tch::{Device, Tensor};
 use tessera::{
-    learning::{Pairs, Run, SdeInput, SdeModel, TrainInput, fit},
+    learning::{Pairs, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = SdeInput { drift: "linear".into(), diffusion: "constant".into(), ..SdeInput::default() };
     let train =
         TrainInput { epochs: 10, batch: 256, learning_rate: 2e-2, decay: 0.6, refit: true, ..TrainInput::default() };
-    let (sde, _) = fit(&pairs, 1.0, &model, &train, &Run::new(1, &Alone, Device::Cpu), &mut |_| ())?;
+    let (sde, _) = fit(&pairs, 1.0, &model, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ())?;
 
     // The centre, and one unit along each axis from it: differences of drifts are columns of A.
     let states = Tensor::from_slice2(&[C, [C[0] + 1.0, C[1]], [C[0], C[1] + 1.0]]);

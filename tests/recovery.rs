@@ -11,7 +11,7 @@ use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 use tessera::{
-    learning::{Pairs, Run, Sde, SdeInput, SdeModel, TrainInput, calibration, fit, predict},
+    learning::{Pairs, Sde, SdeInput, SdeModel, TrainInput, TrainingContext, calibration, fit, predict},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -100,7 +100,7 @@ fn recovered(equation: &Equation, drift: &str, factor: f64) {
         ..TrainInput::default()
     };
     let networks = SdeInput { drift: drift.into(), diffusion_hidden: vec![16, 16], ..SdeInput::default() };
-    let run = Run::new(1, &Alone, Device::Cpu);
+    let run = TrainingContext::new(1, &Alone, Device::Cpu);
     let start = std::time::Instant::now();
     let (model, _) = fit(&pairs, factor, &networks, &input, &run, &mut |_| ()).unwrap();
     let seconds = start.elapsed().as_secs_f64();
@@ -138,7 +138,8 @@ fn a_linear_drift_recovers_the_matrix_of_an_ornstein_uhlenbeck_process_better_th
         let networks = SdeInput { drift: drift.into(), diffusion: "constant".into(), ..SdeInput::default() };
         let input =
             TrainInput { epochs: 8, batch: 200, learning_rate, decay: 0.5, refit, threads: 1, ..TrainInput::default() };
-        let (model, _) = fit(&pairs, 1.0, &networks, &input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+        let (model, _) =
+            fit(&pairs, 1.0, &networks, &input, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
         let states = Tensor::from_slice2(&[[-0.5_f32, -1.0], [1.5, -1.0], [0.5, -2.0], [0.5, 0.0]]);
         let drift = model.drift(&states).to_kind(Kind::Double);
         let slope = |i: i64, j: i64| (drift.double_value(&[2 * j + 1, i]) - drift.double_value(&[2 * j, i])) / 2.0;
@@ -204,7 +205,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
             ..TrainInput::default()
         };
         let networks = SdeInput { drift: drift.into(), diffusion_hidden: vec![16, 16], ..SdeInput::default() };
-        let run = Run::new(1, &Alone, Device::Cpu);
+        let run = TrainingContext::new(1, &Alone, Device::Cpu);
         let (model, _) = fit(&pairs, 1.0, &networks, &input, &run, &mut |_| ()).unwrap();
         model.save(&path, &serde_json::Value::Null).unwrap();
         let model = Sde::load(&path, Device::Cpu).unwrap();
@@ -212,7 +213,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         assert!((variance[0] - 1.0).abs() < 0.02, "{variance:?}");
         for temperature in [300.0, 650.0, 850.0, 1200.0] {
             let [rate, centre, sigma] = member(temperature);
-            let model = model.given(temperature).unwrap();
+            let model = model.at_condition(temperature).unwrap();
             let truth = (-&states + centre) * rate;
             let error = ((model.drift(&states) - &truth).norm() / truth.norm()).double_value(&[]);
             let ratio = model.diffusion(&states).mean(Kind::Float).double_value(&[]) / sigma;
@@ -222,12 +223,12 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         let start = Array2::zeros((1000, 1));
         let missing = predict(&model, start.view(), 0.1, 10, 10, 1, [0, 0]).unwrap_err().to_string();
         assert!(missing.contains("condition = none"), "{missing}");
-        let cold = predict(&model.given(300.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
-        let hot = predict(&model.given(1200.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
+        let cold = predict(&model.at_condition(300.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
+        let hot = predict(&model.at_condition(1200.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
         let mean = |ensemble: &ndarray::Array3<f32>| ensemble.index_axis(Axis(0), 1).mean().unwrap();
         assert!((mean(&cold) - 1.0).abs() < 0.1 && mean(&hot).abs() < 0.1, "{} {}", mean(&cold), mean(&hot));
         let plain = fit(&Pairs { condition: None, ..pairs.clone() }, 1.0, &networks, &quick(), &run, &mut |_| ());
-        assert!(plain.unwrap().0.given(300.0).is_err());
+        assert!(plain.unwrap().0.at_condition(300.0).is_err());
     }
 }
 

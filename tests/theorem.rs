@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use tessera::{
     dynamics::Until,
     lattice::{Lattice, Shape},
-    learning::{Pairs, Run, SdeInput, SdeModel, TrainInput, fit},
+    learning::{Pairs, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
     parallel::Alone,
     rng::{Purpose, Rng, stream},
     sampling::{PartialEvolution, Surroundings},
@@ -129,7 +129,7 @@ fn one_patch_teaches_the_drift_and_the_diffusion_of_the_whole_lattice() {
     for lambda in [1.0, PATCHES as f64, 20.0] {
         let model = SdeInput { diffusion: "constant".into(), ..SdeInput::default() };
         let input = TrainInput { epochs: 20, batch: 200, learning_rate: 0.01, decay: 0.75, ..TrainInput::default() };
-        let run = Run::new(1, &Alone, Device::Cpu);
+        let run = TrainingContext::new(1, &Alone, Device::Cpu);
         let (model, _) = fit(&modified.pairs, lambda, &model, &input, &run, &mut |_| ()).unwrap();
         let factor = model.diffusion(&Tensor::zeros([1, 2], (Kind::Float, Device::Cpu)));
         for component in 0..2 {

@@ -18,7 +18,7 @@
 //! use rand_distr::StandardNormal;
 //! use tch::{Device, Tensor};
 //! use tessera::{
-//!     learning::{Pairs, Run, SdeInput, SdeModel, TrainInput, fit},
+//!     learning::{Pairs, TrainingContext, SdeInput, SdeModel, TrainInput, fit},
 //!     parallel::Alone,
 //!     rng::{Purpose, stream},
 //! };
@@ -35,7 +35,7 @@
 //! };
 //! let model = SdeInput { drift: "linear".into(), diffusion: "constant".into(), ..SdeInput::default() };
 //! let train = TrainInput { epochs: 5, batch: 100, learning_rate: 2e-2, decay: 0.5, refit: true, ..TrainInput::default() };
-//! let (sde, _) = fit(&pairs, 1.0, &model, &train, &Run::new(1, &Alone, Device::Cpu), &mut |_| ())?;
+//! let (sde, _) = fit(&pairs, 1.0, &model, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ())?;
 //! let z = Tensor::from_slice(&[1.0_f32]).view([1, 1]);
 //! assert!((sde.drift(&z).double_value(&[0, 0]) + 1.0).abs() < 0.15);
 //! assert!((sde.diffusion(&z).double_value(&[0, 0, 0]) - 0.5).abs() < 0.05);
@@ -64,7 +64,7 @@ pub use sde::{
 };
 pub use train::{
     checkpoint::Checkpoint,
-    epochs::Run,
+    epochs::TrainingContext,
     input::{EpochRecord, TrainInput},
     network::{Activation, Mlp},
     parameters::{Layout, Start},

@@ -85,7 +85,7 @@ impl Sde {
     ///
     /// # Errors
     /// When the model was trained without conditions.
-    pub fn given(&self, condition: f64) -> Result<Self, LearningError> {
+    pub fn at_condition(&self, condition: f64) -> Result<Self, LearningError> {
         if self.scales.condition.is_none() {
             return Err(LearningError::Input {
                 name: "condition",
@@ -120,7 +120,7 @@ impl Sde {
             return Err(LearningError::Input {
                 name: "condition",
                 value: "none".into(),
-                reason: "the model was trained with conditions: choose one with `Sde::given`".into(),
+                reason: "the model was trained with conditions: choose one with `Sde::at_condition`".into(),
             });
         }
         Ok(())
@@ -164,7 +164,7 @@ impl Sde {
     /// Drift `[samples, r]` and diffusion factor of coordinates `[samples, r]`.
     ///
     /// # Panics
-    /// When the model was trained with conditions and none was [given](Sde::given).
+    /// When the model was trained with conditions and none was [given](Sde::at_condition).
     pub(super) fn fields(&self, x: &Tensor) -> (Tensor, Factor) {
         let condition = self.scales.condition.map(|_| {
             let condition = self.condition.expect("a model of a family of equations is given a condition first");

@@ -2,7 +2,7 @@
 //!
 //! Drift and diffusion are networks in standardised, linearly independent [`Coordinates`] x, so that any latent state is
 //! learned equally well: diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
-//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`Strength`] under the condition.
+//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`NoiseByCondition`] under the condition.
 //! Coordinates and units are part of the model: physical values go in and out.
 //!
 //! A new drift is one file that implements [`Drift`] and one line in [`DRIFTS`], a new diffusion one that implements
@@ -23,10 +23,10 @@ mod linear;
 mod matmul;
 mod mirror;
 mod mlp;
+mod noise_by_condition;
 mod onsager;
 mod perceptron;
 mod scales;
-mod strength;
 
 #[cfg(test)]
 mod gradient_tests;
@@ -43,10 +43,10 @@ pub use likelihood::Factor;
 pub use linear::LinearDrift;
 pub use mirror::Mirror;
 pub use mlp::MlpDrift;
+pub use noise_by_condition::NoiseByCondition;
 pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
 pub use scales::Scales;
-pub use strength::Strength;
 
 use crate::{
     learning::{

@@ -3,15 +3,15 @@
 
 use crate::{
     learning::{
-        Activation, EpochRecord, Pairs, Run, SdeInput, TrainInput,
+        Activation, EpochRecord, Pairs, SdeInput, TrainInput, TrainingContext,
         sde::{
             Scales,
             gradient_tests::{COMPONENTS, likelihood},
         },
         tensor::vector,
         train::{
-            descent::{Descent, Rows},
-            epochs::{Samples, optimise},
+            data_parallel::{DataParallelStep, Rows},
+            epochs::{Samples, run_epochs},
             optimiser::AdamW,
         },
     },
@@ -50,10 +50,11 @@ fn trained(input: &SdeInput, kind: Kind, fused: bool, look_every: Option<usize>)
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let data = [data(kind)];
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
-    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
+    let mut descent = DataParallelStep::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
     descent.look_every = look_every.unwrap_or(descent.look_every);
     let samples = Samples { model: 0, rows: (0..1800).collect(), held: (1800..SAMPLES).collect(), offsets: [0.0; 2] };
-    let records = optimise(&mut descent, &samples, &train, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+    let records =
+        run_epochs(&mut descent, &samples, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
     (vector(&descent.parameters.flat().to_kind(Kind::Double)), records)
 }
 
