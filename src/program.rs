@@ -9,7 +9,7 @@
 
 use crate::{
     cli,
-    learning::Feature,
+    learning::{Feature, MakeDiffusion, MakeDrift, sde},
     scores::{self, MakeScore},
     stages,
     systems::System,
@@ -36,6 +36,18 @@ impl Program {
     /// Adds a score that all runs get.
     pub fn score(self, name: &'static str, make: MakeScore) -> Self {
         scores::REGISTRY.add(name, make);
+        self
+    }
+
+    /// Adds a drift: `train.model.drift = "<name>"` in an input names it.
+    pub fn drift(self, name: &'static str, make: MakeDrift) -> Self {
+        sde::DRIFTS.add(name, make);
+        self
+    }
+
+    /// Adds a diffusion: `train.model.diffusion = "<name>"` in an input names it.
+    pub fn diffusion(self, name: &'static str, make: MakeDiffusion) -> Self {
+        sde::DIFFUSIONS.add(name, make);
         self
     }
 

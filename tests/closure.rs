@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 use rand::Rng as _;
 use tch::Device;
 use tessera::{
-    learning::{Closure, ClosureInput, EncoderKind, Patches, Run},
+    learning::{Closure, ClosureInput, EncoderKind, Patches, TrainingContext},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -34,7 +34,7 @@ fn closure_learns_what_the_observables_leave_out() {
         let (values, observables) = stripes(8_000, [6, 10], 1);
         let patches = Patches::of(values.view(), extents, observables.view(), Device::Cpu).unwrap();
         let input = ClosureInput { epochs: 15, batch: 128, learning_rate: 2e-3, ..ClosureInput::default() };
-        let run = Run::new(1, &Alone, Device::Cpu);
+        let run = TrainingContext::new(1, &Alone, Device::Cpu);
         let (closure, records) = Closure::fit(patches, &input, &run, &mut |_| ()).unwrap();
         // With 50:50 spins the cross-entropy of the mean is ln 2; flipped spins alone leave 0.199.
         println!("binary cross-entropy {:?}", records.last());
@@ -53,7 +53,7 @@ fn closure_learns_what_the_observables_leave_out() {
 #[test]
 fn closures_without_variables_are_empty_and_unfit_patches_are_named() {
     let (values, observables) = stripes(10, [6, 10], 2);
-    let run = Run::new(1, &Alone, Device::Cpu);
+    let run = TrainingContext::new(1, &Alone, Device::Cpu);
     let patches = |extents| Patches::of(values.view(), extents, observables.view(), Device::Cpu);
     let nothing = ClosureInput { encoder: EncoderKind::None, ..ClosureInput::default() };
     for input in [ClosureInput { variables: 0, ..ClosureInput::default() }, nothing] {
@@ -123,7 +123,7 @@ fn closures_of_fields_find_the_amplitude_of_waves() {
             learning_rate: 2e-3,
             ..ClosureInput::default()
         };
-        let run = Run::new(1, &Alone, Device::Cpu);
+        let run = TrainingContext::new(1, &Alone, Device::Cpu);
         let (closure, records) = Closure::fit(patches, &input, &run, &mut |_| ()).unwrap();
         let encoded = closure.encode(values.view());
         let found: Vec<f64> = encoded.iter().map(|&value| value.into()).collect();
@@ -148,7 +148,7 @@ fn an_invariant_encoder_sees_no_shifts() {
     let (values, observables) = stripes(500, [6, 10], 4);
     let patches = Patches::of(values.view(), vec![6, 10], observables.view(), Device::Cpu).unwrap();
     let input = ClosureInput { encoder: EncoderKind::Invariant, epochs: 3, batch: 50, ..ClosureInput::default() };
-    let run = Run::new(1, &Alone, Device::Cpu);
+    let run = TrainingContext::new(1, &Alone, Device::Cpu);
     let (closure, records) = Closure::fit(patches, &input, &run, &mut |_| ()).unwrap();
     println!("{records:?}");
     let shifted = Array2::from_shape_fn(values.dim(), |(patch, site)| {

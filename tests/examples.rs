@@ -20,6 +20,21 @@ fn glauber_relaxes_towards_the_field() {
     assert!(magnetisation[10] > 0.4, "{magnetisation:?}");
 }
 
+/// Over a total time of 5000, a drift is known to 0.6 / sqrt(5000 var(z)) = 0.007; the noise of 50 000 pairs to 0.3 %.
+#[test]
+fn learn_ou_finds_the_equation() {
+    let text = output("learn_ou");
+    let rows: Vec<Vec<f64>> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(rows.len(), 8);
+    for row in rows {
+        assert!((row[0] - row[1]).abs() < 0.03, "learned {} for {}: {text}", row[0], row[1]);
+    }
+}
+
 #[test]
 fn the_readme_shows_the_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -107,6 +107,16 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("batch = 64", "batch = 64\ndecay = 1.5", &["decay = 1.5"]),
     ("batch = 64", "batch = 64\nweight_decay = -1.0", &["weight_decay = -1"]),
     ("epochs = 2", "epochs = 0", &["epochs = 0"]),
+    (
+        "seeds = [1, 2]",
+        "seeds = [1, 2]\nmodel.drift = \"onsagr\"",
+        &["line 24", "unknown variant `onsagr`, expected one of `mlp`", "did you mean `onsager`?"],
+    ),
+    (
+        "seeds = [1, 2]",
+        "seeds = [1, 2]\nmodel.diffusion = \"none\"",
+        &["line 24", "expected one of `full`, `diagonal`"],
+    ),
     ("relax = { time = 0.5 }", "relax = { events = 0 }", &["upsample.relax.events is 0", "none"]),
     ("records = 6", "records = 6\nside = 0", &["truth.side is 0"]),
     ("records = 6", "records = 6\ntile = 1", &["truth.tile is 1", "at least 2"]),

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use tessera::{
     learning::{
-        Closure, DeviceChoice, LearningError, Mirror, Pairs, Rollout, Run, Sde, SdeInput, SdeModel, TrainInput,
-        calibration, device, fit, predict,
+        Closure, DeviceChoice, Drift, LearningError, Mirror, Pairs, Rollout, Sde, SdeInput, SdeModel, Start,
+        TrainInput, TrainingContext, calibration, device, fit, predict,
         sde::{
-            DiffusionKind, DriftKind,
+            DRIFTS,
             likelihood::{Factor, negative_log_likelihood},
         },
         train::input::Precision,
@@ -58,7 +58,7 @@ fn linear_drift(state: &[f64; 2]) -> [f64; 2] {
 }
 
 fn train(pairs: &Pairs, factor: f64, model: &SdeInput, input: &TrainInput, seed: u64) -> Sde {
-    fit(pairs, factor, model, input, &Run::new(seed, &Alone, Device::Cpu), &mut |_| ()).unwrap().0
+    fit(pairs, factor, model, input, &TrainingContext::new(seed, &Alone, Device::Cpu), &mut |_| ()).unwrap().0
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn several_ranks_follow_the_curve_of_one() {
         on_ranks(size, |ranks| {
             let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
             let own = pairs.rows(&own);
-            let run = Run::new(1, ranks, Device::Cpu);
+            let run = TrainingContext::new(1, ranks, Device::Cpu);
             let fitted = fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ());
             let (model, records) = fitted.unwrap();
             (model.weights(), records.iter().map(|record| record.validation_loss).collect())
@@ -129,7 +129,7 @@ fn least_squares_on_the_last_layer_find_a_drift_that_noise_hides() {
     let fitted = |size: usize, refit: bool| -> Vec<Sde> {
         on_ranks(size, |ranks| {
             let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
-            let run = Run::new(1, ranks, Device::Cpu);
+            let run = TrainingContext::new(1, ranks, Device::Cpu);
             fit(&pairs.rows(&own), 10.0, &SdeInput::default(), &input(refit), &run, &mut |_| ()).unwrap().0
         })
     };
@@ -155,7 +155,7 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
             asked.set(asked.get() + 1);
             ranks.rank() == 1 || asked.get() > 10
         };
-        let run = Run { stop: Some(&stop), ..Run::new(1, ranks, Device::Cpu) };
+        let run = TrainingContext { stop: Some(&stop), ..TrainingContext::new(1, ranks, Device::Cpu) };
         fit(&own, 1.0, &SdeInput::default(), &input, &run, &mut |_| ()).err().unwrap()
     });
     // 3600 pairs are left when a tenth of the trajectories is held out: eight steps an epoch.
@@ -252,17 +252,46 @@ fn dependent_components_keep_their_bonds_and_physical_units() {
     assert!(calibrated.len() == 2 && calibrated.iter().all(|variance| (variance - 1.0).abs() < 0.05), "{calibrated:?}");
 }
 
+/// mu = a - b z with numbers a and b for each component, as a crate of its own would add it.
+struct Decay([usize; 2]);
+
+impl Drift for Decay {
+    fn forward(&self, weights: &[Tensor], states: &Tensor, _: Option<&Tensor>) -> Tensor {
+        &weights[self.0[0]] - &weights[self.0[1]] * states
+    }
+}
+
+#[test]
+fn drifts_of_other_crates_are_trained_saved_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sde.safetensors");
+    let pairs = ornstein_uhlenbeck(5_000, 1.0, 8);
+    let input = TrainInput { epochs: 2, batch: 100, learning_rate: 1e-2, ..Default::default() };
+    let model = SdeInput { drift: "decay".into(), ..SdeInput::default() };
+    let unknown =
+        fit(&pairs, 1.0, &model, &input, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).err().unwrap();
+    assert!(unknown.to_string().contains("train.model.drift = \"decay\""), "{unknown}");
+    DRIFTS.add("decay", |layout, _, width| {
+        let mut add = |name| layout.add(name, &[width.components], Start::Constant(0.0));
+        Box::new(Decay([add("drift.offset"), add("drift.rate")]))
+    });
+    let learned = train(&pairs, 1.0, &model, &input, 1);
+    assert!(learned.weights()[2..4].iter().all(|&rate| rate > 0.3), "{:?}", &learned.weights()[..4]);
+    learned.save(&path, &serde_json::Value::Null).unwrap();
+    assert_eq!(Sde::load(&path, Device::Cpu).unwrap().weights(), learned.weights());
+}
+
 #[test]
 fn saved_equations_come_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
     let pairs = ornstein_uhlenbeck(4_000, 1.0, 6);
     for (drift, diffusion, precision) in [
-        (DriftKind::Mlp, DiffusionKind::Full, Precision::Float32),
-        (DriftKind::Mlp, DiffusionKind::Diagonal, Precision::Float64),
-        (DriftKind::Onsager, DiffusionKind::Constant, Precision::Float32),
+        ("mlp", "full", Precision::Float32),
+        ("mlp", "diagonal", Precision::Float64),
+        ("onsager", "constant", Precision::Float32),
     ] {
-        let model = SdeInput { drift, diffusion, ..SdeInput::default() };
+        let model = SdeInput { drift: drift.into(), diffusion: diffusion.into(), ..SdeInput::default() };
         let input = TrainInput { epochs: 1, precision, ..Default::default() };
         let learned = train(&pairs, 1.0, &model, &input, 1);
         learned.save(&path, &serde_json::json!({ "seed": 1 })).unwrap();
@@ -334,7 +363,7 @@ fn components_that_never_move_give_no_nan() {
 fn broken_data_and_inputs_are_named() {
     let mut pairs = ornstein_uhlenbeck(100, 1.0, 9);
     let attempt = |pairs: &Pairs, input: &TrainInput| {
-        fit(pairs, 1.0, &SdeInput::default(), input, &Run::new(1, &Alone, Device::Cpu), &mut |_| ())
+        fit(pairs, 1.0, &SdeInput::default(), input, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ())
             .err()
             .unwrap()
             .to_string()

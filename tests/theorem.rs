@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use tessera::{
     dynamics::Until,
     lattice::{Lattice, Shape},
-    learning::{Pairs, Run, SdeInput, SdeModel, TrainInput, fit, sde::DiffusionKind},
+    learning::{Pairs, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
     parallel::Alone,
     rng::{Purpose, Rng, stream},
     sampling::{PartialEvolution, Surroundings},
@@ -127,9 +127,9 @@ fn one_patch_teaches_the_drift_and_the_diffusion_of_the_whole_lattice() {
 
     // What the program's own training finds: Sigma of the conventional loss times K / lambda.
     for lambda in [1.0, PATCHES as f64, 20.0] {
-        let model = SdeInput { diffusion: DiffusionKind::Constant, ..SdeInput::default() };
+        let model = SdeInput { diffusion: "constant".into(), ..SdeInput::default() };
         let input = TrainInput { epochs: 20, batch: 200, learning_rate: 0.01, decay: 0.75, ..TrainInput::default() };
-        let run = Run::new(1, &Alone, Device::Cpu);
+        let run = TrainingContext::new(1, &Alone, Device::Cpu);
         let (model, _) = fit(&modified.pairs, lambda, &model, &input, &run, &mut |_| ()).unwrap();
         let factor = model.diffusion(&Tensor::zeros([1, 2], (Kind::Float, Device::Cpu)));
         for component in 0..2 {

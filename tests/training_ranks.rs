@@ -106,7 +106,7 @@ fn closures_follow_one_curve_on_all_ranks_and_go_on_after_a_kill() {
         succeeds(ranks, &whole_run);
         killed(ranks, &broken_run, &broken, "closure.checkpoint");
         let said = succeeds(ranks, &broken_run);
-        assert!(said.contains("The training goes on at epoch"), "{said}");
+        assert!(said.contains("The training resumes at epoch"), "{said}");
         for file in ["closure.safetensors", "latent.h5"] {
             let [whole, broken] = [&whole, &broken].map(|out| fs::read(out.join(file)).unwrap());
             assert!(whole == broken, "{ranks} ranks: the bytes of {file} differ");
@@ -182,7 +182,7 @@ fn killed_trainings_go_on_and_end_with_the_same_weights() {
             killed(ranks, &broken_run, &broken, "baseline_1.checkpoint");
         }
         let said = succeeds(ranks, &broken_run);
-        assert_eq!(said.matches("The training goes on at epoch").count(), models.len(), "{said}");
+        assert_eq!(said.matches("The training resumes at epoch").count(), models.len(), "{said}");
         assert_eq!(losses(&whole), losses(&broken), "{ranks} ranks");
         for model in models {
             let file = format!("{model}.safetensors");

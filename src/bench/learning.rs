@@ -2,7 +2,7 @@
 
 use crate::{
     bench::{Measurement, fastest},
-    learning::{Closure, ClosureInput, Pairs, Patches, Run, SdeInput, TrainInput, fit},
+    learning::{Closure, ClosureInput, Pairs, Patches, SdeInput, TrainInput, TrainingContext, fit},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -31,14 +31,14 @@ pub fn train(threads: usize) -> Vec<Measurement> {
     let pairs = Pairs { z, increment, dt: Array1::from_elem(PAIRS, 0.01), trajectory, condition: None };
     let input = TrainInput { epochs: 6, validation_fraction: 0.0, threads, ..TrainInput::default() };
     let (_, curve) =
-        fit(&pairs, 1.0, &SdeInput::default(), &input, &Run::new(1, &Alone, tch::Device::Cpu), &mut |_| ())
+        fit(&pairs, 1.0, &SdeInput::default(), &input, &TrainingContext::new(1, &Alone, tch::Device::Cpu), &mut |_| ())
             .expect("a well-posed training");
     let seconds = curve.iter().map(|record| record.seconds).fold(f64::INFINITY, f64::min);
 
     let values = normal(100_000, 256).mapv(|value| if value > 0.0 { 1_i8 } else { -1 });
     let observables = Array2::zeros((2000, 1));
     let some = values.slice(ndarray::s![..2000, ..]);
-    let run = Run::new(1, &Alone, tch::Device::Cpu);
+    let run = TrainingContext::new(1, &Alone, tch::Device::Cpu);
     let patches = Patches::of(some, vec![16, 16], observables.view(), run.device).expect("well-posed patches");
     let choices = ClosureInput { epochs: 1, ..ClosureInput::default() };
     let (closure, _) = Closure::fit(patches, &choices, &run, &mut |_| ()).expect("a well-posed training");

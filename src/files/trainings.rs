@@ -18,7 +18,7 @@ pub struct Training {
     pub covariance_factor: f64,
     /// Variance of the normalised residuals of each latent component; 1 when the diffusion is right.
     pub calibration: Vec<f64>,
-    /// Density of the normalised residuals of each latent component, see [`calibration::edges`].
+    /// Density of the normalised residuals of each latent component, see [`crate::learning::sde::calibration::edges`].
     #[serde(default)]
     pub residuals: Vec<Vec<f64>>,
     /// Losses by epoch.

@@ -11,7 +11,7 @@ use crate::{
         latent::{LatentFile, LatentRows},
         pairs::{Observed, Side},
     },
-    learning::{Checkpoint, Closure, Feature, LearningError, Patches, Run},
+    learning::{Checkpoint, Closure, Feature, LearningError, Patches, TrainingContext},
     parallel::Ranks,
     stages::{
         engines::device,
@@ -111,7 +111,12 @@ fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<C
         let identity = format!("{} closure", context.provenance(Stage::Closure).identity());
         let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
         let (stop, threads) = (|| context.stop.requested(), context.options.threads);
-        let run = Run { threads, checkpoint, stop: Some(&stop), ..Run::new(input.seed, context.world, device) };
+        let run = TrainingContext {
+            threads,
+            checkpoint,
+            stop: Some(&stop),
+            ..TrainingContext::new(input.seed, context.world, device)
+        };
         let mut progress = context.progress("closure", input.closure.epochs, "epochs");
         match Closure::fit(patches, &input.closure, &run, &mut |_| progress.advance(1)) {
             Err(LearningError::Stopped { .. }) => return Err(StageError::Stopped),

@@ -193,7 +193,7 @@ impl Batch {
         let (input, device) = (context.input, device(context)?);
         let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
-            model = model.given(condition)?;
+            model = model.at_condition(condition)?;
         }
         let (step, every) = (input.predict.step, input.steps_per_record());
         Ok(Rollout::new(model, initial, step, every, noise_seed(input), self.stream)?)

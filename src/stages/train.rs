@@ -2,7 +2,7 @@
 
 use crate::{
     files::{latent::LatentFile, trainings::Training},
-    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, Run, fit, sde::calibration},
+    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, TrainingContext, fit, sde::calibration},
     parallel::{Alone, Ranks},
     scores::ModelKind,
     stages::engines::device,
@@ -34,17 +34,18 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let numbered = || choices.seeds.iter().enumerate();
     let models = |kind| numbered().map(move |(number, &seed)| Task { kind, number, seed });
     let tasks: Vec<Task> = context.input.model_kinds().into_iter().flat_map(models).collect();
-    let apart = apart(context, tasks.len())?;
-    let own: Vec<usize> = (0..tasks.len()).filter(|task| !apart || task % world.size() == world.rank()).collect();
+    let one_model_per_rank = one_model_per_rank(context, tasks.len())?;
+    let own: Vec<usize> =
+        (0..tasks.len()).filter(|task| !one_model_per_rank || task % world.size() == world.rank()).collect();
     let mut progress = context.progress("train", choices.fit.epochs * own.len(), "epochs");
     let mut trainings_of_rank = Vec::new();
     for task in own {
-        let ranks: &dyn Ranks = if apart { &Alone } else { world };
+        let ranks: &dyn Ranks = if one_model_per_rank { &Alone } else { world };
         let training = match train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1)) {
             Err(StageError::Stopped) => break,
             other => other?,
         };
-        if apart || context.leads() {
+        if one_model_per_rank || context.leads() {
             trainings_of_rank.push((task, training));
         }
     }
@@ -68,7 +69,7 @@ pub fn train(context: &Context) -> Result<(), StageError> {
 }
 
 /// Whether each model is trained by one rank. Otherwise the ranks share every batch.
-fn apart(context: &Context, models: usize) -> Result<bool, StageError> {
+fn one_model_per_rank(context: &Context, models: usize) -> Result<bool, StageError> {
     let ranks = context.world.size();
     let components = LatentFile::open(context)?.components()?;
     let bytes = context.input.pairs() * (2 * components + 2) * size_of::<f64>();
@@ -95,7 +96,7 @@ fn train_one(
     let path = checkpoint_file(context, kind, seed);
     let identity = format!("{} {} {seed}", context.provenance(Stage::Train).identity(), kind.name());
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
-    let run = Run { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
+    let run = TrainingContext { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let model = match mirror(context)? {
         Some(mirror) => model.symmetric(mirror)?,

@@ -2,15 +2,15 @@
 
 use crate::{
     learning::{
-        EpochRecord, LearningError, Run, TrainInput,
+        EpochRecord, LearningError, TrainInput, TrainingContext,
         closure::{Closure, ClosureInput, EncoderKind, Feature, Patches, Shape, network::Autoencoder},
         tensor::vector,
         train::{
-            descent::{Descent, Rows},
-            epochs::{Samples, optimise},
+            data_parallel::{DataParallelStep, Rows},
+            epochs::{Samples, run_epochs},
             optimiser::AdamW,
             parameters::Parameters,
-            split::{place, split},
+            split::{sample_range, split},
         },
     },
     parallel::Ranks,
@@ -29,14 +29,14 @@ const CHUNK: usize = 512;
 impl Closure {
     /// Trains on the patches of all ranks, each of which passes its own; a tenth of the trajectories is held out. The
     /// losses in the records are those of [`Feature`], per feature. `observer` sees each epoch as it ends. With a checkpoint
-    /// in `run` a training that was stopped goes on.
+    /// in `run` a training that was stopped resumes.
     ///
     /// # Errors
     /// When the input or the patches are unusable, or the loss becomes NaN or infinite.
     pub fn fit<F: Feature>(
         mut patches: Patches<F>,
         input: &ClosureInput,
-        run: &Run,
+        run: &TrainingContext,
         observer: &mut dyn FnMut(&EpochRecord),
     ) -> Result<(Self, Vec<EpochRecord>), LearningError> {
         let train = TrainInput {
@@ -61,7 +61,7 @@ impl Closure {
                 ),
             });
         }
-        let (owned, samples) = place(patches.observables.nrows(), run.ranks)?;
+        let (owned, samples) = sample_range(patches.observables.nrows(), run.ranks)?;
         let first = owned.start;
         let trajectory = patches.trajectory.view();
         let (rows, held) = split(trajectory, train.validation_fraction, (run.seed, MODEL), run.ranks)?;
@@ -72,7 +72,7 @@ impl Closure {
         let data = [patches.values, standardised(&patches.observables, &shape).to_device(run.device)];
         let optimiser = AdamW::new(parameters.flat(), train.weight_decay, None);
         let objective = Arc::new(network.clone());
-        let mut descent = Descent::new(
+        let mut descent = DataParallelStep::new(
             objective,
             parameters.share(),
             optimiser,
@@ -81,7 +81,7 @@ impl Closure {
             run.ranks,
         );
         let cut = Samples { model: MODEL, rows, held, offsets: [0.0; 2] };
-        let records = optimise(&mut descent, &cut, &train, run, observer)?;
+        let records = run_epochs(&mut descent, &cut, &train, run, observer)?;
         drop(descent);
         let mut closure = Self { input, shape, network: Some(network), parameters };
         let some = (0..samples).step_by(samples.div_ceil(RANGE_SAMPLES)).filter(|sample| owned.contains(sample));

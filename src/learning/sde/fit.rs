@@ -5,16 +5,19 @@
 
 use crate::learning::{
     EpochRecord, LearningError, Pairs,
-    sde::{Networks, Scales, Sde, SdeInput, last_layer::refit, likelihood::negative_log_likelihood, perceptron::Fused},
+    sde::{
+        Networks, Scales, Sde, SdeInput, last_layer::refit_last_layer, likelihood::negative_log_likelihood,
+        perceptron::Fused,
+    },
     tensor::vector,
     train::{
-        descent::{Descent, Rows},
-        epochs::{Run, Samples, optimise},
+        data_parallel::{DataParallelStep, Rows},
+        epochs::{Samples, TrainingContext, run_epochs},
         input::TrainInput,
         objective::{Objective, autograd},
         optimiser::AdamW,
         parameters::Parameters,
-        split::{place, split},
+        split::{sample_range, split},
     },
 };
 use std::sync::Arc;
@@ -25,7 +28,7 @@ const MODEL: u64 = 0;
 
 /// The likelihood of packed rows (see [`Scales::pack`]).
 pub(super) struct Likelihood {
-    pub networks: Networks,
+    pub networks: Arc<Networks>,
     pub components: i64,
     pub fused: Option<Fused>,
 }
@@ -56,7 +59,7 @@ impl Objective for Likelihood {
 ///
 /// Every rank passes its own pairs: in the order of the ranks they are all pairs there are. `observer` sees each epoch
 /// as it ends. Returns the model of the epoch with the lowest validation loss, the same on every rank, and the record of
-/// all epochs. With a checkpoint in `run` a training that was stopped goes on; the file stays when it is done.
+/// all epochs. With a checkpoint in `run` a training that was stopped resumes; the file stays when it is done.
 ///
 /// # Errors
 /// When the input or the pairs are unusable, or the loss becomes NaN or infinite.
@@ -65,7 +68,7 @@ pub fn fit(
     covariance_factor: f64,
     model: &SdeInput,
     train: &TrainInput,
-    run: &Run,
+    run: &TrainingContext,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<(Sde, Vec<EpochRecord>), LearningError> {
     train.check()?;
@@ -75,7 +78,7 @@ pub fn fit(
         return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
     }
     let (kind, device) = (train.precision.kind(), run.device);
-    let (owned, _) = place(pairs.dt.len(), run.ranks)?;
+    let (owned, _) = sample_range(pairs.dt.len(), run.ranks)?;
     let (rows, held) = split(pairs.trajectory.view(), train.validation_fraction, (run.seed, MODEL), run.ranks)?;
     let own = |samples: &[usize]| -> Vec<usize> {
         samples.iter().filter(|sample| owned.contains(sample)).map(|sample| sample - owned.start).collect()
@@ -88,28 +91,28 @@ pub fn fit(
     let packed = scales.pack(pairs, kind, device);
 
     let size = scales.independent();
-    let (networks, layout) = Sde::networks(model, size, pairs.condition.is_some());
+    let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;
+    let networks = Arc::new(networks);
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
-    let objective = Likelihood { networks, components: size as i64, fused };
+    let objective = Likelihood { networks: networks.clone(), components: size as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let own_rows = own(&rows);
     let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
     let threads = if train.threads > 0 { train.threads } else { run.threads };
-    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
+    let mut descent = DataParallelStep::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
     let samples = Samples { model: MODEL, rows, held, offsets };
-    let records = optimise(&mut descent, &samples, train, run, observer)?;
+    let records = run_epochs(&mut descent, &samples, train, run, observer)?;
     if train.refit {
         let (found, held) = (descent.parameters.snapshot(), &samples.held);
-        let loss = |descent: &mut Descent| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
+        let loss = |descent: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
         let before = loss(&mut descent)?;
-        let networks = Sde::networks(model, size, pairs.condition.is_some()).0;
-        refit(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
+        refit_last_layer(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
         let after = loss(&mut descent)?;
         if after > before || after.is_nan() {
             descent.parameters.restore(&found);
         }
     }
-    Ok((Sde::new(model.clone(), scales, descent.parameters.share()), records))
+    Ok((Sde::new(model.clone(), scales, networks, descent.parameters.share()), records))
 }

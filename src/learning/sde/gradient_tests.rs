@@ -3,7 +3,7 @@
 use crate::{
     learning::{
         Pairs, SdeInput,
-        sde::{DiffusionKind, DriftKind, Scales, Sde, fit::Likelihood, perceptron::Fused},
+        sde::{DIFFUSIONS, DRIFTS, InputWidth, Networks, Scales, fit::Likelihood, perceptron::Fused},
         tensor::vector,
         train::{
             network::Activation,
@@ -16,6 +16,7 @@ use crate::{
 };
 use ndarray::{Array1, Array2};
 use rand::Rng as _;
+use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
 
 /// Latent components of the models.
@@ -35,22 +36,21 @@ fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
 
 /// The objective of a model and its first weights.
 pub(super) fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
-    let (networks, layout) = Sde::networks(input, COMPONENTS, conditioned);
+    let (networks, layout) = Networks::new(input, COMPONENTS, conditioned).unwrap();
     let fused = Fused::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
-    (Likelihood { networks, components: COMPONENTS as i64, fused }, parameters)
+    (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, fused }, parameters)
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    for (drift, conditioned) in
-        [(DriftKind::Mlp, false), (DriftKind::Onsager, false), (DriftKind::Mlp, true), (DriftKind::Onsager, true)]
-    {
-        let diffusions = [DiffusionKind::Full, DiffusionKind::Diagonal, DiffusionKind::Constant];
-        for &diffusion in if conditioned { &diffusions[..1] } else { &diffusions } {
+    let drifts = DRIFTS.entries().into_iter().flat_map(|(name, _)| [(name, false), (name, true)]);
+    for (drift, conditioned) in drifts {
+        let diffusions = DIFFUSIONS.entries();
+        for &(diffusion, _) in if conditioned { &diffusions[..1] } else { &diffusions } {
             let input = SdeInput {
-                drift,
-                diffusion,
+                drift: drift.into(),
+                diffusion: diffusion.into(),
                 drift_hidden: vec![5, 4],
                 diffusion_hidden: vec![5],
                 onsager_hidden: 5,
@@ -73,7 +73,7 @@ fn gradients_agree_with_finite_differences() {
                 let found = (loss_at(scalar, 1e-5) - loss_at(scalar, -1e-5)) / 2e-5;
                 assert!(
                     (found - expected).abs() < 1e-6 * largest,
-                    "{drift:?} {diffusion:?} scalar {scalar}: {found} != {expected}"
+                    "{drift} {diffusion} scalar {scalar}: {found} != {expected}"
                 );
             }
         }
@@ -83,8 +83,13 @@ fn gradients_agree_with_finite_differences() {
 #[test]
 fn written_out_gradients_are_those_of_autograd() {
     for activation in [Activation::Tanh, Activation::Relu] {
-        for diffusion in [DiffusionKind::Full, DiffusionKind::Diagonal] {
-            let input = SdeInput { activation, diffusion, drift_hidden: vec![64, 21, 7], ..SdeInput::default() };
+        for diffusion in ["full", "diagonal"] {
+            let input = SdeInput {
+                activation,
+                diffusion: diffusion.into(),
+                drift_hidden: vec![64, 21, 7],
+                ..SdeInput::default()
+            };
             let (objective, parameters) = likelihood(&input, Kind::Float, false);
             if objective.fused.is_none() {
                 return;
@@ -93,18 +98,19 @@ fn written_out_gradients_are_those_of_autograd() {
             let (loss, gradient) = objective.gradient(&parameters, &batch).unwrap();
             let (expected_loss, expected) = autograd(&objective, &parameters, &batch).unwrap();
             let error = (loss.double_value(&[]) / expected_loss.double_value(&[]) - 1.0).abs();
-            assert!(error < 1e-5, "{activation:?} {diffusion:?}: loss off by {error}");
+            assert!(error < 1e-5, "{activation:?} {diffusion}: loss off by {error}");
             let error = ((gradient - &expected).norm() / expected.norm()).double_value(&[]);
-            assert!(error < 1e-5, "{activation:?} {diffusion:?}: gradient off by {error}");
+            assert!(error < 1e-5, "{activation:?} {diffusion}: gradient off by {error}");
         }
     }
 }
 
 #[test]
 fn onsager_parts_have_their_symmetries() {
-    let input = SdeInput { drift: DriftKind::Onsager, ..SdeInput::default() };
+    let input = SdeInput { drift: "onsager".into(), ..SdeInput::default() };
+    let width = InputWidth { components: COMPONENTS as i64, features: 0 };
     let mut layout = crate::learning::train::parameters::Layout::default();
-    let drift = crate::learning::sde::OnsagerDrift::new(&mut layout, &input, COMPONENTS, 0);
+    let drift = crate::learning::sde::OnsagerDrift::new(&mut layout, &input, width);
     let parameters = Parameters::draw(layout, 5, 0, Kind::Double, Device::Cpu);
     let states = packed(9, Kind::Double, false).narrow(1, 0, COMPONENTS as i64);
     let parts = no_grad(|| drift.parts(parameters.leaves(), &states, None));

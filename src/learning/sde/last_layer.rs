@@ -27,7 +27,7 @@ const CHUNK: usize = 1_024;
 ///
 /// # Errors
 /// When the tensor library refuses an operation.
-pub(super) fn refit(
+pub(super) fn refit_last_layer(
     networks: &Networks,
     parameters: &mut Parameters,
     (packed, rows): (&Tensor, &[usize]),

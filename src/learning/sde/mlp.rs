@@ -1,7 +1,7 @@
 //! The plain drift: mu(z) is a multi-layer perceptron, by default with three hidden layers of 64.
 
 use crate::learning::{
-    sde::{Drift, SdeInput, condition::beside},
+    sde::{Drift, InputWidth, SdeInput, condition::beside},
     train::{network::Mlp, parameters::Layout},
 };
 use tch::Tensor;
@@ -12,12 +12,11 @@ pub struct MlpDrift {
 }
 
 impl MlpDrift {
-    /// Adds the weights to `layout`. `features` of a condition stand beside the states.
-    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize, features: i64) -> Self {
-        let size = components as i64;
-        let mut widths = vec![size + features];
+    /// Adds the weights to `layout`.
+    pub fn new(layout: &mut Layout, input: &SdeInput, width: InputWidth) -> Self {
+        let mut widths = vec![width.total()];
         widths.extend(input.drift_hidden.iter().map(|&width| width as i64));
-        widths.push(size);
+        widths.push(width.components);
         Self { network: Mlp::new(layout, "drift", &widths, input.activation, 0.5) }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Drift and diffusion are networks in standardised, linearly independent [`Coordinates`] x, so that any latent state is
 //! learned equally well: diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
-//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`Strength`] under the condition.
+//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`NoiseByCondition`] under the condition.
 //! Coordinates and units are part of the model: physical values go in and out.
 //!
-//! A new drift is one file that implements [`Drift`] and one line in [`Sde::networks`].
+//! A new drift is one file that implements [`Drift`] and one line in [`DRIFTS`], a new diffusion one that implements
+//! [`Diffusion`] and one line in [`DIFFUSIONS`]. A crate of your own adds them with `tessera::Program`.
 
 pub mod calibration;
 pub mod fit;
@@ -16,85 +17,123 @@ pub mod rollout;
 mod condition;
 mod coordinates;
 mod diffusion;
+mod equation;
 mod last_layer;
+mod linear;
 mod matmul;
 mod mirror;
 mod mlp;
+mod noise_by_condition;
 mod onsager;
 mod perceptron;
 mod scales;
-mod strength;
 
 #[cfg(test)]
 mod gradient_tests;
 #[cfg(test)]
 mod path_tests;
 
-pub(crate) use condition::beside;
+pub use condition::beside;
 pub use coordinates::Coordinates;
-pub use diffusion::{Diffusion, DiffusionKind};
+pub use diffusion::{ConstantDiffusion, MlpDiffusion};
 pub(crate) use diffusion::{FLOOR, SHIFT};
+pub(crate) use equation::Networks;
+pub use equation::{Sde, SdeModel};
+pub use likelihood::Factor;
+pub use linear::LinearDrift;
 pub use mirror::Mirror;
 pub use mlp::MlpDrift;
+pub use noise_by_condition::NoiseByCondition;
 pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
 pub use scales::Scales;
-pub use strength::Strength;
 
-use crate::learning::{
-    Activation, LearningError,
-    sde::{coordinates::CoordinateTensors, likelihood::Factor},
-    train::{
-        network::Mlp,
-        parameters::{Layout, Parameters},
-        store,
+use crate::{
+    learning::{
+        Activation,
+        train::{network::Mlp, parameters::Layout},
     },
+    registry::Registry,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::path::Path;
-use tch::{Device, Kind, Tensor, no_grad};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use tch::Tensor;
 
-/// Drift and diffusion of an equation, in physical units.
-pub trait SdeModel {
-    /// mu(z), `[samples, d]`, of states `[samples, d]`.
-    fn drift(&self, z: &Tensor) -> Tensor;
-    /// A noise factor L(z) with Sigma = L L^T, `[samples, d, k]`, of states `[samples, d]`, for k independent noises.
-    fn diffusion(&self, z: &Tensor) -> Tensor;
-}
-
-/// A drift network in standardised units. Holds positions in a [`Layout`], never tensors.
+/// A drift in standardised coordinates.
+///
+/// It holds positions in a [`Layout`], never tensors, so that every thread can use it: `weights` comes with each call and
+/// holds the weights of the whole model in the order of the layout. Gradients come from autograd.
 pub trait Drift: Send + Sync {
-    /// Drift `[samples, d]` of states `[samples, d]`, both standardised, with the features of their condition if the model
-    /// has one.
+    /// Drift `[samples, d]` at states `[samples, d]`. `features` `[samples, features]` are those of the condition, for a
+    /// family of equations.
     fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor;
-    /// The drift as a plain perceptron, when it is one.
+
+    /// The drift as a perceptron over states [beside] features, when it is one. Its gradient is then computed by
+    /// faster code on a processor, and its last layer can be refitted by least squares.
     fn as_mlp(&self) -> Option<&Mlp> {
         None
     }
 }
 
-/// Which drift network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DriftKind {
-    /// A multi-layer perceptron.
-    #[default]
-    Mlp,
-    /// A generalised gradient flow, see [`OnsagerDrift`].
-    Onsager,
+/// The noise factor L of Sigma = L L^T in standardised coordinates. As for [`Drift`], weights come with each call.
+pub trait Diffusion: Send + Sync {
+    /// L at states `[samples, d]`, lower triangular with a positive diagonal. `features` `[samples, features]` are those of
+    /// the condition, for a family of equations.
+    fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Factor;
+
+    /// The perceptron of an [`MlpDiffusion`], and whether L has elements below the diagonal.
+    fn as_mlp(&self) -> Option<(&Mlp, bool)> {
+        None
+    }
 }
+
+/// What drift and diffusion take in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputWidth {
+    /// Independent components d of the state.
+    pub components: i64,
+    /// Features of the condition; 0 for a model without conditions.
+    pub features: i64,
+}
+
+impl InputWidth {
+    /// Both [beside] each other.
+    pub fn total(self) -> i64 {
+        self.components + self.features
+    }
+}
+
+/// Makes a drift: adds its weights to the layout, under names that begin with `drift`.
+pub type MakeDrift = fn(&mut Layout, &SdeInput, InputWidth) -> Box<dyn Drift>;
+
+/// Makes a diffusion: adds its weights to the layout, under names that begin with `diffusion`.
+pub type MakeDiffusion = fn(&mut Layout, &SdeInput, InputWidth) -> Box<dyn Diffusion>;
+
+/// Drifts by their names in inputs and model files.
+pub static DRIFTS: Registry<MakeDrift> = Registry::new(&[
+    ("mlp", |layout, input, width| Box::new(MlpDrift::new(layout, input, width))),
+    ("linear", |layout, _, width| Box::new(LinearDrift::new(layout, width))),
+    ("onsager", |layout, input, width| Box::new(OnsagerDrift::new(layout, input, width))),
+]);
+
+/// Diffusions by their names in inputs and model files.
+pub static DIFFUSIONS: Registry<MakeDiffusion> = Registry::new(&[
+    ("full", |layout, input, width| Box::new(MlpDiffusion::full(layout, input, width))),
+    ("diagonal", |layout, input, width| Box::new(MlpDiffusion::diagonal(layout, input, width))),
+    ("constant", |layout, _, width| Box::new(ConstantDiffusion::new(layout, width))),
+]);
 
 /// The networks of an equation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SdeInput {
-    /// Drift network.
-    pub drift: DriftKind,
+    /// Name of the drift in [`DRIFTS`].
+    #[serde(deserialize_with = "known_drift")]
+    pub drift: String,
     /// Widths of the drift's hidden layers (mlp).
     pub drift_hidden: Vec<usize>,
-    /// Form of the diffusion matrix.
-    pub diffusion: DiffusionKind,
+    /// Name of the diffusion in [`DIFFUSIONS`].
+    #[serde(deserialize_with = "known_diffusion")]
+    pub diffusion: String,
     /// Widths of the diffusion's hidden layers (full and diagonal).
     pub diffusion_hidden: Vec<usize>,
     /// Nonlinearity of both (the onsager trunk has its own).
@@ -108,9 +147,9 @@ pub struct SdeInput {
 impl Default for SdeInput {
     fn default() -> Self {
         Self {
-            drift: DriftKind::Mlp,
+            drift: "mlp".into(),
             drift_hidden: vec![64; 3],
-            diffusion: DiffusionKind::Full,
+            diffusion: "full".into(),
             diffusion_hidden: vec![64; 2],
             activation: Activation::Tanh,
             onsager_hidden: 32,
@@ -119,205 +158,16 @@ impl Default for SdeInput {
     }
 }
 
-/// The networks of an equation without their weights.
-pub(crate) struct Networks {
-    pub embedding: Option<Mlp>,
-    pub drift: Box<dyn Drift>,
-    pub diffusion: Diffusion,
+fn known_drift<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    known(from, &DRIFTS)
 }
 
-impl Networks {
-    /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
-    /// left out when the model has none.
-    pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let features = self.features(weights, condition);
-        let drift = self.drift.forward(weights, states, features.as_ref());
-        (drift, self.diffusion.forward(weights, states, features.as_ref()))
-    }
-
-    /// Features of conditions `[samples, 1]`.
-    pub fn features(&self, weights: &[Tensor], condition: Option<&Tensor>) -> Option<Tensor> {
-        self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c))
-    }
+fn known_diffusion<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    known(from, &DIFFUSIONS)
 }
 
-/// A learned equation.
-pub struct Sde {
-    input: SdeInput,
-    scales: Scales,
-    networks: Networks,
-    parameters: Parameters,
-    tensors: scales::ScaleTensors,
-    condition: Option<f64>,
-}
-
-impl Sde {
-    /// Networks of `components` latent components, with a condition or without, and the list of their weights.
-    pub(crate) fn networks(input: &SdeInput, components: usize, conditioned: bool) -> (Networks, Layout) {
-        let mut layout = Layout::default();
-        let features = if conditioned { condition::FEATURES } else { 0 };
-        let drift: Box<dyn Drift> = match input.drift {
-            DriftKind::Mlp => Box::new(MlpDrift::new(&mut layout, input, components, features)),
-            DriftKind::Onsager => Box::new(OnsagerDrift::new(&mut layout, input, components, features)),
-        };
-        let diffusion = Diffusion::new(&mut layout, input, components, features);
-        let embedding = conditioned.then(|| condition::embedding(&mut layout));
-        (Networks { embedding, drift, diffusion }, layout)
-    }
-
-    pub(crate) fn new(input: SdeInput, scales: Scales, parameters: Parameters) -> Self {
-        let networks = Self::networks(&input, scales.independent(), scales.condition.is_some()).0;
-        let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
-        Self { input, scales, networks, parameters, tensors, condition: None }
-    }
-
-    /// The equation under one condition; it shares the weights.
-    ///
-    /// # Errors
-    /// When the model was trained without conditions.
-    pub fn given(&self, condition: f64) -> Result<Self, LearningError> {
-        if self.scales.condition.is_none() {
-            return Err(LearningError::Input {
-                name: "condition",
-                value: condition.to_string(),
-                reason: "the model was trained without conditions".into(),
-            });
-        }
-        let same = Self::new(self.input.clone(), self.scales.clone(), self.parameters.share());
-        Ok(Self { condition: Some(condition), ..same })
-    }
-
-    /// The equation with this symmetry: the mean of its own fields and their mirror image.
-    ///
-    /// # Errors
-    /// When components depend on each other: then coordinates have no images of their own.
-    pub fn symmetric(self, mirror: Mirror) -> Result<Self, LearningError> {
-        if !self.coordinates().is_by_component() {
-            return Err(LearningError::Input {
-                name: "train.mirrored",
-                value: "true".into(),
-                reason: "the observables depend on each other linearly, and such a model cannot be made symmetric"
-                    .into(),
-            });
-        }
-        let scales = Scales { mirror: Some(mirror), ..self.scales };
-        Ok(Self { condition: self.condition, ..Self::new(self.input, scales, self.parameters) })
-    }
-
-    /// An error when the model needs a condition that nobody chose.
-    fn complete(&self) -> Result<(), LearningError> {
-        if self.scales.condition.is_some() && self.condition.is_none() {
-            return Err(LearningError::Input {
-                name: "condition",
-                value: "none".into(),
-                reason: "the model was trained with conditions: choose one with `Sde::given`".into(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Number of latent components d.
-    pub fn components(&self) -> usize {
-        self.scales.coordinates.components()
-    }
-
-    /// Between physical states and the coordinates of the networks.
-    pub fn coordinates(&self) -> &Coordinates {
-        &self.scales.coordinates
-    }
-
-    /// The networks as the input asked for them.
-    pub fn input(&self) -> &SdeInput {
-        &self.input
-    }
-
-    /// Device of the weights.
-    pub fn device(&self) -> Device {
-        self.parameters.flat().device()
-    }
-
-    /// Precision of the weights.
-    pub fn kind(&self) -> Kind {
-        self.parameters.flat().kind()
-    }
-
-    /// All weights in one vector, in the order of the file.
-    pub fn weights(&self) -> Vec<f64> {
-        crate::learning::tensor::vector(&self.parameters.flat().to_kind(Kind::Double))
-    }
-
-    /// The map to the coordinates on the device of the model.
-    fn map(&self) -> &CoordinateTensors {
-        &self.tensors.coordinates
-    }
-
-    /// Drift `[samples, r]` and diffusion factor of coordinates `[samples, r]`.
-    ///
-    /// # Panics
-    /// When the model was trained with conditions and none was [given](Sde::given).
-    fn fields(&self, x: &Tensor) -> (Tensor, Factor) {
-        let condition = self.scales.condition.map(|_| {
-            let condition = self.condition.expect("a model of a family of equations is given a condition first");
-            Tensor::full([x.size()[0], 1], condition, (self.kind(), self.device()))
-        });
-        self.fields_under(x, condition.as_ref())
-    }
-
-    /// As [`Sde::fields`], under conditions `[samples, 1]`.
-    fn fields_under(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(x, condition) };
-        let condition = condition.map(|condition| condition.repeat([2, 1]));
-        let (drift, factor) = self.fields_of_networks(&mirror.both(x), condition.as_ref());
-        mirror.mean(&drift, &factor)
-    }
-
-    fn fields_of_networks(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let strength = self.tensors.strength.as_ref().zip(condition).map(|(strength, raw)| strength.under(raw));
-        let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
-        let (drift, factor) = self.networks.forward(self.parameters.leaves(), x, condition.as_ref());
-        let (drift, factor) = (drift * &self.tensors.drift, self.tensors.scale_factor(factor));
-        match strength {
-            Some(strength) => (drift * &strength, factor.scaled(&strength)),
-            None => (drift, factor),
-        }
-    }
-
-    /// Coordinates `[samples, r]` of states `[samples, d]`, in the precision of the networks.
-    fn coordinates_of(&self, z: &Tensor) -> Tensor {
-        self.map().states(&z.to_device(self.device())).to_kind(self.kind())
-    }
-
-    /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save(&self, path: &Path, metadata: &Value) -> Result<(), LearningError> {
-        let description = json!({
-            "model": "sde", "input": self.input, "scales": self.scales, "provenance": metadata,
-        });
-        store::write(path, &self.parameters, &description)
-    }
-
-    /// Reads a model that [`Sde::save`] wrote, onto `device`.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is no such model.
-    pub fn load(path: &Path, device: Device) -> Result<Self, LearningError> {
-        let description = store::Description::read(path, "sde")?;
-        let input: SdeInput = description.get("input")?;
-        let scales: Scales = description.get("scales")?;
-        let (_, layout) = Self::networks(&input, scales.independent(), scales.condition.is_some());
-        let parameters = store::read_weights(path, layout, device)?;
-        Ok(Self::new(input, scales, parameters))
-    }
-}
-
-impl SdeModel for Sde {
-    fn drift(&self, z: &Tensor) -> Tensor {
-        no_grad(|| self.map().rates(&self.fields(&self.coordinates_of(z)).0))
-    }
-
-    fn diffusion(&self, z: &Tensor) -> Tensor {
-        no_grad(|| self.map().noise(&self.fields(&self.coordinates_of(z)).1.matrix()))
-    }
+/// A name that stands in `table`.
+fn known<'de, D: Deserializer<'de>, T: Copy>(from: D, table: &Registry<T>) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    table.get(&name).map(|_| name).map_err(D::Error::custom)
 }

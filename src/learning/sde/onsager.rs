@@ -6,7 +6,7 @@
 //! relu(x)^2 - relu(x - 1/2)^2. grad V comes from autograd with its graph, so that the loss sees second derivatives.
 
 use crate::learning::{
-    sde::{Drift, SdeInput, condition::beside, likelihood::triangle},
+    sde::{Drift, InputWidth, SdeInput, condition::beside, likelihood::triangle},
     train::parameters::{Layout, Start},
 };
 use tch::{Kind, Tensor, with_grad};
@@ -39,11 +39,11 @@ pub struct OnsagerParts {
 }
 
 impl OnsagerDrift {
-    /// Adds the weights to `layout`. `features` of a condition stand beside the states.
-    pub fn new(layout: &mut Layout, input: &SdeInput, components: usize, features: i64) -> Self {
-        let (size, width) = (components as i64, input.onsager_hidden as i64);
+    /// Adds the weights to `layout`.
+    pub fn new(layout: &mut Layout, input: &SdeInput, inputs: InputWidth) -> Self {
+        let (size, width) = (inputs.components, input.onsager_hidden as i64);
         let trunk = [
-            layout.linear("drift.trunk.0", size + features, width, 1.0),
+            layout.linear("drift.trunk.0", inputs.total(), width, 1.0),
             layout.linear("drift.trunk.1", width, width, 1.0),
         ];
         Self {

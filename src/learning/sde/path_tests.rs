@@ -3,15 +3,15 @@
 
 use crate::{
     learning::{
-        Activation, EpochRecord, Pairs, Run, SdeInput, TrainInput,
+        Activation, EpochRecord, Pairs, SdeInput, TrainInput, TrainingContext,
         sde::{
-            DiffusionKind, DriftKind, Scales,
+            Scales,
             gradient_tests::{COMPONENTS, likelihood},
         },
         tensor::vector,
         train::{
-            descent::{Descent, Rows},
-            epochs::{Samples, optimise},
+            data_parallel::{DataParallelStep, Rows},
+            epochs::{Samples, run_epochs},
             optimiser::AdamW,
         },
     },
@@ -50,10 +50,11 @@ fn trained(input: &SdeInput, kind: Kind, fused: bool, look_every: Option<usize>)
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let data = [data(kind)];
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
-    let mut descent = Descent::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
+    let mut descent = DataParallelStep::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
     descent.look_every = look_every.unwrap_or(descent.look_every);
     let samples = Samples { model: 0, rows: (0..1800).collect(), held: (1800..SAMPLES).collect(), offsets: [0.0; 2] };
-    let records = optimise(&mut descent, &samples, &train, &Run::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+    let records =
+        run_epochs(&mut descent, &samples, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
     (vector(&descent.parameters.flat().to_kind(Kind::Double)), records)
 }
 
@@ -63,10 +64,8 @@ fn losses(records: &[EpochRecord]) -> Vec<f64> {
 
 #[test]
 fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
-    for (activation, diffusion) in
-        [(Activation::Tanh, DiffusionKind::Full), (Activation::Relu, DiffusionKind::Diagonal)]
-    {
-        let input = SdeInput { activation, diffusion, ..SdeInput::default() };
+    for (activation, diffusion) in [(Activation::Tanh, "full"), (Activation::Relu, "diagonal")] {
+        let input = SdeInput { activation, diffusion: diffusion.into(), ..SdeInput::default() };
         let curve = |kind, fused| losses(&trained(&input, kind, fused, None).1);
         let expected = curve(Kind::Float, true);
         assert!(expected[20] < expected[0] - 0.5, "nothing was learned: {expected:?}");
@@ -80,12 +79,12 @@ fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
 
 #[test]
 fn looking_at_the_losses_now_and_then_changes_nothing() {
-    for drift in [DriftKind::Mlp, DriftKind::Onsager] {
-        let input = SdeInput { drift, ..SdeInput::default() };
+    for drift in ["mlp", "onsager"] {
+        let input = SdeInput { drift: drift.into(), ..SdeInput::default() };
         let (weights, records) = trained(&input, Kind::Float, false, None);
         for look_every in [4, 64] {
             let (found, again) = trained(&input, Kind::Float, false, Some(look_every));
-            assert_eq!(weights, found, "{drift:?}, every {look_every}");
+            assert_eq!(weights, found, "{drift}, every {look_every}");
             assert_eq!(losses(&records), losses(&again));
         }
     }

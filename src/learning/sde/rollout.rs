@@ -31,7 +31,7 @@ pub struct Rollout<M> {
 impl<M: Borrow<Sde>> Rollout<M> {
     /// Starts from the physical states `z0` `[n, d]` with steps of `step`; every `every`-th state will be a record. Group g of the
     /// trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). A model of a family of equations
-    /// is first given its condition: `Rollout::new(model.given(800.0)?, ...)`.
+    /// is first given its condition: `Rollout::new(model.at_condition(800.0)?, ...)`.
     ///
     /// # Errors
     /// When the model lacks a condition, `step` or `every` is not positive or `z0` has another number of components than the

@@ -4,8 +4,8 @@ use crate::{
     learning::{
         LearningError, Mirror, Pairs,
         sde::{
-            Coordinates, Strength, coordinates::CoordinateTensors, likelihood::Factor, mirror::MirrorTensors,
-            strength::StrengthTensors,
+            Coordinates, NoiseByCondition, coordinates::CoordinateTensors, likelihood::Factor, mirror::MirrorTensors,
+            noise_by_condition::NoiseByConditionTensors,
         },
     },
     parallel::{Ranks, total_over},
@@ -36,7 +36,7 @@ pub struct Scales {
     pub condition: Option<[f64; 2]>,
     /// Noise under each condition over that of all pairs; `None` for a model without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strength: Option<Strength>,
+    pub strength: Option<NoiseByCondition>,
     /// A symmetry that drift and diffusion have; `None` for a model without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
@@ -98,7 +98,7 @@ impl Scales {
             let pair = |row: &[f64]| (0..self.independent()).map(|i| [row[i], row[self.independent() + i]]).collect();
             let rows = rows.chunks_exact(self.columns()).map(pair);
             let pairs: Vec<_> = condition.iter().map(|&condition| f64::from(condition)).zip(rows).collect();
-            Strength::over(ranks, &pairs)
+            NoiseByCondition::over(ranks, &pairs)
         });
         self
     }
@@ -189,7 +189,7 @@ pub(super) struct ScaleTensors {
     pub drift: Tensor,
     diagonal: Tensor,
     lower: Tensor,
-    pub strength: Option<StrengthTensors>,
+    pub strength: Option<NoiseByConditionTensors>,
     pub mirror: Option<MirrorTensors>,
 }
 

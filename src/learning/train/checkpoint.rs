@@ -1,7 +1,7 @@
-//! The state of a training in a file: a training that was stopped goes on as if it had not been.
+//! The state of a training in a file: a training that was stopped resumes as if it had not been.
 //!
 //! The file holds all that the next step depends on: weights, moments of the optimiser, learning-rate schedule, best
-//! weights, records, and the place in the epoch (the order of the samples is drawn anew from its stream). Rank 0 writes it,
+//! weights, records, and the place in the epoch (the order of the samples is drawn again from its stream). Rank 0 writes it,
 //! and reads it for all ranks.
 
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
         EpochRecord, LearningError,
         tensor::vector,
         train::{
-            descent::Descent,
-            state::{Course, Place},
+            data_parallel::DataParallelStep,
+            state::{TrainingPosition, TrainingState},
             store,
         },
     },
@@ -34,23 +34,23 @@ pub struct Checkpoint<'a> {
 
 impl Checkpoint<'_> {
     /// Puts `descent` and `course` where the file says; whether there was one. Without a usable file nothing changes.
-    pub(super) fn resume(&self, descent: &mut Descent, course: &mut Course, ranks: &dyn Ranks) -> bool {
+    pub(super) fn resume(&self, descent: &mut DataParallelStep, course: &mut TrainingState, ranks: &dyn Ranks) -> bool {
         let bytes = if ranks.rank() == 0 { self.read(descent) } else { Vec::new() };
         let state = State::parse(&ranks.all_gather(&bytes)[0], descent);
         let usable = state.is_ok();
         if let Ok(state) = state {
             state.restore(descent, course);
             if ranks.rank() == 0 {
-                let Place { epoch, batch, .. } = course.place;
+                let TrainingPosition { epoch, batch, .. } = course.place;
                 let path = self.path.display();
-                (self.say)(&format!("The training goes on at epoch {epoch}, batch {batch}, from {path}."));
+                (self.say)(&format!("The training resumes at epoch {epoch}, batch {batch}, from {path}."));
             }
         }
         usable
     }
 
     /// The state in a usable file; empty when there is none.
-    fn read(&self, descent: &Descent) -> Vec<u8> {
+    fn read(&self, descent: &DataParallelStep) -> Vec<u8> {
         let parse = |bytes: &[u8]| State::parse(bytes, descent).map(|_| bytes.to_vec());
         self.file().read(parse, self.say).unwrap_or_default()
     }
@@ -59,7 +59,12 @@ impl Checkpoint<'_> {
         CheckpointFile::new(self.path, self.identity)
     }
 
-    fn write(&self, descent: &Descent, course: &Course, place: Place) -> Result<(), LearningError> {
+    fn write(
+        &self,
+        descent: &DataParallelStep,
+        course: &TrainingState,
+        place: TrainingPosition,
+    ) -> Result<(), LearningError> {
         let records: Vec<f64> = course
             .records
             .iter()
@@ -100,7 +105,7 @@ struct State {
 }
 
 impl State {
-    fn parse(bytes: &[u8], descent: &Descent) -> Result<Self, String> {
+    fn parse(bytes: &[u8], descent: &DataParallelStep) -> Result<Self, String> {
         let (_, mut tensors) = store::parse(bytes).map_err(|reason| format!("it is damaged ({reason})"))?;
         let flat = descent.parameters.flat();
         let mut take = |name: &str| tensors.remove(name).ok_or_else(|| format!("it is damaged (no {name})"));
@@ -113,7 +118,7 @@ impl State {
         Ok(Self { vectors, numbers: vector(&numbers), records: vector(&records) })
     }
 
-    fn restore(self, descent: &mut Descent, course: &mut Course) {
+    fn restore(self, descent: &mut DataParallelStep, course: &mut TrainingState) {
         let device = descent.parameters.flat().device();
         let [weights, mean, square, largest, best] = self.vectors.map(|vector| vector.to_device(device));
         descent.parameters.restore(&weights);
@@ -121,7 +126,7 @@ impl State {
         (optimiser.mean, optimiser.square, optimiser.largest) = (mean, square, largest);
         let numbers = &self.numbers;
         optimiser.steps = numbers[7] as i32;
-        course.place = Place { epoch: numbers[0] as usize, batch: numbers[1] as usize, total: numbers[2] };
+        course.place = TrainingPosition { epoch: numbers[0] as usize, batch: numbers[1] as usize, total: numbers[2] };
         (course.best_loss, course.best) = (numbers[3], best);
         let plateau = &mut course.plateau;
         (plateau.learning_rate, plateau.best, plateau.waited) = (numbers[4], numbers[5], numbers[6] as usize);
@@ -140,22 +145,22 @@ impl State {
 }
 
 /// Writes checkpoints when they are due.
-pub(super) struct Keeper<'a> {
+pub(super) struct CheckpointWriter<'a> {
     checkpoint: Option<Checkpoint<'a>>,
     ranks: &'a dyn Ranks,
     seconds: f64,
     last: Instant,
-    kept: Option<Place>,
+    kept: Option<TrainingPosition>,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> CheckpointWriter<'a> {
     /// Writes to `checkpoint`, if any, whenever `seconds` have passed.
     pub fn new(checkpoint: Option<Checkpoint<'a>>, ranks: &'a dyn Ranks, seconds: f64) -> Self {
         Self { checkpoint, ranks, seconds, last: Instant::now(), kept: None }
     }
 
     /// The file that the training went on from is a good one.
-    pub fn resumed(&mut self, place: Place) {
+    pub fn resumed(&mut self, place: TrainingPosition) {
         self.kept = Some(place);
     }
 
@@ -163,7 +168,13 @@ impl<'a> Keeper<'a> {
     ///
     /// # Errors
     /// When the file cannot be written, and [`LearningError::Stopped`] on all ranks when this is where to `stop`.
-    pub fn step(&mut self, descent: &Descent, course: &Course, place: Place, stop: bool) -> Result<(), LearningError> {
+    pub fn step(
+        &mut self,
+        descent: &DataParallelStep,
+        course: &TrainingState,
+        place: TrainingPosition,
+        stop: bool,
+    ) -> Result<(), LearningError> {
         if stop || self.last.elapsed().as_secs_f64() >= self.seconds {
             self.keep(descent, course, place)?;
         }
@@ -171,13 +182,18 @@ impl<'a> Keeper<'a> {
             return Ok(());
         }
         let kept = self.checkpoint.map_or(String::new(), |checkpoint| {
-            format!(" Its state is kept in {}: the same command goes on from there.", checkpoint.path.display())
+            format!(" Its state is kept in {}. Run the same command to resume.", checkpoint.path.display())
         });
         Err(LearningError::Stopped { epoch: place.epoch, batch: place.batch, kept })
     }
 
     /// Writes a checkpoint now.
-    pub fn keep(&mut self, descent: &Descent, course: &Course, place: Place) -> Result<(), LearningError> {
+    pub fn keep(
+        &mut self,
+        descent: &DataParallelStep,
+        course: &TrainingState,
+        place: TrainingPosition,
+    ) -> Result<(), LearningError> {
         let Some(checkpoint) = self.checkpoint.filter(|_| self.ranks.rank() == 0) else { return Ok(()) };
         let finite = no_grad(|| descent.parameters.flat().isfinite().all().to_kind(Kind::Int64).int64_value(&[]) == 1);
         if finite {
@@ -189,7 +205,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Adds to the error of a diverged training where its last good state is kept. Every rank calls it.
-    pub fn explain(&self, error: LearningError) -> LearningError {
+    pub fn note_last_checkpoint(&self, error: LearningError) -> LearningError {
         let mut numbers = [0; 24];
         if let Some(place) = self.kept {
             numbers[0] = 1;

@@ -4,9 +4,9 @@ use crate::{
     learning::{
         EpochRecord, LearningError, TrainInput,
         train::{
-            checkpoint::{Checkpoint, Keeper},
-            descent::Descent,
-            state::{Course, Place},
+            checkpoint::{Checkpoint, CheckpointWriter},
+            data_parallel::DataParallelStep,
+            state::{TrainingPosition, TrainingState},
         },
     },
     parallel::Ranks,
@@ -18,7 +18,7 @@ use tch::Device;
 
 /// Where and with which stream a model is trained.
 #[derive(Clone, Copy)]
-pub struct Run<'a> {
+pub struct TrainingContext<'a> {
     /// Seed of weights, split and batches.
     pub seed: u64,
     /// Who works on it together.
@@ -35,7 +35,7 @@ pub struct Run<'a> {
     pub stop: Option<&'a dyn Fn() -> bool>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> TrainingContext<'a> {
     /// A training without checkpoints that nobody stops.
     pub fn new(seed: u64, ranks: &'a dyn Ranks, device: Device) -> Self {
         Self { seed, ranks, device, threads: 0, checkpoint: None, stop: None }
@@ -58,15 +58,15 @@ pub(crate) struct Samples {
 ///
 /// # Errors
 /// When a loss becomes NaN or infinite, a checkpoint cannot be written, or the run is told to stop.
-pub(crate) fn optimise<'a>(
-    descent: &mut Descent<'a>,
+pub(crate) fn run_epochs<'a>(
+    descent: &mut DataParallelStep<'a>,
     samples: &Samples,
     train: &TrainInput,
-    run: &Run<'a>,
+    run: &TrainingContext<'a>,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Vec<EpochRecord>, LearningError> {
-    let mut course = Course::start(train, &descent.parameters);
-    let mut keeper = Keeper::new(run.checkpoint, run.ranks, train.checkpoint_seconds);
+    let mut course = TrainingState::start(train, &descent.parameters);
+    let mut keeper = CheckpointWriter::new(run.checkpoint, run.ranks, train.checkpoint_seconds);
     if let Some(checkpoint) = run.checkpoint {
         if checkpoint.resume(descent, &mut course, run.ranks) {
             keeper.resumed(course.place);
@@ -84,7 +84,7 @@ pub(crate) fn optimise<'a>(
             .epoch(&order, train.batch, learning_rate, course.place, &mut |descent, place, stop| {
                 keeper.step(descent, &course, place, stop)
             })
-            .map_err(|error| keeper.explain(error))?
+            .map_err(|error| keeper.note_last_checkpoint(error))?
             + samples.offsets[0];
         descent.agree();
         let mut validation_loss = train_loss;
@@ -92,7 +92,7 @@ pub(crate) fn optimise<'a>(
             validation_loss = descent.evaluate(&samples.held)? + samples.offsets[1];
             if !validation_loss.is_finite() {
                 let last = order.len().div_ceil(train.batch);
-                return Err(keeper.explain(descent.diverged(epoch, last, validation_loss, learning_rate)));
+                return Err(keeper.note_last_checkpoint(descent.diverged(epoch, last, validation_loss, learning_rate)));
             }
         }
         if train.decay == 1.0 {
@@ -103,7 +103,7 @@ pub(crate) fn optimise<'a>(
         }
         let seconds = start.elapsed().as_secs_f64();
         course.records.push(EpochRecord { epoch, train_loss, validation_loss, learning_rate, seconds });
-        course.place = Place { epoch: epoch + 1, ..Place::default() };
+        course.place = TrainingPosition { epoch: epoch + 1, ..TrainingPosition::default() };
         observer(&course.records[epoch]);
         keeper.keep(descent, &course, course.place)?;
     }

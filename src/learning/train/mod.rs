@@ -1,7 +1,8 @@
 //! The training of any objective: order of the samples, descent over threads and ranks, checkpoints, model files.
 
+mod batch_threads;
 pub(crate) mod checkpoint;
-pub(crate) mod descent;
+pub(crate) mod data_parallel;
 pub(crate) mod epochs;
 pub mod input;
 pub(crate) mod network;
@@ -11,7 +12,6 @@ pub(crate) mod parameters;
 pub(crate) mod split;
 pub(crate) mod state;
 pub(crate) mod store;
-mod team;
 
 #[cfg(test)]
 mod training_tests;

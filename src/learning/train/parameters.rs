@@ -55,7 +55,7 @@ impl Layout {
         self.entries.iter().map(|entry| entry.shape.as_slice())
     }
 
-    /// Place of each weight's first scalar in the flat vector.
+    /// TrainingPosition of each weight's first scalar in the flat vector.
     pub fn offsets(&self) -> Vec<usize> {
         let counts = self.shapes().map(|shape| shape.iter().product::<i64>() as usize);
         counts.scan(0, |next, count| Some(std::mem::replace(next, *next + count))).collect()

@@ -13,7 +13,7 @@ use std::{collections::HashSet, ops::Range};
 ///
 /// # Errors
 /// When all ranks together have fewer than two.
-pub fn place(rows: usize, ranks: &dyn Ranks) -> Result<(Range<usize>, usize), LearningError> {
+pub fn sample_range(rows: usize, ranks: &dyn Ranks) -> Result<(Range<usize>, usize), LearningError> {
     let counts: Vec<usize> = ranks.gather(rows as f64).into_iter().map(|count| count as usize).collect();
     let (first, all) = (counts[..ranks.rank()].iter().sum(), counts.iter().sum());
     if all < 2 {
@@ -34,7 +34,7 @@ pub fn split(
     (seed, model): (u64, u64),
     ranks: &dyn Ranks,
 ) -> Result<(Vec<usize>, Vec<usize>), LearningError> {
-    let (_, all) = place(trajectory.len(), ranks)?;
+    let (_, all) = sample_range(trajectory.len(), ranks)?;
     if fraction <= 0.0 {
         return Ok(((0..all).collect(), Vec::new()));
     }

@@ -8,7 +8,7 @@ use tch::Tensor;
 
 /// Where a training stands between two steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct TrainingPosition {
     /// Epoch, from 0.
     pub epoch: usize,
     /// Next batch of the epoch, from 0.
@@ -18,9 +18,9 @@ pub struct Place {
 }
 
 /// What a training has reached, beside weights and optimiser.
-pub(crate) struct Course {
+pub(crate) struct TrainingState {
     /// Where it stands.
-    pub place: Place,
+    pub place: TrainingPosition,
     /// Learning rate.
     pub plateau: Plateau,
     /// Lowest validation loss so far.
@@ -31,12 +31,12 @@ pub(crate) struct Course {
     pub records: Vec<EpochRecord>,
 }
 
-impl Course {
+impl TrainingState {
     /// The state before the first epoch.
     pub fn start(train: &TrainInput, parameters: &Parameters) -> Self {
         let TrainInput { learning_rate, plateau_factor, plateau_patience, learning_rate_minimum, .. } = *train;
         Self {
-            place: Place::default(),
+            place: TrainingPosition::default(),
             plateau: Plateau::new(learning_rate, plateau_factor, plateau_patience, learning_rate_minimum),
             best_loss: f64::INFINITY,
             best: parameters.snapshot(),

@@ -2,11 +2,11 @@
 
 use crate::{
     learning::{
-        Checkpoint, EpochRecord, LearningError, Run, TrainInput,
+        Checkpoint, EpochRecord, LearningError, TrainInput, TrainingContext,
         tensor::vector,
         train::{
-            descent::{Descent, Rows},
-            epochs::{Samples, optimise},
+            data_parallel::{DataParallelStep, Rows},
+            epochs::{Samples, run_epochs},
             objective::Objective,
             optimiser::AdamW,
             parameters::{Layout, Parameters},
@@ -93,14 +93,14 @@ fn scheduled(
     let optimiser = AdamW::new(parameters.flat(), input.weight_decay, input.gradient_clip);
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
-    let mut descent = Descent::new(objective, parameters, optimiser, rows, 1, &Alone);
+    let mut descent = DataParallelStep::new(objective, parameters, optimiser, rows, 1, &Alone);
     descent.look_every = look_every;
     let samples = Samples { model: 0, rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
     let said = RefCell::new(String::new());
     let say = |text: &str| said.borrow_mut().push_str(text);
     let checkpoint = Some(Checkpoint { path, identity, say: &say });
-    let run = Run { checkpoint, stop: Some(stop), ..Run::new(1, &Alone, Device::Cpu) };
-    let result = optimise(&mut descent, &samples, input, &run, &mut |_| ())
+    let run = TrainingContext { checkpoint, stop: Some(stop), ..TrainingContext::new(1, &Alone, Device::Cpu) };
+    let result = run_epochs(&mut descent, &samples, input, &run, &mut |_| ())
         .map(|records| (vector(descent.parameters.flat()), records));
     drop(descent);
     (result, said.into_inner())
@@ -144,7 +144,7 @@ fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
         let stop = || left.replace(left.get().saturating_sub(1)) == 0;
         let error = watched(&path, "whole", usize::MAX, &stop, 1).0.unwrap_err();
         let place = format!("epoch {}, before batch {}", steps / 5, steps % 5);
-        assert!(error.to_string().contains(&place) && error.to_string().contains("goes on"), "{error}");
+        assert!(error.to_string().contains(&place) && error.to_string().contains("to resume"), "{error}");
         let (result, said) = training(&path, "whole", usize::MAX);
         let (resumed, again) = result.unwrap();
         assert!(said.contains(&format!("epoch {}, batch {}", steps / 5, steps % 5)), "{said}");

@@ -55,13 +55,13 @@ struct Member {
 }
 
 /// The calling thread and its helpers.
-pub struct Team {
+pub struct BatchThreads {
     own: Worker,
     members: Vec<Member>,
     threads_before: i32,
 }
 
-impl Team {
+impl BatchThreads {
     /// A team of `threads` threads, the calling one included.
     pub fn new(objective: Arc<dyn Objective>, parameters: &Parameters, data: &[Tensor], threads: usize) -> Self {
         let worker = || Worker {
@@ -114,7 +114,7 @@ impl Member {
     }
 }
 
-impl Drop for Team {
+impl Drop for BatchThreads {
     fn drop(&mut self) {
         for member in &mut self.members {
             member.tasks = None;

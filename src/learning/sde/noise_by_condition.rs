@@ -8,19 +8,19 @@ use tch::Tensor;
 
 /// Most conditions that each get a strength of their own; a family with more is one whose conditions hardly repeat.
 const MOST: usize = 64;
-/// Strength under a condition where nothing moves.
+/// NoiseByCondition under a condition where nothing moves.
 const LEAST: f64 = 1e-6;
 
 /// The strengths of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Strength {
+pub struct NoiseByCondition {
     /// Conditions, rising.
     conditions: Vec<f64>,
     /// Natural logarithm of the strength under each.
     logarithms: Vec<f64>,
 }
 
-impl Strength {
+impl NoiseByCondition {
     /// From the condition and, for each component, the standardised state and the whitened increment of every pair of all
     /// ranks. Of the increments only what is left beside a line in their own component counts, as the noise and not the drift.
     /// `None` when there are fewer than two conditions, or too many to know each.
@@ -68,8 +68,8 @@ impl Strength {
     }
 
     /// The same for tensors made by `row`.
-    pub(super) fn tensors(&self, row: impl Fn(&[f64]) -> Tensor) -> StrengthTensors {
-        StrengthTensors {
+    pub(super) fn tensors(&self, row: impl Fn(&[f64]) -> Tensor) -> NoiseByConditionTensors {
+        NoiseByConditionTensors {
             starts: row(self.starts()),
             widths: row(&self.widths()),
             slopes: row(&self.slopes()),
@@ -86,14 +86,14 @@ fn residual(&[count, z, q, zz, zq, qq]: &[f64; 6]) -> f64 {
 }
 
 /// The strengths on the device.
-pub(super) struct StrengthTensors {
+pub(super) struct NoiseByConditionTensors {
     starts: Tensor,
     widths: Tensor,
     slopes: Tensor,
     first: f64,
 }
 
-impl StrengthTensors {
+impl NoiseByConditionTensors {
     /// The strength under raw conditions, `[samples, 1]`.
     pub fn under(&self, conditions: &Tensor) -> Tensor {
         let inside = (conditions - &self.starts).clamp_min(0.0).minimum(&self.widths);
@@ -115,7 +115,7 @@ mod tests {
         };
         let corners = [(-1.0, 1.0), (-1.0, -1.0), (2.0, 1.0), (2.0, -1.0)];
         let pairs: Vec<_> = noise.into_iter().flat_map(|known| corners.map(|(z, sign)| pair(known, z, sign))).collect();
-        let strength = Strength::over(&Alone, &pairs).unwrap();
+        let strength = NoiseByCondition::over(&Alone, &pairs).unwrap();
         let expected =
             [(200.0, LEAST), (300.0, LEAST), (600.0, 0.01), (750.0, 0.03_f64.sqrt()), (900.0, 3.0), (2e3, 3.0)];
         let conditions = Tensor::from_slice(&expected.map(|(condition, _)| condition)).view([-1, 1]);
@@ -126,7 +126,7 @@ mod tests {
         }
         assert_eq!(found.kind(), Kind::Double);
         let one = |condition: i32| (f64::from(condition), vec![[0.0, 1.0]]);
-        assert_eq!(Strength::over(&Alone, &[one(1), one(1)]), None);
-        assert_eq!(Strength::over(&Alone, &(0..100).map(one).collect::<Vec<_>>()), None);
+        assert_eq!(NoiseByCondition::over(&Alone, &[one(1), one(1)]), None);
+        assert_eq!(NoiseByCondition::over(&Alone, &(0..100).map(one).collect::<Vec<_>>()), None);
     }
 }

@@ -10,11 +10,11 @@ use crate::{
         LearningError,
         tensor::vector,
         train::{
+            batch_threads::{BatchThreads, Work},
             objective::Objective,
             optimiser::AdamW,
             parameters::Parameters,
-            state::Place,
-            team::{Team, Work},
+            state::TrainingPosition,
         },
     },
     parallel::{Ranks, total_over},
@@ -37,7 +37,7 @@ pub struct Rows {
 }
 
 /// A model in training.
-pub struct Descent<'a> {
+pub struct DataParallelStep<'a> {
     /// The weights.
     pub parameters: Parameters,
     /// The optimiser.
@@ -45,14 +45,14 @@ pub struct Descent<'a> {
     /// Asked on rank 0 at every look at the losses: whether to stop.
     pub stop: Option<&'a dyn Fn() -> bool>,
     ranks: &'a dyn Ranks,
-    team: Team,
+    team: BatchThreads,
     rows: Rows,
     device: Device,
     /// Batches between two looks at the losses.
     pub look_every: usize,
 }
 
-impl<'a> Descent<'a> {
+impl<'a> DataParallelStep<'a> {
     /// Brings together objective, weights and data (tensors with one row per sample, on one device; `rows` tells which).
     /// `threads` = 0 takes all cores for a single rank and one thread per rank otherwise.
     pub fn new(
@@ -70,7 +70,7 @@ impl<'a> Descent<'a> {
             (Device::Cpu, wanted, _) => wanted,
             _ => 1,
         };
-        let team = Team::new(objective, &parameters, data, threads);
+        let team = BatchThreads::new(objective, &parameters, data, threads);
         let look_every = if device == Device::Cpu { 1 } else { LOOK_EVERY };
         Self { parameters, optimiser, stop: None, ranks, team, rows, device, look_every }
     }
@@ -87,8 +87,8 @@ impl<'a> Descent<'a> {
         order: &[usize],
         batch: usize,
         learning_rate: f64,
-        mut place: Place,
-        seen: &mut dyn FnMut(&Self, Place, bool) -> Result<(), LearningError>,
+        mut place: TrainingPosition,
+        seen: &mut dyn FnMut(&Self, TrainingPosition, bool) -> Result<(), LearningError>,
     ) -> Result<f64, LearningError> {
         let (mine, bounds) = self.mine(order, batch);
         let mut pending = Vec::new();

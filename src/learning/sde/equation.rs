@@ -1,0 +1,233 @@
+//! The learned equation: networks, weights and units together.
+
+use crate::learning::{
+    LearningError,
+    sde::{
+        Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, InputWidth, Mirror, Scales, SdeInput, condition,
+        coordinates::CoordinateTensors, likelihood::Factor, scales,
+    },
+    train::{
+        network::Mlp,
+        parameters::{Layout, Parameters},
+        store,
+    },
+};
+use serde_json::{Value, json};
+use std::{path::Path, sync::Arc};
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Drift and diffusion of an equation, in physical units.
+pub trait SdeModel {
+    /// mu(z), `[samples, d]`, of states `[samples, d]`.
+    fn drift(&self, z: &Tensor) -> Tensor;
+    /// A noise factor L(z) with Sigma = L L^T, `[samples, d, k]`, of states `[samples, d]`, for k independent noises.
+    fn diffusion(&self, z: &Tensor) -> Tensor;
+}
+
+/// The networks of an equation without their weights.
+pub(crate) struct Networks {
+    pub embedding: Option<Mlp>,
+    pub drift: Box<dyn Drift>,
+    pub diffusion: Box<dyn Diffusion>,
+}
+
+impl Networks {
+    /// Networks of `components` latent components, with a condition or without, and the list of their weights.
+    ///
+    /// # Errors
+    /// When no drift or diffusion has the name that `input` asks for.
+    pub fn new(input: &SdeInput, components: usize, conditioned: bool) -> Result<(Self, Layout), LearningError> {
+        let unknown = |name, value: &str| {
+            let value = format!("\"{value}\"");
+            move |reason| LearningError::Input { name, value, reason }
+        };
+        let drift = DRIFTS.get(&input.drift).map_err(unknown("train.model.drift", &input.drift))?;
+        let diffusion = DIFFUSIONS.get(&input.diffusion).map_err(unknown("train.model.diffusion", &input.diffusion))?;
+        let mut layout = Layout::default();
+        let features = if conditioned { condition::FEATURES } else { 0 };
+        let width = InputWidth { components: components as i64, features };
+        let (drift, diffusion) = (drift(&mut layout, input, width), diffusion(&mut layout, input, width));
+        let embedding = conditioned.then(|| condition::embedding(&mut layout));
+        Ok((Self { embedding, drift, diffusion }, layout))
+    }
+
+    /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
+    /// left out when the model has none.
+    pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let features = self.features(weights, condition);
+        let drift = self.drift.forward(weights, states, features.as_ref());
+        (drift, self.diffusion.forward(weights, states, features.as_ref()))
+    }
+
+    /// Features of conditions `[samples, 1]`.
+    pub fn features(&self, weights: &[Tensor], condition: Option<&Tensor>) -> Option<Tensor> {
+        self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c))
+    }
+}
+
+/// A learned equation.
+pub struct Sde {
+    input: SdeInput,
+    scales: Scales,
+    networks: Arc<Networks>,
+    parameters: Parameters,
+    tensors: scales::ScaleTensors,
+    condition: Option<f64>,
+}
+
+impl Sde {
+    pub(super) fn new(input: SdeInput, scales: Scales, networks: Arc<Networks>, parameters: Parameters) -> Self {
+        let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
+        Self { input, scales, networks, parameters, tensors, condition: None }
+    }
+
+    /// The equation under one condition; it shares the weights.
+    ///
+    /// # Errors
+    /// When the model was trained without conditions.
+    pub fn at_condition(&self, condition: f64) -> Result<Self, LearningError> {
+        if self.scales.condition.is_none() {
+            return Err(LearningError::Input {
+                name: "condition",
+                value: condition.to_string(),
+                reason: "the model was trained without conditions".into(),
+            });
+        }
+        let same = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), self.parameters.share());
+        Ok(Self { condition: Some(condition), ..same })
+    }
+
+    /// The equation with this symmetry: the mean of its own fields and their mirror image.
+    ///
+    /// # Errors
+    /// When components depend on each other: then coordinates have no images of their own.
+    pub fn symmetric(self, mirror: Mirror) -> Result<Self, LearningError> {
+        if !self.coordinates().is_by_component() {
+            return Err(LearningError::Input {
+                name: "train.mirrored",
+                value: "true".into(),
+                reason: "the observables depend on each other linearly, and such a model cannot be made symmetric"
+                    .into(),
+            });
+        }
+        let scales = Scales { mirror: Some(mirror), ..self.scales };
+        Ok(Self { condition: self.condition, ..Self::new(self.input, scales, self.networks, self.parameters) })
+    }
+
+    /// An error when the model needs a condition that nobody chose.
+    pub(super) fn complete(&self) -> Result<(), LearningError> {
+        if self.scales.condition.is_some() && self.condition.is_none() {
+            return Err(LearningError::Input {
+                name: "condition",
+                value: "none".into(),
+                reason: "the model was trained with conditions: choose one with `Sde::at_condition`".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Number of latent components d.
+    pub fn components(&self) -> usize {
+        self.scales.coordinates.components()
+    }
+
+    /// Between physical states and the coordinates of the networks.
+    pub fn coordinates(&self) -> &Coordinates {
+        &self.scales.coordinates
+    }
+
+    /// The networks as the input asked for them.
+    pub fn input(&self) -> &SdeInput {
+        &self.input
+    }
+
+    /// Device of the weights.
+    pub fn device(&self) -> Device {
+        self.parameters.flat().device()
+    }
+
+    /// Precision of the weights.
+    pub fn kind(&self) -> Kind {
+        self.parameters.flat().kind()
+    }
+
+    /// All weights in one vector, in the order of the file.
+    pub fn weights(&self) -> Vec<f64> {
+        crate::learning::tensor::vector(&self.parameters.flat().to_kind(Kind::Double))
+    }
+
+    /// The map to the coordinates on the device of the model.
+    pub(super) fn map(&self) -> &CoordinateTensors {
+        &self.tensors.coordinates
+    }
+
+    /// Drift `[samples, r]` and diffusion factor of coordinates `[samples, r]`.
+    ///
+    /// # Panics
+    /// When the model was trained with conditions and none was [given](Sde::at_condition).
+    pub(super) fn fields(&self, x: &Tensor) -> (Tensor, Factor) {
+        let condition = self.scales.condition.map(|_| {
+            let condition = self.condition.expect("a model of a family of equations is given a condition first");
+            Tensor::full([x.size()[0], 1], condition, (self.kind(), self.device()))
+        });
+        self.fields_under(x, condition.as_ref())
+    }
+
+    /// As [`Sde::fields`], under conditions `[samples, 1]`.
+    pub(super) fn fields_under(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(x, condition) };
+        let condition = condition.map(|condition| condition.repeat([2, 1]));
+        let (drift, factor) = self.fields_of_networks(&mirror.both(x), condition.as_ref());
+        mirror.mean(&drift, &factor)
+    }
+
+    fn fields_of_networks(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+        let strength = self.tensors.strength.as_ref().zip(condition).map(|(strength, raw)| strength.under(raw));
+        let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
+        let (drift, factor) = self.networks.forward(self.parameters.leaves(), x, condition.as_ref());
+        let (drift, factor) = (drift * &self.tensors.drift, self.tensors.scale_factor(factor));
+        match strength {
+            Some(strength) => (drift * &strength, factor.scaled(&strength)),
+            None => (drift, factor),
+        }
+    }
+
+    /// Coordinates `[samples, r]` of states `[samples, d]`, in the precision of the networks.
+    fn coordinates_of(&self, z: &Tensor) -> Tensor {
+        self.map().states(&z.to_device(self.device())).to_kind(self.kind())
+    }
+
+    /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: &Path, metadata: &Value) -> Result<(), LearningError> {
+        let description = json!({
+            "model": "sde", "input": self.input, "scales": self.scales, "provenance": metadata,
+        });
+        store::write(path, &self.parameters, &description)
+    }
+
+    /// Reads a model that [`Sde::save`] wrote, onto `device`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no such model.
+    pub fn load(path: &Path, device: Device) -> Result<Self, LearningError> {
+        let description = store::Description::read(path, "sde")?;
+        let input: SdeInput = description.get("input")?;
+        let scales: Scales = description.get("scales")?;
+        let (networks, layout) = Networks::new(&input, scales.independent(), scales.condition.is_some())?;
+        let parameters = store::read_weights(path, layout, device)?;
+        Ok(Self::new(input, scales, Arc::new(networks), parameters))
+    }
+}
+
+impl SdeModel for Sde {
+    fn drift(&self, z: &Tensor) -> Tensor {
+        no_grad(|| self.map().rates(&self.fields(&self.coordinates_of(z)).0))
+    }
+
+    fn diffusion(&self, z: &Tensor) -> Tensor {
+        no_grad(|| self.map().noise(&self.fields(&self.coordinates_of(z)).1.matrix()))
+    }
+}
