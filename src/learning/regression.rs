@@ -1,22 +1,30 @@
 //! Least-squares fit of a perceptron with ReLU: arrays in, affine maps out.
 //!
-//! Inputs and targets are standardised for the fit; the maps that come out take them as they are. AdamW with a learning
-//! rate that falls as half a cosine. Repeatable: start and order of the samples come from the seed.
+//! Inputs and targets are standardised for the fit; the maps that come out take raw ones. AdamW with a learning rate that
+//! falls by one factor after every epoch, in the training loop of all models. Repeatable: start and order of the samples
+//! come from the seed.
 
 use crate::{
     learning::{
         LearningError,
         train::{
+            data_parallel::{DataParallelStep, Rows},
+            epochs::{Samples, TrainingContext, run_epochs},
+            input::TrainInput,
             network::{Activation, Mlp},
+            objective::Objective,
             optimiser::AdamW,
             parameters::{Layout, Parameters},
         },
     },
-    rng::{Purpose, stream},
+    parallel::Alone,
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use rand::seq::SliceRandom;
+use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
+
+/// Learning rate of the last epoch over that of the first.
+const LAST_RATE: f64 = 0.3;
 
 /// How to fit.
 #[derive(Clone, Debug)]
@@ -69,24 +77,21 @@ impl Regression {
         let mut layout = Layout::default();
         let widths = [&[inputs.ncols() as i64][..], &self.hidden, &[1]].concat();
         let network = Mlp::new(&mut layout, "regression", &widths, Activation::Relu, 1.0);
-        let mut parameters = Parameters::draw(layout, self.seed, self.model, Kind::Float, Device::Cpu);
-        let mut optimiser = AdamW::new(parameters.flat(), self.weight_decay, None);
-        let steps = self.epochs * (samples / self.batch);
-        let mut order: Vec<i64> = (0..samples as i64).collect();
-        for step in 0..steps {
-            let batch = step % (samples / self.batch);
-            if batch == 0 {
-                let epoch = (step / (samples / self.batch)) as u64;
-                order.shuffle(&mut stream(self.seed, Purpose::Batches, [self.model, epoch]));
-            }
-            let chosen = Tensor::from_slice(&order[batch * self.batch..][..self.batch]);
-            let guess = network.forward(parameters.leaves(), &features.index_select(0, &chosen));
-            let loss = (guess - wanted.index_select(0, &chosen)).square().mean(Kind::Float);
-            let gradient = parameters.gradient(&loss)?;
-            let phase = std::f64::consts::PI * step as f64 / steps as f64;
-            optimiser.step(parameters.flat_mut(), &gradient, self.learning_rate * (1.0 + phase.cos()) / 2.0);
-        }
-        let mut maps = affine_maps(&network, &parameters, &widths);
+        let parameters = Parameters::draw(layout, self.seed, self.model, Kind::Float, Device::Cpu);
+        let optimiser = AdamW::new(parameters.flat(), self.weight_decay, None);
+        let objective = Arc::new(SquareError { network });
+        let data = (&[features, wanted][..], Rows { first: 0, owned: 0..samples });
+        let mut descent = DataParallelStep::new(objective.clone(), parameters, optimiser, data, 0, &Alone);
+        let samples = Samples { model: self.model, rows: (0..samples).collect(), held: Vec::new(), offsets: [0.0; 2] };
+        let train = TrainInput {
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            decay: LAST_RATE.powf(1.0 / self.epochs as f64),
+            ..TrainInput::default()
+        };
+        run_epochs(&mut descent, &samples, &train, &TrainingContext::new(self.seed, &Alone, Device::Cpu), &mut |_| ())?;
+        let mut maps = affine_maps(&objective.network, &descent.parameters, &widths);
         let first = &mut maps[0];
         first.weight /= &spread.insert_axis(Axis(1));
         first.bias = &first.bias - &mean.dot(&first.weight);
@@ -94,6 +99,17 @@ impl Regression {
         last.weight *= scale;
         last.bias = &last.bias * scale + centre;
         Ok(maps)
+    }
+}
+
+/// The square of the difference between the network and what is wanted, summed over the samples.
+struct SquareError {
+    network: Mlp,
+}
+
+impl Objective for SquareError {
+    fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor {
+        (self.network.forward(weights, &batch[0]) - &batch[1]).square().sum(batch[1].kind())
     }
 }
 
@@ -118,6 +134,7 @@ fn affine_maps(network: &Mlp, parameters: &Parameters, widths: &[i64]) -> Vec<Af
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::{Purpose, stream};
     use rand::Rng as _;
 
     #[test]
