@@ -5,7 +5,10 @@
 
 use crate::learning::{
     EpochRecord, LearningError, Pairs,
-    sde::{Networks, Scales, Sde, SdeInput, last_layer::refit, likelihood::negative_log_likelihood, perceptron::Fused},
+    sde::{
+        Networks, Scales, Sde, SdeInput, last_layer::refit, likelihood::negative_log_likelihood,
+        perceptron::PerceptronGradient,
+    },
     tensor::vector,
     train::{
         descent::{Descent, Rows},
@@ -27,7 +30,7 @@ const MODEL: u64 = 0;
 pub(super) struct Likelihood {
     pub networks: Networks,
     pub components: i64,
-    pub fused: Option<Fused>,
+    pub fused: Option<PerceptronGradient>,
 }
 
 impl Objective for Likelihood {
@@ -89,7 +92,7 @@ pub fn fit(
 
     let size = scales.independent();
     let (networks, layout) = Sde::networks(model, size, pairs.condition.is_some());
-    let fused = Fused::new(&networks, &layout);
+    let fused = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
     let objective = Likelihood { networks, components: size as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
