@@ -7,7 +7,7 @@ use crate::learning::{
     EpochRecord, LearningError, Pairs,
     sde::{
         Networks, Scales, Sde, SdeInput, last_layer::refit_last_layer, likelihood::negative_log_likelihood,
-        perceptron::Fused,
+        perceptron::PerceptronGradient,
     },
     tensor::vector,
     train::{
@@ -30,7 +30,7 @@ const MODEL: u64 = 0;
 pub(super) struct Likelihood {
     pub networks: Arc<Networks>,
     pub components: i64,
-    pub fused: Option<Fused>,
+    pub fused: Option<PerceptronGradient>,
 }
 
 impl Objective for Likelihood {
@@ -93,7 +93,7 @@ pub fn fit(
     let size = scales.independent();
     let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;
     let networks = Arc::new(networks);
-    let fused = Fused::new(&networks, &layout);
+    let fused = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
     let objective = Likelihood { networks: networks.clone(), components: size as i64, fused };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);

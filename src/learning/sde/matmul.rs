@@ -1,30 +1,33 @@
-//! Products of small matrices on the processor, without packing: the operands of one training step live in the caches.
+//! Products of small matrices, and the other vector loops of a perceptron.
 //!
-//! C = S + A B with B and C row by row and A of any strides. Tiles of 6 x 16 keep twelve vector registers of sums busy, the
-//! shape that fills the two multiply-add units of AVX2 processors (Goto and van de Geijn, ACM TOMS 34, 2008).
+//! [`matmul`] computes C = S + A B. B and C lie row by row, A row by row or column by column. Nothing is packed, since
+//! the operands of one training step live in the caches. A tile of 6 x 16 keeps twelve vector registers of sums busy;
+//! this shape fills the two multiply-add units of AVX2 processors (Goto and van de Geijn, ACM TOMS 34, 2008).
 
-/// Columns of a tile; widths of stored matrices are multiples of it.
+use bytemuck::cast;
+use wide::f32x8;
+
+/// Columns of a tile. The row length of every stored matrix is a multiple of it.
 pub const LANES: usize = 16;
 /// Rows of a tile.
 const ROWS: usize = 6;
 
-/// A matrix operand with strides.
+/// The left operand A of a product.
 #[derive(Clone, Copy)]
-pub struct Strided<'a> {
-    /// The elements.
-    pub values: &'a [f32],
-    /// Distance between rows.
-    pub row: usize,
-    /// Distance between columns.
-    pub column: usize,
+pub enum Left<'a> {
+    /// Rows of this length, one after the other.
+    Rows(&'a [f32], usize),
+    /// Columns of this length, one after the other.
+    Columns(&'a [f32], usize),
 }
 
-/// Whether this processor has the vector instructions that [`multiply_add`] is written for.
-pub fn available() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+/// The matrix S that a product is added to.
+#[derive(Clone, Copy)]
+pub enum Addend<'a> {
+    /// What C holds.
+    Itself,
+    /// This row, below every row of C.
+    Row(&'a [f32]),
 }
 
 /// `width` rounded up to whole tiles.
@@ -32,113 +35,97 @@ pub fn padded(width: usize) -> usize {
     width.next_multiple_of(LANES)
 }
 
-/// What a product is added to.
-#[derive(Clone, Copy)]
-pub enum Onto<'a> {
-    /// What C holds.
-    Itself,
-    /// This row, below every row of C.
-    Row(&'a [f32]),
-}
-
-/// C = S + A B for A of `rows` x `inner`, B of `inner` x `columns` and C of `rows` x `columns`, where S is what `onto`
-/// says; `columns` is a multiple of [`LANES`] and the row length of both B and C.
+/// C = S + A B for A of `rows` x `inner`, B of `inner` x `columns` and C of `rows` x `columns`.
+///
+/// `columns` is a multiple of [`LANES`] and the row length of B and C. When `rows` or `inner` is 0, C stays as it is.
 ///
 /// # Panics
-/// When a slice is too short, `columns` is no multiple of [`LANES`], or [`available`] is false.
-pub fn multiply_add(rows: usize, inner: usize, columns: usize, a: Strided, b: &[f32], onto: Onto, c: &mut [f32]) {
+/// When a slice is too short, or `columns` is no multiple of [`LANES`].
+pub fn matmul(rows: usize, inner: usize, columns: usize, a: Left, b: &[f32], addend: Addend, c: &mut [f32]) {
     if rows == 0 || inner == 0 {
         return;
     }
-    assert!(columns.is_multiple_of(LANES) && b.len() >= inner * columns && c.len() >= rows * columns);
-    assert!(a.values.len() > (rows - 1) * a.row + (inner - 1) * a.column && available());
-    if let Onto::Row(start) = onto {
-        assert!(start.len() >= columns);
-    }
-    // SAFETY: the instructions are available and all extents were checked above.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        tiles(rows, inner, columns, a, b.as_ptr(), onto, c.as_mut_ptr());
+    assert!(columns.is_multiple_of(LANES) && columns > 0 && b.len() >= inner * columns);
+    for column in (0..columns).step_by(LANES) {
+        let right = &b[column..(inner - 1) * columns + column + LANES];
+        for row in (0..rows).step_by(ROWS) {
+            let c = &mut c[row * columns + column..];
+            match rows - row {
+                1 => tile::<1>(row, a, (right, columns), (addend, column), c),
+                2 => tile::<2>(row, a, (right, columns), (addend, column), c),
+                3 => tile::<3>(row, a, (right, columns), (addend, column), c),
+                4 => tile::<4>(row, a, (right, columns), (addend, column), c),
+                5 => tile::<5>(row, a, (right, columns), (addend, column), c),
+                _ => tile::<ROWS>(row, a, (right, columns), (addend, column), c),
+            }
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn tiles(rows: usize, inner: usize, columns: usize, a: Strided, b: *const f32, onto: Onto, c: *mut f32) {
-    for column in (0..columns).step_by(LANES) {
-        let mut row = 0;
-        while row < rows {
-            // SAFETY: row and column stay within the extents checked by the caller.
-            unsafe {
-                let left = (a.values.as_ptr().add(row * a.row), a.row, a.column);
-                let b_tile = b.add(column);
-                let c_tile = c.add(row * columns + column);
-                let start = match onto {
-                    Onto::Itself => (c_tile.cast_const(), columns),
-                    Onto::Row(start) => (start.as_ptr().add(column), 0),
-                };
-                match rows - row {
-                    1 => tile::<1>(inner, columns, left, b_tile, start, c_tile),
-                    2 => tile::<2>(inner, columns, left, b_tile, start, c_tile),
-                    3 => tile::<3>(inner, columns, left, b_tile, start, c_tile),
-                    4 => tile::<4>(inner, columns, left, b_tile, start, c_tile),
-                    5 => tile::<5>(inner, columns, left, b_tile, start, c_tile),
-                    _ => tile::<ROWS>(inner, columns, left, b_tile, start, c_tile),
+/// One tile of C, which starts at `c`. `b` holds the rows of B from the tile's first column on, `columns` apart.
+///
+/// Plain loops keep the sums in registers. With `array::map` and closures over the sums it took three times as long
+/// (docs/results/training.md).
+fn tile<const HEIGHT: usize>(
+    row: usize,
+    a: Left,
+    (b, columns): (&[f32], usize),
+    (addend, column): (Addend, usize),
+    c: &mut [f32],
+) {
+    let mut sums = [[f32x8::ZERO; 2]; HEIGHT];
+    for (offset, sum) in sums.iter_mut().enumerate() {
+        *sum = match addend {
+            Addend::Itself => load(&c[offset * columns..]),
+            Addend::Row(start) => load(&start[column..]),
+        };
+    }
+    match a {
+        Left::Rows(values, length) => {
+            let inner = b.len().div_ceil(columns);
+            let mut left: [&[f32]; HEIGHT] = [&[]; HEIGHT];
+            for (offset, left) in left.iter_mut().enumerate() {
+                *left = &values[(row + offset) * length..][..inner];
+            }
+            for (k, right) in (0..inner).zip(b.chunks(columns)) {
+                let right = load(right);
+                for (sum, left) in sums.iter_mut().zip(&left) {
+                    *sum = multiply_add(left[k], right, *sum);
                 }
             }
-            row += ROWS;
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn tile<const HEIGHT: usize>(
-    inner: usize,
-    columns: usize,
-    (a, a_row, a_column): (*const f32, usize, usize),
-    b: *const f32,
-    (start, start_row): (*const f32, usize),
-    c: *mut f32,
-) {
-    use std::arch::x86_64::{
-        _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-    };
-    // SAFETY: the caller guarantees HEIGHT rows and LANES columns from each pointer on.
-    unsafe {
-        let mut sums = [[_mm256_setzero_ps(); 2]; HEIGHT];
-        for (row, sum) in sums.iter_mut().enumerate() {
-            *sum = [_mm256_loadu_ps(start.add(row * start_row)), _mm256_loadu_ps(start.add(row * start_row + 8))];
-        }
-        for k in 0..inner {
-            let right = b.add(k * columns);
-            let right = [_mm256_loadu_ps(right), _mm256_loadu_ps(right.add(8))];
-            let left = a.add(k * a_column);
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let value = _mm256_broadcast_ss(&*left.add(row * a_row));
-                *sum = [_mm256_fmadd_ps(value, right[0], sum[0]), _mm256_fmadd_ps(value, right[1], sum[1])];
+        Left::Columns(values, length) => {
+            let left = values[..b.len().div_ceil(columns) * length].chunks_exact(length);
+            for (left, right) in left.zip(b.chunks(columns)) {
+                let right = load(right);
+                for (sum, left) in sums.iter_mut().zip(&left[row..][..HEIGHT]) {
+                    *sum = multiply_add(*left, right, *sum);
+                }
             }
         }
-        for (row, sum) in sums.iter().enumerate() {
-            _mm256_storeu_ps(c.add(row * columns), sum[0]);
-            _mm256_storeu_ps(c.add(row * columns + 8), sum[1]);
-        }
+    }
+    for (offset, sum) in sums.iter().enumerate() {
+        c[offset * columns..][..LANES].copy_from_slice(&cast::<_, [f32; LANES]>(*sum));
     }
 }
 
-/// tanh of every element, to about 3e-7: the ratio of polynomials in x^2 that Eigen uses (fitted on |x| < 7.9).
+/// The first elements of a slice as vectors.
+#[inline]
+fn load(values: &[f32]) -> [f32x8; 2] {
+    cast(*values.first_chunk::<LANES>().expect("one tile"))
+}
+
+/// `sum` plus `left` times `right`.
+#[inline]
+fn multiply_add(left: f32, right: [f32x8; 2], sum: [f32x8; 2]) -> [f32x8; 2] {
+    let left = f32x8::splat(left);
+    [left.mul_add(right[0], sum[0]), left.mul_add(right[1], sum[1])]
+}
+
+/// tanh of every element, to about 3e-7. The length is a multiple of [`LANES`].
+///
+/// It is the ratio of polynomials in x^2 that Eigen uses (`generic_fast_tanh_float`, fitted on |x| < 7.9).
 pub fn tanh(values: &mut [f32]) {
-    assert!(available());
-    // SAFETY: the instructions are available.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        tanh_vectors(values);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn tanh_vectors(values: &mut [f32]) {
     const ODD: [f32; 7] = [
         -2.760_768_5e-16,
         2.000_188e-13,
@@ -149,44 +136,26 @@ fn tanh_vectors(values: &mut [f32]) {
         4.893_524_6e-3,
     ];
     const EVEN: [f32; 4] = [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3];
-    for value in values {
-        let x = value.clamp(-7.905_311, 7.905_311);
+    let (vectors, rest) = values.as_chunks_mut::<8>();
+    assert!(rest.is_empty());
+    let polynomial = |terms: &[f32], square: f32x8| {
+        terms[1..].iter().fold(f32x8::splat(terms[0]), |sum, &term| sum.mul_add(square, f32x8::splat(term)))
+    };
+    let end = f32x8::splat(7.905_311);
+    for vector in vectors {
+        let x = f32x8::from(*vector).clamp(-end, end);
         let square = x * x;
-        let odd = ODD[1..].iter().fold(ODD[0], |sum, &term| sum.mul_add(square, term));
-        let even = EVEN[1..].iter().fold(EVEN[0], |sum, &term| sum.mul_add(square, term));
-        *value = x * odd / even;
+        *vector = (x * polynomial(&ODD, square) / polynomial(&EVEN, square)).to_array();
     }
 }
 
 /// Multiplies every slope by 1 - y^2, the derivative of y = tanh(x).
 pub fn tanh_slope(slopes: &mut [f32], outputs: &[f32]) {
-    assert!(available());
-    // SAFETY: the instructions are available.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        tanh_slope_vectors(slopes, outputs);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn tanh_slope_vectors(slopes: &mut [f32], outputs: &[f32]) {
     slopes.iter_mut().zip(outputs).for_each(|(slope, y)| *slope *= 1.0 - y * y);
 }
 
 /// Adds all rows of `values` to `sums`, whose length is that of a row.
 pub fn add_rows(sums: &mut [f32], values: &[f32]) {
-    assert!(available());
-    // SAFETY: the instructions are available.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        add_rows_vectors(sums, values);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn add_rows_vectors(sums: &mut [f32], values: &[f32]) {
     let width = sums.len();
     for (column, sums) in sums.chunks_exact_mut(LANES).enumerate() {
         let mut lanes = [0.0; LANES];

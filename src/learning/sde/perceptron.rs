@@ -7,7 +7,7 @@
 use crate::learning::{
     sde::{
         FLOOR, Networks, SHIFT,
-        matmul::{Onto, Strided, add_rows, available, multiply_add, padded, tanh, tanh_slope},
+        matmul::{Addend, Left, add_rows, matmul, padded, tanh, tanh_slope},
     },
     train::{
         network::{Activation, Mlp},
@@ -26,22 +26,21 @@ struct Plan {
 }
 
 /// A drift and a diffusion that this file can differentiate.
-pub struct Fused {
+pub struct PerceptronGradient {
     drift: Plan,
     diffusion: Plan,
     full: bool,
 }
 
-impl Fused {
-    /// `None` when a network is not a perceptron with tanh or relu, the model has a condition, or the processor lacks the
-    /// instructions.
+impl PerceptronGradient {
+    /// `None` when a network is not a perceptron with tanh or relu, or the model has a condition.
     pub fn new(networks: &Networks, layout: &Layout) -> Option<Self> {
         if networks.embedding.is_some() {
             return None;
         }
         let (diffusion, full) = networks.diffusion.as_mlp()?;
         let drift = Plan::new(networks.drift.as_mlp()?, layout)?;
-        available().then_some(Self { drift, diffusion: Plan::new(diffusion, layout)?, full })
+        Some(Self { drift, diffusion: Plan::new(diffusion, layout)?, full })
     }
 
     /// Sum of the loss over packed rows (state, whitened increment, root of dt; see `Scales::pack`), and its gradient with
@@ -52,8 +51,8 @@ impl Fused {
         let samples = rows.len() / row;
         let block = BLOCK.min(samples).max(1);
         let mut gradient = vec![0.0; weights.len()];
-        let mut drift = Pass::new(&self.drift, weights, block);
-        let mut diffusion = Pass::new(&self.diffusion, weights, block);
+        let mut drift = Workspace::new(&self.drift, weights, block);
+        let mut diffusion = Workspace::new(&self.diffusion, weights, block);
         let mut loss = 0.0;
         let mut soft = vec![0.0; size];
         for rows in rows.chunks(block * row) {
@@ -137,7 +136,7 @@ impl Plan {
 }
 
 /// One perceptron at work: weights in both orders, activations of a block, sums of the weights' gradients.
-struct Pass {
+struct Workspace {
     forward: Vec<Vec<f32>>,
     backward: Vec<Vec<f32>>,
     bias: Vec<Vec<f32>>,
@@ -148,7 +147,7 @@ struct Pass {
     zeros: Vec<f32>,
 }
 
-impl Pass {
+impl Workspace {
     fn new(plan: &Plan, weights: &[f32], block: usize) -> Self {
         let pairs = || plan.widths.windows(2).zip(&plan.weights);
         let spread = |transposed: bool| {
@@ -185,8 +184,8 @@ impl Pass {
             let (inner, columns) = (plan.widths[layer], padded(plan.widths[layer + 1]));
             let (done, next) = self.activations.split_at_mut(layer + 1);
             let outputs = &mut next[0][..count * columns];
-            let inputs = Strided { values: &done[layer], row: padded(inner), column: 1 };
-            multiply_add(count, inner, columns, inputs, &self.forward[layer], Onto::Row(&self.bias[layer]), outputs);
+            let inputs = Left::Rows(&done[layer], padded(inner));
+            matmul(count, inner, columns, inputs, &self.forward[layer], Addend::Row(&self.bias[layer]), outputs);
             if layer + 1 < plan.layers() {
                 match plan.activation {
                     Activation::Relu => outputs.iter_mut().for_each(|value| *value = value.max(0.0)),
@@ -211,22 +210,14 @@ impl Pass {
             let (inputs, outputs) = (plan.widths[layer], plan.widths[layer + 1]);
             let (wide_inputs, wide_outputs) = (padded(inputs), padded(outputs));
             let [delta, before] = &mut self.deltas;
-            let by_output = Strided { values: delta, row: 1, column: wide_outputs };
+            let by_output = Left::Columns(delta, wide_outputs);
             let activations = &self.activations[layer];
-            multiply_add(outputs, count, wide_inputs, by_output, activations, Onto::Itself, &mut self.gradient[layer]);
+            matmul(outputs, count, wide_inputs, by_output, activations, Addend::Itself, &mut self.gradient[layer]);
             add_rows(&mut self.bias_gradient[layer], &delta[..count * wide_outputs]);
             if layer > 0 {
                 let before = &mut before[..count * wide_inputs];
-                let by_sample = Strided { values: delta, row: wide_outputs, column: 1 };
-                multiply_add(
-                    count,
-                    outputs,
-                    wide_inputs,
-                    by_sample,
-                    &self.backward[layer],
-                    Onto::Row(&self.zeros),
-                    before,
-                );
+                let by_sample = Left::Rows(delta, wide_outputs);
+                matmul(count, outputs, wide_inputs, by_sample, &self.backward[layer], Addend::Row(&self.zeros), before);
                 match plan.activation {
                     Activation::Relu => before.iter_mut().zip(activations).for_each(|(slope, value)| {
                         *slope = if *value > 0.0 { *slope } else { 0.0 };
