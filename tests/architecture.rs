@@ -16,6 +16,8 @@ const SYSTEMS: [&str; 6] = ["Ising", "CurieWeiss", "PredatorPrey", "LinearChain"
 struct Rule {
     module: String,
     allowed: Vec<String>,
+    /// Whether it may use all modules above it.
+    uses_all: bool,
     forbidden: Vec<String>,
     names_systems: bool,
 }
@@ -43,8 +45,9 @@ fn rules() -> Vec<Rule> {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let module = cells[1].trim_matches('`').to_owned();
         let above = order.iter().take_while(|name| **name != module).cloned();
-        let allowed = if cells[3] == "all of the above" { above.collect() } else { list(cells[3]) };
-        Rule { module, allowed, forbidden: list(cells[4]), names_systems: cells[5] == "yes" }
+        let uses_all = cells[3] == "all of the above";
+        let allowed = if uses_all { above.collect() } else { list(cells[3]) };
+        Rule { module, allowed, uses_all, forbidden: list(cells[4]), names_systems: cells[5] == "yes" }
     })
     .collect()
 }
@@ -140,12 +143,15 @@ fn every_module_has_its_row_and_uses_only_what_stands_above_it() {
         for used in &rule.allowed {
             assert!(place(used) < place(&rule.module), "{used} must stand above {}", rule.module);
         }
+        let mut unused = if rule.uses_all { Vec::new() } else { rule.allowed.clone() };
         for file in files_of(&rule.module) {
             for path in paths(&code(&file)).iter().filter(|path| order.contains(&path[0])) {
                 let allowed = path[0] == rule.module || rule.allowed.contains(&path[0]);
                 assert!(allowed, "{} uses {}, which {} may not know", file.display(), path.join("::"), rule.module);
+                unused.retain(|name| *name != path[0]);
             }
         }
+        assert!(unused.is_empty(), "{} does not use {unused:?}: take them out of its row", rule.module);
     }
 }
 
