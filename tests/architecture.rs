@@ -228,14 +228,13 @@ fn no_file_uses_itself_through_others() {
         uses.insert(file, found.collect());
     }
     // What is left when files that use nothing left, or that nothing left uses, are taken away again and again lies in circles.
-    let ends = |uses: &BTreeMap<&PathBuf, BTreeSet<&PathBuf>>| {
-        let free = |file: &PathBuf| {
-            uses[file].iter().all(|used| !uses.contains_key(used)) || uses.values().all(|used| !used.contains(file))
-        };
-        uses.keys().copied().find(|file| free(file))
-    };
-    while let Some(free) = ends(&uses) {
-        uses.remove(free);
+    loop {
+        let used: BTreeSet<&PathBuf> = uses.values().flatten().copied().collect();
+        let left: Vec<&PathBuf> = uses.keys().copied().collect();
+        uses.retain(|file, uses| used.contains(file) && uses.iter().any(|one| left.contains(one)));
+        if uses.len() == left.len() {
+            break;
+        }
     }
     assert!(uses.is_empty(), "circles of files: {:#?}", uses.keys().collect::<Vec<_>>());
 }
