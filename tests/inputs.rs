@@ -104,7 +104,9 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("seeds = [1, 2]", "seeds = [1, 2]\nmirrored = true", &["train.mirrored is set"]),
     ("seeds = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7]\ndisjoint = true", &["train.disjoint deals 12"]),
-    ("batch = 64", "batch = 64\ndecay = 1.5", &["decay = 1.5"]),
+    ("batch = 64", "batch = 64\ndecay = 1.5", &["decay = 1.5", "it must be above 0 and at most 1"]),
+    ("batch = 64", "batch = 64\nlearning_rate_minimum = nan", &["learning_rate_minimum = NaN", "at least 0"]),
+    ("batch = 64", "batch = 64\nlearning_rate = -0.1", &["learning_rate = -0.1", "it must be above 0"]),
     ("batch = 64", "batch = 64\nweight_decay = -1.0", &["weight_decay = -1"]),
     ("epochs = 2", "epochs = 0", &["epochs = 0"]),
     (

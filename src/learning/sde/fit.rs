@@ -74,7 +74,7 @@ pub fn fit(
     train.check()?;
     pairs.check()?;
     if !(covariance_factor > 0.0 && covariance_factor.is_finite()) {
-        let reason = "it is positive, the number of patches by theory".into();
+        let reason = "it must be above 0; by theory it is the number of patches".into();
         return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
     }
     let (kind, device) = (train.precision.kind(), run.device);

@@ -58,7 +58,7 @@ impl Pairs {
         match self.dt.iter().position(|&dt| dt <= 0.0) {
             Some(row) => {
                 let value = self.dt[row].to_string();
-                Err(LearningError::Value { name: "dt", row, value, allowed: "it is positive" })
+                Err(LearningError::Value { name: "dt", row, value, allowed: "it must be above 0" })
             }
             None => Ok(()),
         }

@@ -55,11 +55,15 @@ impl<M: Borrow<Sde>> Rollout<M> {
             return Err(LearningError::Input {
                 name: "step",
                 value: step.to_string(),
-                reason: "it is positive".into(),
+                reason: "it must be above 0".into(),
             });
         }
         if every == 0 {
-            return Err(LearningError::Input { name: "every", value: "0".into(), reason: "it is at least 1".into() });
+            return Err(LearningError::Input {
+                name: "every",
+                value: "0".into(),
+                reason: "it must be at least 1".into(),
+            });
         }
         let values: Vec<f64> = sde.coordinates().states(z0).into_iter().collect();
         let states = Tensor::from_slice(&values).view([count as i64, -1]);

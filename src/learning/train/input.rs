@@ -103,29 +103,34 @@ impl TrainInput {
         };
         for (name, count) in [("batch", self.batch), ("epochs", self.epochs)] {
             if count == 0 {
-                return wrong(name, 0.0, "it is at least 1");
+                return wrong(name, 0.0, "it must be at least 1");
             }
         }
         if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return wrong("learning_rate", self.learning_rate, "it is positive");
+            return wrong("learning_rate", self.learning_rate, "it must be above 0");
+        }
+        if !(self.learning_rate_minimum >= 0.0 && self.learning_rate_minimum.is_finite()) {
+            return wrong("learning_rate_minimum", self.learning_rate_minimum, "it must be at least 0");
         }
         if !(0.0..1.0).contains(&self.validation_fraction) {
-            return wrong("validation_fraction", self.validation_fraction, "it is at least 0 and below 1");
+            return wrong("validation_fraction", self.validation_fraction, "it must be at least 0 and below 1");
         }
         if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
-            return wrong("plateau_factor", self.plateau_factor, "it is above 0 and at most 1");
+            return wrong("plateau_factor", self.plateau_factor, "it must be above 0 and at most 1");
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return wrong("weight_decay", self.weight_decay, "it is at least 0");
+            return wrong("weight_decay", self.weight_decay, "it must be at least 0");
         }
         if !(self.decay > 0.0 && self.decay <= 1.0) {
-            return wrong("decay", self.decay, "it is above 0 and at most 1");
+            return wrong("decay", self.decay, "it must be above 0 and at most 1");
         }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
-            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it is at least 0");
+            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it must be at least 0");
         }
         match self.gradient_clip {
-            Some(limit) if limit.is_nan() || limit <= 0.0 => wrong("gradient_clip", limit, "it is positive or absent"),
+            Some(limit) if limit.is_nan() || limit <= 0.0 => {
+                wrong("gradient_clip", limit, "it must be above 0; leave it out for no limit")
+            }
             _ => Ok(()),
         }
     }
