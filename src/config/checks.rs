@@ -5,6 +5,7 @@ use crate::{
     dynamics::Until,
     lattice::Boundary,
     sampling::{Surroundings, upsampling_factors},
+    systems::Symmetry,
 };
 
 /// The longest side: a whole lattice of this side still fits one window.
@@ -229,8 +230,8 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && self.system.symmetries().is_empty() {
-            let reason = "the law has no known symmetry; leave it out, or set the field to 0";
+        if self.train.mirrored && !self.system.symmetries().iter().any(Symmetry::changes_signs_alone) {
+            let reason = "no symmetry of the law changes signs alone; leave it out, or set the field to 0";
             return Err(format!("train.mirrored is set, but {reason}"));
         }
         if self.train.mirrored && closure.components() > 0 {

@@ -38,6 +38,11 @@ impl Symmetry {
         Self { permutation: permutation.to_vec(), signs: vec![1.0; permutation.len()] }
     }
 
+    /// Whether no observable becomes another one.
+    pub fn changes_signs_alone(&self) -> bool {
+        self.permutation.iter().enumerate().all(|(to, &from)| to == from)
+    }
+
     /// The image of one observation.
     pub fn image(&self, z: &[f64]) -> Vec<f64> {
         self.permutation.iter().zip(&self.signs).map(|(&from, sign)| sign * z[from]).collect()

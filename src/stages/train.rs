@@ -2,11 +2,12 @@
 
 use crate::{
     files::{latent::LatentFile, trainings::Training},
-    learning::{Checkpoint, EpochRecord, LearningError, Mirror, Pairs, TrainingContext, fit, sde::calibration},
+    learning::{Checkpoint, EpochRecord, Mirror, Pairs, TrainingContext, fit, sde::calibration},
     parallel::{Alone, Ranks},
     scores::ModelKind,
     stages::engines::device,
     storage::StorageError,
+    systems::Symmetry,
     workflow::{Context, Stage, StageError, say},
 };
 use std::path::PathBuf;
@@ -129,17 +130,9 @@ fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
     if !context.input.train.mirrored {
         return Ok(None);
     }
-    let moves_nothing = |permutation: &[usize]| permutation.iter().enumerate().all(|(to, &from)| to == from);
-    let symmetries = context.input.system.symmetries();
-    let Some(symmetry) = symmetries.into_iter().find(|symmetry| moves_nothing(&symmetry.permutation)) else {
-        return Err(LearningError::Input {
-            name: "train.mirrored",
-            value: "true".into(),
-            reason: "no symmetry of the system changes signs alone".into(),
-        }
-        .into());
-    };
-    Ok(Some(Mirror { centre: vec![0.0; symmetry.signs.len()], signs: symmetry.signs }))
+    let reflection = context.input.system.symmetries().into_iter().find(Symmetry::changes_signs_alone);
+    let Symmetry { signs, .. } = reflection.expect("the input was checked: the law has a reflection");
+    Ok(Some(Mirror { centre: vec![0.0; signs.len()], signs }))
 }
 
 /// The state of a training under way, beside its model file.
