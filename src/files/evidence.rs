@@ -1,12 +1,10 @@
 //! What scores and pages look at, read from the files of a run directory.
 
 use crate::{
-    dataset::Reader,
-    files::latent::LatentFile,
+    files::{EvaluationFile, PredictionFile, latent::LatentFile},
     scores::{Choices, Evidence, ModelKind, PairsEvidence},
     workflow::{Context, StageError},
 };
-use ndarray::{Ix3, Ix4};
 
 /// Truth and predictions (`evaluation.h5`, `prediction.h5`), with no pairs and no fields of the models.
 ///
@@ -22,15 +20,13 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
             (least[component], range[component]) = (0.0, 1.0);
         }
     }
-    let evaluation = Reader::open(&context.path("evaluation.h5"))?;
-    let prediction = Reader::open(&context.path("prediction.h5"))?;
-    let models = input.model_kinds().into_iter();
-    let models = models.map(|kind| Ok((kind, prediction.read::<f32, Ix4>(kind.name())?.mapv(f64::from))));
+    let (evaluation, prediction) = (EvaluationFile::open(context)?, PredictionFile::open(context)?);
+    let models = input.model_kinds().into_iter().map(|kind| Ok((kind, prediction.states(kind)?)));
     Ok(Evidence {
         observables: input.system.observables(),
-        truth: evaluation.read::<f32, Ix3>("truth")?.mapv(f64::from),
+        truth: evaluation.truth()?,
         models: models.collect::<Result<_, StageError>>()?,
-        times: evaluation.read::<f64, ndarray::Ix1>("time")?.to_vec(),
+        times: evaluation.times()?.to_vec(),
         least,
         range,
         conditions: input.system.conditions().to_vec(),

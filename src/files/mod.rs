@@ -3,11 +3,13 @@
 
 pub mod arrays;
 pub mod conditions;
+pub mod evaluation;
 pub mod evidence;
 mod fields;
 pub mod large;
 pub mod latent;
 pub mod pairs;
+pub mod prediction;
 pub mod records;
 pub mod small;
 pub mod sweep_checkpoint;
@@ -15,8 +17,10 @@ pub mod trainings;
 pub mod trajectory_checkpoint;
 pub mod truth;
 
+pub use evaluation::EvaluationFile;
 pub use large::LargeFile;
 pub use pairs::PairsFile;
+pub use prediction::PredictionFile;
 pub use small::SmallFile;
 pub use sweep_checkpoint::SweepCheckpoints;
 pub use trajectory_checkpoint::TrajectoryCheckpoints;

@@ -1,18 +1,13 @@
 //! Metrics of prediction against truth (`metrics.json`), and the truth in latent coordinates (`evaluation.h5`).
 
 use crate::{
-    dataset::Field,
-    files::{
-        TruthFile, evidence,
-        latent::{LatentFile, units},
-        trainings::trainings,
-    },
+    files::{EvaluationFile, TruthFile, evidence, latent::LatentFile, trainings::trainings},
     learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
     scores::{self, Evidence, LearnedEquation, ModelKind},
     stages::{engines::device, latent::latent_states},
     systems::System,
-    workflow::{Context, Stage, StageError},
+    workflow::{Context, StageError},
 };
 use hdf5::H5Type;
 
@@ -66,35 +61,16 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
     let truth = TruthFile::open(context)?;
     let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
-    let (trajectories, records) = (context.input.truth_trajectories(), context.input.truth.records);
-    let share = context.world.share(trajectories);
+    let share = context.world.share(context.input.truth_trajectories());
     let mut progress = context.progress("evaluate", share.len(), "trajectories");
-    let components = S::OBSERVABLES.len() + closure.variables();
-    let mut file = context.create(Stage::Evaluate, "evaluation.h5")?;
-    file.declare::<f32>(Field {
-        name: "truth",
-        axes: &["trajectory", "record", "component"],
-        extents: &[trajectories, records, components],
-        unit: &units(context.input, closure.variables()),
-        meaning: "latent state z of the direct simulation",
-    })?;
-    file.declare::<f64>(Field {
-        name: "time",
-        axes: &["record"],
-        extents: &[records],
-        unit: S::TIME_UNIT,
-        meaning: "time of each record",
-    })?;
+    let file = EvaluationFile::create(context, closure.variables(), truth.times()?.view())?;
     for trajectory in share {
         let items = trajectory..trajectory + 1;
         let observables = truth.observables(items.clone())?;
         let sites = || truth.snapshots(items);
         let states = latent_states::<S>(context, &closure, observables, sites)?;
-        file.write("truth", trajectory, states.view())?;
+        file.write(trajectory, states.view())?;
         progress.advance(1);
     }
-    if context.leads() {
-        file.write("time", 0, truth.times()?.view())?;
-    }
-    Ok(file.finish()?)
+    file.finish()
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     config::Input,
-    dataset::{Field, Writer},
-    files::{arrays::joined, latent::units},
+    dataset::Writer,
+    files::{PredictionFile, arrays::joined},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
     sampling::intensive,
@@ -13,7 +13,7 @@ use crate::{
     workflow::{Context, Stage, StageError, ledger},
 };
 use hdf5::H5Type;
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
+use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
 use rayon::prelude::*;
 use std::{ops::Range, time::Instant};
 use tch::Device;
@@ -38,7 +38,7 @@ struct Batch {
     groups: Range<usize>,
 }
 
-/// Runs the stage. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are
+/// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are
 /// written in blocks of time, so that memory does not grow with the length of the trajectories.
 ///
 /// # Errors
@@ -50,15 +50,11 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
-    let file = declare::<S>(context, starts.dim())?;
+    let file = PredictionFile::create(context, starts.dim())?;
     let (groups, at_once) =
         if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
     let all = groups_of_all_models(context, starts.nrows());
     let pending = file.pending(all.len())?;
-    if context.leads() {
-        let times = Array1::from_iter((0..input.truth.records).map(|record| record as f64 * input.truth.interval));
-        file.write("time", 0, times.view())?;
-    }
     let own = &pending[context.world.share(pending.len())];
     let batches = merged(own.iter().map(|&number| all[number].clone()), groups);
     let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
@@ -77,41 +73,14 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     drop(progress);
     context.worked.set(start_of_work.elapsed().as_secs_f64());
     context.stop_together()?;
-    Ok(file.finish()?)
-}
-
-/// Creates `prediction.h5` for as many trajectories of as many components.
-fn declare<'c, S: System<Site: H5Type>>(
-    context: &'c Context,
-    (trajectories, components): (usize, usize),
-) -> Result<Writer<'c>, StageError> {
-    let input = context.input;
-    let unit = units(input, components - S::OBSERVABLES.len());
-    let mut file = context.create(Stage::Predict, "prediction.h5")?;
-    for kind in input.model_kinds() {
-        file.declare::<f32>(Field {
-            name: kind.name(),
-            axes: &["model", "trajectory", "record", "component"],
-            extents: &[input.train.seeds.len(), trajectories, input.truth.records, components],
-            unit: &unit,
-            meaning: "latent state z; one model a seed of training",
-        })?;
-    }
-    file.declare::<f64>(Field {
-        name: "time",
-        axes: &["record"],
-        extents: &[input.truth.records],
-        unit: S::TIME_UNIT,
-        meaning: "time of each record",
-    })?;
-    Ok(file)
+    file.finish()
 }
 
 /// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of all
 /// trajectories.
 fn roll_out(
     context: &Context,
-    file: &Writer,
+    file: &PredictionFile<Writer>,
     batches: &[Batch],
     starts: ArrayView2<f32>,
     block: usize,
@@ -120,7 +89,7 @@ fn roll_out(
     for batch in batches {
         let initial = starts.slice(s![batch.trajectories.clone(), ..]);
         let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-        file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start], first)?;
+        file.write(batch.kind, [batch.number, batch.trajectories.start, 0], first)?;
         rollouts.push(batch.rollout(context, initial)?);
     }
     let all = context.input.truth.records;
@@ -130,7 +99,7 @@ fn roll_out(
             rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
         for (batch, records) in batches.iter().zip(records) {
             let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
-            file.write_at(batch.kind.name(), &[batch.number, batch.trajectories.start, record], records.view())?;
+            file.write(batch.kind, [batch.number, batch.trajectories.start, record], records.view())?;
         }
     }
     Ok(())
