@@ -2,9 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-/// What an example prints.
+/// What an example prints. A run of this test alone has not built it.
 fn output(name: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_tessera")).with_file_name("examples").join(name);
+    if !program.exists() {
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let built = Command::new(env!("CARGO")).args(["build", "--profile", profile, "--example", name]).status();
+        assert!(built.is_ok_and(|status| status.success()), "the example {name} does not build");
+    }
     let output = Command::new(&program).output().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
