@@ -83,7 +83,7 @@ fn an_exact_trajectory_resumes_from_its_last_record() {
     for signal in ["-KILL", "-TERM"] {
         let mut child = command(0, &arguments).stdout(Stdio::null()).spawn().unwrap();
         let start = Instant::now();
-        while size() <= before && start.elapsed() < Duration::from_secs(60) {
+        while size() <= before && start.elapsed() < Duration::from_secs(600) {
             std::thread::sleep(Duration::from_millis(20));
         }
         send(signal, &child.id().to_string());

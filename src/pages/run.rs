@@ -29,6 +29,8 @@ pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
             "equilibrium_deviation",
             "mean distance of equilibrium means from the truth, over observables and conditions",
         ),
+        ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
+        ("Its noise floor", "relaxation_error_noise_floor", "what two ensembles of the truth would give"),
         ("Noise floor", "test_error_noise_floor", "what two ensembles of one law would give"),
         ("Baseline", "test_error_baseline", "patch state as next state, lambda = 1"),
         ("Test error, observables", "test_error_observables", "observables alone"),
