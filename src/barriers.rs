@@ -71,7 +71,7 @@ const TEST: u64 = 1 << 32;
 /// When the reference cannot be read, the fit fails, or the file cannot be written.
 pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, BarriersError> {
     let reference = barriers::load(reference)?;
-    let mut samples: [Samples; 3] = Default::default();
+    let mut samples: [BarrierSamples; 3] = Default::default();
     for (_, environment) in environments(&reference, recipe.environments, recipe.seed, 0)? {
         let heights = reference.symmetrised(&environment);
         let plain = features(&environment);
@@ -111,7 +111,7 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
 
 /// Jumps of one species.
 #[derive(Default)]
-struct Samples {
+struct BarrierSamples {
     /// [`FEATURES`] for each jump.
     inputs: Vec<f32>,
     /// [`DIFFERENCES`] for each jump.
@@ -142,7 +142,7 @@ fn regression(hidden: Vec<i64>, recipe: Recipe, model: u64, samples: usize) -> R
 
 /// Fits barriers linearly in the inputs and half the differences, takes the interactions from the latter, and takes their
 /// share out of the targets.
-fn take_out_interactions(samples: &mut [Samples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
+fn take_out_interactions(samples: &mut [BarrierSamples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
     let mut fields = [balance::Fields::default(); 3];
     for (model, (samples, fields)) in (3..).zip(samples.iter().zip(&mut fields)) {
         let halves = array(samples.differences.clone(), DIFFERENCES) / 2.0;

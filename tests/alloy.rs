@@ -20,8 +20,10 @@ use tessera::{
     systems::{
         Condition, System,
         alloy::{
-            ATTEMPT_RATE, Alloy, BOLTZMANN, Parameters, VacancyKmc,
-            barriers::{self, Barriers, arrays::Arrays, balance::SHELLS, fitted::OrbitModel, published::Network},
+            ATTEMPT_RATE, Alloy, AlloyParameters, BOLTZMANN, VacancyKmc,
+            barriers::{
+                self, Barriers, arrays::Arrays, balance::SHELLS, fitted::OrbitModel, published::PublishedNetwork,
+            },
             configuration,
             environment::{Environment, JUMPS, OFFSETS, OPERATIONS, REACH, SITES, Sight, position},
             order::{PairCounts, atoms},
@@ -124,7 +126,7 @@ fn published_network_gives_the_published_barriers_and_order() {
 #[test]
 fn network_agrees_with_its_definition_on_weights_of_our_own() {
     let arrays = own_arrays();
-    let network = Network::new(&arrays).unwrap();
+    let network = PublishedNetwork::new(&arrays).unwrap();
     let mut random = rng(2);
     for _ in 0..20 {
         let environment =
@@ -144,7 +146,7 @@ fn network_agrees_with_its_definition_on_weights_of_our_own() {
 #[test]
 fn network_agrees_with_numbers_from_another_program() {
     const EXPECTED: [f32; 8] = [0.803283, 0.856345, 0.832712, 0.815510, 0.818021, 0.836644, 0.827180, 0.841723];
-    let network = Network::new(&own_arrays()).unwrap();
+    let network = PublishedNetwork::new(&own_arrays()).unwrap();
     let environment = Environment(std::array::from_fn(|site| 1 + ((5 * site + site * site / 7) % 3) as u8));
     for (found, expected) in network.barriers(&environment).into_iter().zip(EXPECTED) {
         assert!((found - expected).abs() < 1e-5, "{found} eV, NumPy {expected} eV");
@@ -156,12 +158,12 @@ fn weights_of_a_wrong_shape_or_not_finite_are_refused() {
     let change = |name: &str, shape: &[usize], value: f32| -> String {
         let mut arrays = own_arrays();
         arrays.insert(name, shape, vec![value; shape.iter().product()]);
-        Network::new(&arrays).unwrap_err().to_string()
+        PublishedNetwork::new(&arrays).unwrap_err().to_string()
     };
     assert!(change("layer1.weight", &[128, 64], 0.0).contains("layer1.weight with shape [128, 64]"));
     assert!(change("layer2.bias", &[128], f32::NAN).contains("not finite in layer2.bias"));
     assert!(change("layer3.bn_var", &[128], -1.0).contains("layer3, BatchNorm folded in"));
-    assert!(Network::new(&Arrays::default()).unwrap_err().to_string().contains("layer0.weight with shape []"));
+    assert!(PublishedNetwork::new(&Arrays::default()).unwrap_err().to_string().contains("layer0.weight with shape []"));
     assert!(barriers::load("model.txt").unwrap_err().to_string().contains("Give \"builtin\""));
     assert!(barriers::load("nnk_weights.npy").unwrap_err().to_string().contains("jobs/nnk_to_npz.py"));
     assert!(barriers::load("absent.npz").unwrap_err().to_string().contains("cannot read"));
@@ -229,11 +231,11 @@ impl Barriers for PairEnergy {
 }
 
 fn alloy(barriers: impl Barriers + 'static, temperature: f64, sites_per_vacancy: usize) -> Alloy {
-    let parameters = Parameters {
+    let parameters = AlloyParameters {
         temperature: temperature.into(),
         sites_per_vacancy,
         reference_barrier: 1.0.into(),
-        ..Parameters::default()
+        ..AlloyParameters::default()
     };
     Alloy::with_barriers(parameters, Arc::new(barriers))
 }
@@ -248,7 +250,7 @@ fn pairs(window: &Window<u8>) -> PairCounts {
 
 #[test]
 fn species_are_conserved_and_order_by_increments_is_the_recount() {
-    let alloy = alloy(Network::new(&own_arrays()).unwrap(), 2000.0, 64);
+    let alloy = alloy(PublishedNetwork::new(&own_arrays()).unwrap(), 2000.0, 64);
     let mut random = rng(4);
     let mut window = closed(&alloy.draw(Shape([12, 5, 7]), None, &mut random));
     let mut kernel = VacancyKmc::default();
@@ -293,7 +295,7 @@ fn in_an_open_window_vacancies_stay_inside_and_the_surroundings_stay_fixed() {
 
 #[test]
 fn a_remembering_kernel_draws_the_same_events_and_rates_are_those_of_the_definition() {
-    let alloy = alloy(Network::new(&own_arrays()).unwrap(), 1000.0, 50);
+    let alloy = alloy(PublishedNetwork::new(&own_arrays()).unwrap(), 1000.0, 50);
     let start = alloy.draw(Shape([10, 6, 5]), None, &mut rng(6));
     let run = |mut kernel: VacancyKmc| {
         let (mut window, mut random) = (closed(&start), rng(7));
@@ -615,7 +617,7 @@ fn upsampling_draws_from_its_pool_and_restores_the_composition() {
 
 #[test]
 fn counts_follow_the_composition_and_order_fills_the_sublattices() {
-    let alloy = Alloy::try_from(Parameters::default()).unwrap();
+    let alloy = Alloy::try_from(AlloyParameters::default()).unwrap();
     assert_eq!(alloy.counts(1024), [1, 341, 341, 341]);
     assert_eq!(alloy.counts(8192), [8, 2728, 2728, 2728]);
     let ordered = closed(&alloy.draw(bcc::shape(8), Some(1.0), &mut rng(14)));
@@ -629,10 +631,10 @@ fn members_of_a_family_jump_at_the_rate_of_their_temperature_in_units_of_their_o
     let temperatures = [2000.0, 700.0, 300.0];
     let family = |reference: Condition| {
         Alloy::with_barriers(
-            Parameters {
+            AlloyParameters {
                 temperature: Condition(temperatures.to_vec()),
                 reference_barrier: reference,
-                ..Parameters::default()
+                ..AlloyParameters::default()
             },
             Arc::new(PairEnergy),
         )
@@ -664,7 +666,7 @@ fn a_frozen_alloy_says_so() {
 /// A network is not symmetric; its mean over the operations that keep the jump is.
 #[test]
 fn symmetrised_barriers_keep_the_symmetry_that_a_network_lacks() {
-    let network = Network::new(&own_arrays()).unwrap();
+    let network = PublishedNetwork::new(&own_arrays()).unwrap();
     let mut rng = rng(31);
     let environment = Environment(std::array::from_fn(|_| rng.random_range(1..4)));
     let (plain, mean) = (network.heights(&environment), network.symmetrised(&environment));
@@ -707,7 +709,8 @@ fn built_in_barriers_keep_the_symmetry_and_are_close_to_the_published_ones() {
 fn balanced_barriers_differ_by_the_change_of_the_energy() {
     let model = OrbitModel::balanced().unwrap();
     let interactions = model.interactions().expect("the balanced model has interactions").clone();
-    let alloy = Alloy::with_barriers(Parameters { sites_per_vacancy: 64, ..Parameters::default() }, Arc::new(model));
+    let alloy =
+        Alloy::with_barriers(AlloyParameters { sites_per_vacancy: 64, ..AlloyParameters::default() }, Arc::new(model));
     let mut window = closed(&alloy.draw(bcc::shape(6), None, &mut rng(21)));
     let seen = Steps::new(&window, &OFFSETS);
     let energy = |window: &Window<u8>| -> f64 {

@@ -9,7 +9,7 @@ use tessera::{
     parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers, distinct},
     rng::{Purpose, Rng, stream},
     sampling::LocalRelax,
-    systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::Parameters},
+    systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::AlloyParameters},
 };
 
 /// Particles that hop along the last axis, one to a site: events write two sites, at tile edges the second in the halo.
@@ -148,7 +148,8 @@ fn fields_between_mirrors_step_alike_on_any_number_of_ranks_and_as_one_window_wi
 /// Vacancies cannot leave a tile, so tiles move: order sets in as fast as in the serial kernel, and no atom is lost.
 #[test]
 fn vacancies_wander_through_moving_tiles_alike_on_any_number_of_ranks() {
-    let parameters = Parameters { temperature: 2000.0.into(), sites_per_vacancy: 64, ..Parameters::default() };
+    let parameters =
+        AlloyParameters { temperature: 2000.0.into(), sites_per_vacancy: 64, ..AlloyParameters::default() };
     let alloy = Alloy::try_from(parameters).unwrap();
     let (shape, tile) = (bcc::shape(8), bcc::shape(4));
     let start = alloy.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [0, 5]));

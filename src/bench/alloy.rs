@@ -8,7 +8,7 @@ use crate::{
     systems::{
         System,
         alloy::{
-            Alloy, Parameters, VacancyKmc,
+            Alloy, AlloyParameters, VacancyKmc,
             barriers::{self, BarrierError, Barriers},
             environment::{Environment, REACH},
         },
@@ -28,13 +28,13 @@ pub fn alloy(weights: Option<&str>) -> Result<Vec<Measurement>, BarrierError> {
     }
     let mut all: Vec<Measurement> = models.iter().map(|(name, model, _)| evaluations(name, model)).collect();
     for cells in [8, 16, 32, 64, 128] {
-        let start = Alloy::try_from(Parameters::default())?.draw(
+        let start = Alloy::try_from(AlloyParameters::default())?.draw(
             bcc::shape(cells),
             None,
             &mut stream(1, Purpose::Bench, [cells as u64, 4]),
         );
         for (name, model, jumps) in &models {
-            let alloy = Alloy::with_barriers(Parameters::default(), model.clone());
+            let alloy = Alloy::with_barriers(AlloyParameters::default(), model.clone());
             all.extend(jumps_a_second(name, &alloy, &start, *jumps));
         }
     }

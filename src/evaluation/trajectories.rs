@@ -56,7 +56,7 @@ pub fn relative_error(
     prediction: ArrayView3<f64>,
     components: &[usize],
 ) -> Result<RelativeError, EvaluationError> {
-    let pair = Pair::new(truth, prediction, components)?;
+    let pair = ComparedEnsembles::new(truth, prediction, components)?;
     Ok(RelativeError { value: pair.error(&pair.ones()), diverged: pair.diverged() })
 }
 
@@ -93,7 +93,7 @@ pub fn test_error(
     }
     let pairs = initial_conditions
         .iter()
-        .map(|(truth, prediction)| Pair::new(truth.view(), prediction.view(), components))
+        .map(|(truth, prediction)| ComparedEnsembles::new(truth.view(), prediction.view(), components))
         .collect::<Result<Vec<_>, _>>()?;
     let count = pairs.len() as f64;
     let each: Vec<f64> = pairs.iter().map(|pair| pair.error(&pair.ones())).collect();
@@ -102,13 +102,13 @@ pub fn test_error(
     let std_error = standard_error(&groups, resamples, &mut rng, |weights| {
         pairs.iter().zip(weights.chunks(2)).map(|(pair, weights)| pair.error(weights)).sum::<f64>() / count
     });
-    let floor = pairs.iter().map(Pair::noise_floor).sum::<f64>() / count;
+    let floor = pairs.iter().map(ComparedEnsembles::noise_floor).sum::<f64>() / count;
     let samples = pairs.iter().map(|pair| pair.kept[1].len()).sum();
     Ok(TestError {
         error: Metric::new(each.iter().sum::<f64>() / count, std_error, samples, "1"),
         noise_floor: Metric::exact(floor, samples, "1"),
         each,
-        diverged: pairs.iter().map(Pair::diverged).fold(Diverged::default(), Diverged::plus),
+        diverged: pairs.iter().map(ComparedEnsembles::diverged).fold(Diverged::default(), Diverged::plus),
     })
 }
 
@@ -118,18 +118,18 @@ pub fn test_error(
 /// # Errors
 /// When a component is out of range, or the truth vanishes.
 pub fn noise_floor(truth: ArrayView3<f64>, predicted: usize, components: &[usize]) -> Result<f64, EvaluationError> {
-    let pair = Pair::new(truth.view(), truth, components)?;
+    let pair = ComparedEnsembles::new(truth.view(), truth, components)?;
     Ok(pair.noise_floor_with(predicted))
 }
 
 /// Truth and prediction of one initial condition, with the finite trajectories of each.
-struct Pair<'a> {
+struct ComparedEnsembles<'a> {
     ensembles: [ArrayView3<'a, f64>; 2],
     kept: [Vec<usize>; 2],
     components: &'a [usize],
 }
 
-impl<'a> Pair<'a> {
+impl<'a> ComparedEnsembles<'a> {
     fn new(
         truth: ArrayView3<'a, f64>,
         prediction: ArrayView3<'a, f64>,

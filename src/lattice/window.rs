@@ -10,7 +10,7 @@ use std::{ops::Range, sync::Arc};
 
 /// What a padded site is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum WindowKind {
     /// A site of the box that the halo does not repeat.
     Inside,
     /// A site of the box with copies in the halo.
@@ -30,7 +30,7 @@ pub struct Window<S> {
 
 /// What the halo beyond one side of the box holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Side {
+enum Edge {
     /// Surroundings.
     Open,
     /// The opposite side of the box.
@@ -47,8 +47,8 @@ struct Geometry {
     boundary: Boundary,
     closed: bool,
     /// Lower and upper side along each axis.
-    sides: [[Side; 2]; 3],
-    kind: Vec<Kind>,
+    sides: [[Edge; 2]; 3],
+    kind: Vec<WindowKind>,
     /// Which rows have sites inside at all columns of a range, and the range.
     inside: (Vec<bool>, Range<u32>),
     /// For each padded site the site of the box that it stands for, or itself; empty for a window without copies.
@@ -73,7 +73,7 @@ impl Region {
 impl<S: Copy + Default> Window<S> {
     /// A window whose halo of `halo` sites on each used axis is filled from outside.
     pub fn open(shape: Shape, halo: usize) -> Self {
-        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(halo), [[Side::Open; 2]; 3]))
+        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(halo), [[Edge::Open; 2]; 3]))
     }
 
     /// A window closed on itself, with `reach` halo sites on each used axis.
@@ -83,14 +83,14 @@ impl<S: Copy + Default> Window<S> {
     pub fn closed(shape: Shape, reach: usize) -> Self {
         let short = shape.0.iter().any(|&extent| extent > 1 && extent < reach);
         assert!(!short, "a window closed on itself needs extents of at least {reach}, not {shape:?}");
-        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(reach), [[Side::Wrapped; 2]; 3]))
+        Self::with_geometry(Geometry::new(shape, shape.on_used_axes(reach), [[Edge::Wrapped; 2]; 3]))
     }
 
     /// The same window for lattices with this boundary.
     pub fn bounded(self, boundary: Boundary) -> Self {
         let Geometry { shape, halo, closed, sides, .. } = *self.geometry;
         let sides = match (boundary, closed) {
-            (Boundary::Mirrored, true) => [[Side::Mirror(0); 2]; 3],
+            (Boundary::Mirrored, true) => [[Edge::Mirror(0); 2]; 3],
             _ => sides,
         };
         Self::with_geometry(Geometry { boundary, closed, ..Geometry::new(shape, halo, sides) })
@@ -137,9 +137,9 @@ impl<S: Copy + Default> Window<S> {
     /// surroundings.
     pub fn home(&self, site: usize) -> Option<usize> {
         match self.geometry.kind(site) {
-            Kind::Inside | Kind::Repeated => Some(site),
-            Kind::Copy => Some(self.geometry.original[site] as usize),
-            Kind::Surroundings => None,
+            WindowKind::Inside | WindowKind::Repeated => Some(site),
+            WindowKind::Copy => Some(self.geometry.original[site] as usize),
+            WindowKind::Surroundings => None,
         }
     }
 
@@ -227,7 +227,7 @@ impl<S: Copy + Default> Window<S> {
 
     /// The sites of `region` in row-major order, copies left out.
     pub fn own_sites_of(&self, region: Region) -> impl Iterator<Item = usize> {
-        self.sites_of(region).filter(|&site| self.geometry.kind[site] != Kind::Copy)
+        self.sites_of(region).filter(|&site| self.geometry.kind[site] != WindowKind::Copy)
     }
 
     /// Finds the mirrors within the halo of an open window at `origin`.
@@ -236,8 +236,8 @@ impl<S: Copy + Default> Window<S> {
         let sides = std::array::from_fn(|axis| {
             let above = lattice.0[axis] as isize - origin[axis] - shape.0[axis] as isize;
             [origin[axis], above].map(|distance| match usize::try_from(distance) {
-                Ok(distance) if distance < halo[axis] => Side::Mirror(distance),
-                Ok(_) => Side::Open,
+                Ok(distance) if distance < halo[axis] => Edge::Mirror(distance),
+                Ok(_) => Edge::Open,
                 Err(_) => panic!("a window of {shape:?} at {origin:?} reaches over the mirror of {lattice:?}"),
             })
         });
@@ -254,9 +254,9 @@ impl<S: Copy + Default> Window<S> {
 }
 
 impl Geometry {
-    fn new(shape: Shape, halo: [usize; 3], sides: [[Side; 2]; 3]) -> Self {
+    fn new(shape: Shape, halo: [usize; 3], sides: [[Edge; 2]; 3]) -> Self {
         let padded = Shape(std::array::from_fn(|axis| shape.0[axis] + 2 * halo[axis]));
-        let closed = sides == [[Side::Wrapped; 2]; 3];
+        let closed = sides == [[Edge::Wrapped; 2]; 3];
         let none = u32::MAX;
         let original_of = |site: usize| {
             let coordinate = padded.coordinate(site);
@@ -273,19 +273,19 @@ impl Geometry {
         };
         let mut original: Vec<u32> = (0..padded.sites()).map(original_of).collect();
         let kind_of = |(site, &original): (usize, &u32)| match original {
-            _ if original == none => Kind::Surroundings,
-            _ if original as usize == site => Kind::Inside,
-            _ => Kind::Copy,
+            _ if original == none => WindowKind::Surroundings,
+            _ if original as usize == site => WindowKind::Inside,
+            _ => WindowKind::Copy,
         };
-        let mut kind: Vec<Kind> = original.iter().enumerate().map(kind_of).collect();
-        if !kind.contains(&Kind::Copy) {
+        let mut kind: Vec<WindowKind> = original.iter().enumerate().map(kind_of).collect();
+        if !kind.contains(&WindowKind::Copy) {
             original = Vec::new();
         }
         original.iter_mut().zip(0..).filter(|(original, _)| **original == none).for_each(|(own, site)| *own = site);
         let (first_copy, copies) = copies_of(&original);
         for (kind, ends) in kind.iter_mut().zip(first_copy.windows(2)) {
             if ends[1] > ends[0] {
-                *kind = Kind::Repeated;
+                *kind = WindowKind::Repeated;
             }
         }
         let inside = inside_of(&kind, padded.0[2]);
@@ -305,39 +305,43 @@ impl Geometry {
     }
 
     /// What a site is. Most lie inside, which their row and column tell without a look at the long list.
-    fn kind(&self, site: usize) -> Kind {
+    fn kind(&self, site: usize) -> WindowKind {
         let columns = self.padded.0[2] as u32;
         let (row, column) = (site as u32 / columns, site as u32 % columns);
-        if self.inside.0[row as usize] && self.inside.1.contains(&column) { Kind::Inside } else { self.kind[site] }
+        if self.inside.0[row as usize] && self.inside.1.contains(&column) {
+            WindowKind::Inside
+        } else {
+            self.kind[site]
+        }
     }
 
     /// The copies of a site; most have none, which their kind alone tells.
     fn copies(&self, site: usize) -> &[u32] {
         match self.kind(site) {
-            Kind::Repeated => &self.copies[self.first_copy[site] as usize..self.first_copy[site + 1] as usize],
+            WindowKind::Repeated => &self.copies[self.first_copy[site] as usize..self.first_copy[site + 1] as usize],
             _ => &[],
         }
     }
 }
 
 /// The first unbroken range of columns that lies inside, and in which rows all of it does.
-fn inside_of(kind: &[Kind], columns: usize) -> (Vec<bool>, Range<u32>) {
-    let first = kind.iter().position(|kind| *kind == Kind::Inside).map_or(0, |site| site % columns);
+fn inside_of(kind: &[WindowKind], columns: usize) -> (Vec<bool>, Range<u32>) {
+    let first = kind.iter().position(|kind| *kind == WindowKind::Inside).map_or(0, |site| site % columns);
     let rows = kind.chunks_exact(columns);
-    let unbroken = |row: &[Kind]| row[first..].iter().take_while(|kind| **kind == Kind::Inside).count();
+    let unbroken = |row: &[WindowKind]| row[first..].iter().take_while(|kind| **kind == WindowKind::Inside).count();
     let length = rows.clone().map(unbroken).find(|length| *length > 0).unwrap_or(0);
     (rows.map(|row| length > 0 && unbroken(row) >= length).collect(), first as u32..(first + length) as u32)
 }
 
 /// The position in the box, along one axis, that a padded position stands for; outside the box for surroundings.
-fn image(position: isize, extent: isize, [low, high]: [Side; 2]) -> isize {
-    let edge = |side: Side| match side {
-        Side::Mirror(distance) => distance as isize,
+fn image(position: isize, extent: isize, [low, high]: [Edge; 2]) -> isize {
+    let edge = |side: Edge| match side {
+        Edge::Mirror(distance) => distance as isize,
         // No halo is as wide, so that nothing lies beyond.
         _ => isize::MAX / 4,
     };
     match low {
-        Side::Wrapped => position.rem_euclid(extent),
+        Edge::Wrapped => position.rem_euclid(extent),
         _ => mirrored(position, -edge(low), extent + edge(high)),
     }
 }

@@ -4,9 +4,9 @@ use super::{Evidence, ModelKind, Score};
 use crate::evaluation::{EvaluationError, Metric, Metrics};
 
 /// The variance of each coordinate, of each model; 1 when the diffusion is right.
-pub struct Calibration;
+pub struct NoiseCalibration;
 
-impl Score for Calibration {
+impl Score for NoiseCalibration {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         for (_, seed, variances) in evidence.calibrations.iter().filter(|(known, ..)| *known == kind) {
             for (component, variance) in variances.iter().enumerate() {

@@ -5,12 +5,12 @@ use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, fit::polyn
 
 /// The line a z + b through the learned drift at the states of the pairs, by least squares, and the mean noise c, in physical
 /// units. Only for equations of one component.
-pub struct LinearDrift;
+pub struct LinearDriftFit;
 
 /// Names of a, b and c.
 const NAMES: [&str; 3] = ["drift_slope", "drift_at_zero", "noise"];
 
-impl Score for LinearDrift {
+impl Score for LinearDriftFit {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         let count = evidence.pairs.count;
         let mut found = [Vec::new(), Vec::new(), Vec::new()];

@@ -20,10 +20,10 @@ pub use equilibrium::Equilibrium;
 pub use evidence::{Choices, Evidence, LearnedEquation, PairsEvidence, group};
 pub use finite_size::{AgainstSide, CriticalPoint, FiniteSize, MagnetPoint, finite_size};
 pub use key::{Key, ModelKind, Source};
-pub use linear_drift::LinearDrift;
+pub use linear_drift::LinearDriftFit;
 pub use magnet::Magnet;
 pub use relaxation::Relaxation;
-pub use test_error::TestError;
+pub use test_error::PublishedTestError;
 
 use crate::{
     evaluation::{EvaluationError, Metrics, Observable},
@@ -67,12 +67,12 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 
 /// The scores of all systems.
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
-    ("test_error", || Box::new(TestError)),
+    ("test_error", || Box::new(PublishedTestError)),
     ("relaxation", || Box::new(Relaxation)),
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
-    ("linear_drift", || Box::new(LinearDrift)),
-    ("calibration", || Box::new(calibration::Calibration)),
+    ("linear_drift", || Box::new(LinearDriftFit)),
+    ("calibration", || Box::new(calibration::NoiseCalibration)),
 ]);
 
 /// The scores of all systems, then those of one.

@@ -6,9 +6,9 @@ use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, trajectori
 use ndarray::{Array3, Axis};
 
 /// The error of the mean trajectory, averaged over times and starts.
-pub struct TestError;
+pub struct PublishedTestError;
 
-impl Score for TestError {
+impl Score for PublishedTestError {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         let (groups, choices, models) = (evidence.groups(), evidence.choices, evidence.of(kind));
         let truth = evidence.scaled(evidence.truth.view());

@@ -26,7 +26,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     let input = context.input;
     let tiling = Tiling::new(input.large_shape(), input.patch_shape());
     let large = LargeFile::open(context)?;
-    let patches = Patches {
+    let patches = EvolvedPatches {
         input,
         family: system.family(),
         tiling: tiling.expect("the input was checked: patches tile the lattice"),
@@ -43,7 +43,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
 }
 
 /// The patches of all snapshots.
-struct Patches<'a, S> {
+struct EvolvedPatches<'a, S> {
     input: &'a Input,
     family: Vec<S>,
     tiling: Tiling,
@@ -53,7 +53,7 @@ struct Patches<'a, S> {
     trajectories: Array1<u32>,
 }
 
-impl<S: System<Site: H5Type>> Patches<'_, S> {
+impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
     /// Working memory of a thread, for each member of the family.
     fn memory(&self) -> Vec<PartialEvolution<'_, S>> {
         let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());

@@ -232,7 +232,7 @@ impl<'de> Visitor<'de> for OneSystem {
             return Err(A::Error::custom("no system is given; write a table [system.<name>], such as [system.ising]"));
         };
         let entry = REGISTRY.get(&name).map_err(A::Error::custom)?;
-        let found = map.next_value_seed(Parameters { read: entry.read })?;
+        let found = map.next_value_seed(ParametersSeed { read: entry.read })?;
         let name = REGISTRY.entries().into_iter().map(|(known, _)| known).find(|known| *known == name);
         match (map.next_key::<String>()?, name) {
             (None, Some(name)) => Ok(SystemInput { name, system: found }),
@@ -245,11 +245,11 @@ impl<'de> Visitor<'de> for OneSystem {
 }
 
 /// Reads the parameters of a system of one type.
-struct Parameters {
+struct ParametersSeed {
     read: ReadSystem,
 }
 
-impl<'de> DeserializeSeed<'de> for Parameters {
+impl<'de> DeserializeSeed<'de> for ParametersSeed {
     type Value = Arc<dyn AnySystem>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {

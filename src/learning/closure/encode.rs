@@ -1,7 +1,7 @@
 //! Encoding of many patches: chunks that stay in cache, dealt to the threads, results in order.
 
 use crate::learning::{
-    closure::{Closure, Feature, Shape, network::Autoencoder, patches::upload},
+    closure::{Closure, Feature, PatchShape, network::Autoencoder, patches::upload},
     tensor::vector,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
@@ -54,7 +54,7 @@ impl Closure {
 fn encode_into<F: Feature>(
     network: &Autoencoder,
     weights: &[Tensor],
-    shape: &Shape,
+    shape: &PatchShape,
     values: ArrayView2<F>,
     mut encoded: ArrayViewMut2<f32>,
 ) {

@@ -3,7 +3,7 @@
 use crate::{
     learning::{
         EpochRecord, LearningError, TrainInput, TrainingContext,
-        closure::{Closure, ClosureInput, EncoderKind, Feature, Patches, Shape, network::Autoencoder},
+        closure::{Closure, ClosureInput, EncoderKind, Feature, PatchShape, Patches, network::Autoencoder},
         tensor::vector,
         train::{
             data_parallel::{DataParallelStep, Rows},
@@ -113,11 +113,11 @@ impl Closure {
 }
 
 /// Normalises the patches of all ranks; what a model file says of them.
-fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dyn Ranks) -> Shape {
+fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dyn Ranks) -> PatchShape {
     let [feature_centre, feature_spread] = patches.moments(ranks);
     patches.normalise(&feature_centre, &feature_spread);
     let [centre, spread] = patches.observable_moments(ranks);
-    Shape {
+    PatchShape {
         extents: patches.extents.clone(),
         channels: patches.channels,
         spins: F::SPINS,
@@ -132,7 +132,7 @@ fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dy
 }
 
 /// Observables `[samples, m]` with mean 0 and standard deviation 1.
-fn standardised(observables: &Array2<f32>, shape: &Shape) -> Tensor {
+fn standardised(observables: &Array2<f32>, shape: &PatchShape) -> Tensor {
     let [centre, spread] = [&shape.centre, &shape.spread].map(ArrayView1::from);
     let scaled = (observables - &centre) / spread;
     let rows: Vec<f32> = scaled.iter().copied().collect();

@@ -99,7 +99,7 @@ impl ClosureInput {
 
 /// What a model file holds beside the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Shape {
+struct PatchShape {
     extents: Vec<usize>,
     /// Features a site, and whether they are spins.
     channels: usize,
@@ -119,7 +119,7 @@ struct Shape {
 /// A trained autoencoder.
 pub struct Closure {
     input: ClosureInput,
-    shape: Shape,
+    shape: PatchShape,
     /// `None` without closure variables.
     network: Option<Autoencoder>,
     parameters: Parameters,
@@ -130,7 +130,7 @@ impl Closure {
     pub fn none(device: Device) -> Self {
         let input = ClosureInput { encoder: EncoderKind::None, variables: 0, ..ClosureInput::default() };
         let none = Vec::new;
-        let shape = Shape {
+        let shape = PatchShape {
             extents: Vec::new(),
             channels: 0,
             spins: false,
@@ -227,7 +227,7 @@ impl Closure {
     pub fn load(path: &Path, device: Device) -> Result<Self, LearningError> {
         let description = store::Description::read(path, "closure")?;
         let input: ClosureInput = description.get("input")?;
-        let shape: Shape = description.get("shape")?;
+        let shape: PatchShape = description.get("shape")?;
         if input.components() == 0 {
             return Ok(Self::none(device));
         }

@@ -19,7 +19,7 @@ use crate::learning::{
 const BLOCK: usize = 96;
 
 /// Where the layers of a perceptron lie in the flat vector.
-struct Plan {
+struct LayerPlan {
     widths: Vec<usize>,
     weights: Vec<usize>,
     activation: Activation,
@@ -27,8 +27,8 @@ struct Plan {
 
 /// A drift and a diffusion that this file can differentiate.
 pub struct PerceptronGradient {
-    drift: Plan,
-    diffusion: Plan,
+    drift: LayerPlan,
+    diffusion: LayerPlan,
     full: bool,
 }
 
@@ -39,8 +39,8 @@ impl PerceptronGradient {
             return None;
         }
         let (diffusion, full) = networks.diffusion.as_mlp()?;
-        let drift = Plan::new(networks.drift.as_mlp()?, layout)?;
-        Some(Self { drift, diffusion: Plan::new(diffusion, layout)?, full })
+        let drift = LayerPlan::new(networks.drift.as_mlp()?, layout)?;
+        Some(Self { drift, diffusion: LayerPlan::new(diffusion, layout)?, full })
     }
 
     /// Sum of the loss over packed rows (state, whitened increment, root of dt; see `Scales::pack`), and its gradient with
@@ -117,7 +117,7 @@ fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut
     loss
 }
 
-impl Plan {
+impl LayerPlan {
     fn new(network: &Mlp, layout: &Layout) -> Option<Self> {
         if !matches!(network.activation(), Activation::Tanh | Activation::Relu) {
             return None;
@@ -148,7 +148,7 @@ struct Workspace {
 }
 
 impl Workspace {
-    fn new(plan: &Plan, weights: &[f32], block: usize) -> Self {
+    fn new(plan: &LayerPlan, weights: &[f32], block: usize) -> Self {
         let pairs = || plan.widths.windows(2).zip(&plan.weights);
         let spread = |transposed: bool| {
             pairs().map(|(pair, &offset)| rearrange(&weights[offset..], pair[0], pair[1], transposed)).collect()
@@ -175,7 +175,7 @@ impl Workspace {
     }
 
     /// Activations of `count` samples, whose inputs lead the `rows` of length `row`.
-    fn forward(&mut self, plan: &Plan, rows: &[f32], row: usize, count: usize) {
+    fn forward(&mut self, plan: &LayerPlan, rows: &[f32], row: usize, count: usize) {
         let width = plan.widths[0];
         for (to, from) in self.activations[0].chunks_exact_mut(padded(width)).zip(rows.chunks_exact(row)) {
             to[..width].copy_from_slice(&from[..width]);
@@ -203,7 +203,7 @@ impl Workspace {
     }
 
     /// Adds the gradients of `count` samples, whose derivatives stand in the place of the outputs.
-    fn backward(&mut self, plan: &Plan, count: usize) {
+    fn backward(&mut self, plan: &LayerPlan, count: usize) {
         let outputs = padded(plan.widths[plan.layers()]);
         self.deltas[0][..count * outputs].copy_from_slice(&self.activations[plan.layers()][..count * outputs]);
         for layer in (0..plan.layers()).rev() {
@@ -230,7 +230,7 @@ impl Workspace {
     }
 
     /// Writes the sums to their places in the flat gradient.
-    fn collect(&self, plan: &Plan, gradient: &mut [f32]) {
+    fn collect(&self, plan: &LayerPlan, gradient: &mut [f32]) {
         for (layer, (pair, &offset)) in plan.widths.windows(2).zip(&plan.weights).enumerate() {
             let [inputs, outputs] = [pair[0], pair[1]];
             let rows = gradient[offset..offset + inputs * outputs].chunks_exact_mut(inputs);

@@ -17,7 +17,7 @@ pub enum Start {
 
 /// One named weight.
 #[derive(Clone, Debug)]
-struct Entry {
+struct LayoutEntry {
     name: String,
     shape: Vec<i64>,
     start: Start,
@@ -26,13 +26,13 @@ struct Entry {
 /// The list of a model's weights; networks hold positions in it.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    entries: Vec<Entry>,
+    entries: Vec<LayoutEntry>,
 }
 
 impl Layout {
     /// Appends a weight and returns its position.
     pub fn add(&mut self, name: &str, shape: &[i64], start: Start) -> usize {
-        self.entries.push(Entry { name: name.into(), shape: shape.into(), start });
+        self.entries.push(LayoutEntry { name: name.into(), shape: shape.into(), start });
         self.entries.len() - 1
     }
 

@@ -7,18 +7,18 @@ use crate::systems::alloy::environment::{JUMPS, Packed};
 const STATES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
-struct State {
+struct RememberedState {
     environment: Packed,
     rates: [f64; JUMPS],
 }
 
 /// The environments that one vacancy saw last, the present one first.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory([State; STATES]);
+pub struct Memory([RememberedState; STATES]);
 
 impl Default for Memory {
     fn default() -> Self {
-        Self([State { environment: Packed::NONE, rates: [0.0; JUMPS] }; STATES])
+        Self([RememberedState { environment: Packed::NONE, rates: [0.0; JUMPS] }; STATES])
     }
 }
 
@@ -45,6 +45,6 @@ impl Memory {
     /// Takes a new environment as the present one, with its rates; forgets the one that was present longest ago.
     pub fn learn(&mut self, environment: Packed, rates: [f64; JUMPS]) {
         self.0.rotate_right(1);
-        self.0[0] = State { environment, rates };
+        self.0[0] = RememberedState { environment, rates };
     }
 }

@@ -39,7 +39,7 @@ pub const ATTEMPT_RATE: f64 = 1e13;
 /// Parameters of the alloy, the `[system.alloy]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Parameters {
+pub struct AlloyParameters {
     /// Temperature in K, above 0; a list for a family of systems.
     pub temperature: Condition,
     /// Model of the barriers: `builtin`, `balanced`, or a file (`.npz` of the published network, `.safetensors` of
@@ -75,7 +75,7 @@ fn reference_barrier() -> Condition {
     1.2.into()
 }
 
-impl Default for Parameters {
+impl Default for AlloyParameters {
     /// Equimolar, one vacancy in 1024 sites, 2000 K, the built-in barriers.
     fn default() -> Self {
         Self {
@@ -90,9 +90,9 @@ impl Default for Parameters {
 
 /// The alloy: its parameters and its model of barriers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Parameters", into = "Parameters")]
+#[serde(try_from = "AlloyParameters", into = "AlloyParameters")]
 pub struct Alloy {
-    parameters: Parameters,
+    parameters: AlloyParameters,
     barriers: Arc<dyn Barriers>,
     /// k_B T in eV.
     thermal_energy: f64,
@@ -108,16 +108,16 @@ impl PartialEq for Alloy {
     }
 }
 
-impl TryFrom<Parameters> for Alloy {
+impl TryFrom<AlloyParameters> for Alloy {
     type Error = BarrierError;
 
-    fn try_from(parameters: Parameters) -> Result<Self, BarrierError> {
+    fn try_from(parameters: AlloyParameters) -> Result<Self, BarrierError> {
         let barriers = barriers::load(&parameters.barriers)?;
         Ok(Self::with_barriers(parameters, barriers))
     }
 }
 
-impl From<Alloy> for Parameters {
+impl From<Alloy> for AlloyParameters {
     fn from(alloy: Alloy) -> Self {
         alloy.parameters
     }
@@ -125,14 +125,14 @@ impl From<Alloy> for Parameters {
 
 impl Alloy {
     /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
-    pub fn with_barriers(parameters: Parameters, barriers: Arc<dyn Barriers>) -> Self {
+    pub fn with_barriers(parameters: AlloyParameters, barriers: Arc<dyn Barriers>) -> Self {
         let thermal_energy = BOLTZMANN * parameters.temperature.value();
         let reference_barrier = parameters.reference_barrier.value();
         Self { parameters, barriers, thermal_energy, reference_barrier, alone: None }
     }
 
     /// The parameters.
-    pub fn parameters(&self) -> &Parameters {
+    pub fn parameters(&self) -> &AlloyParameters {
         &self.parameters
     }
 
@@ -302,7 +302,7 @@ impl System for Alloy {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        let Parameters { temperature, composition, sites_per_vacancy, reference_barrier, .. } = &self.parameters;
+        let AlloyParameters { temperature, composition, sites_per_vacancy, reference_barrier, .. } = &self.parameters;
         if let Some(start) = starts.iter().find(|start| !(0.0..=1.0).contains(*start)) {
             return Err(format!("truth.starts holds {start}; a start is a degree of B2 order, from 0 to 1"));
         }
@@ -352,7 +352,7 @@ impl System for Alloy {
     fn at_conditions(&self, indices: &[usize]) -> Self {
         let temperature = self.parameters.temperature.of_members(indices);
         let reference_barrier = self.parameters.reference_barrier.of_members(indices);
-        let parameters = Parameters { temperature, reference_barrier, ..self.parameters.clone() };
+        let parameters = AlloyParameters { temperature, reference_barrier, ..self.parameters.clone() };
         Self::with_barriers(parameters, self.barriers.clone())
     }
 }

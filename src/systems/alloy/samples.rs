@@ -9,7 +9,7 @@ use crate::{
     lattice::{Lattice, Region, Window, bcc},
     rng::{Purpose, Rng, stream},
     systems::alloy::{
-        Alloy, Parameters, VacancyKmc,
+        Alloy, AlloyParameters, VacancyKmc,
         barriers::Barriers,
         environment::{Environment, SPECIES, Sight, VACANCY},
     },
@@ -92,7 +92,7 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
         _ => rng.random(),
     };
     let temperature = 1.0 / rng.random_range(1.0 / 3000.0..1.0 / 500.0);
-    let parameters = Parameters { temperature: temperature.into(), composition, ..Parameters::default() };
+    let parameters = AlloyParameters { temperature: temperature.into(), composition, ..AlloyParameters::default() };
     let alloy = Alloy::with_barriers(parameters, model.clone());
     let lattice = relabelled(alloy.configuration(bcc::shape(CELLS), order, rng), rng);
     let mut window = Window::closed(lattice.shape, super::environment::REACH);

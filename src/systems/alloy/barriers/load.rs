@@ -1,6 +1,6 @@
 //! The barrier of a vacancy's jump as a function of its environment: what a model of barriers is, and where it comes from.
 
-use crate::systems::alloy::barriers::{BarrierError, Barriers, fitted::OrbitModel, published::Network};
+use crate::systems::alloy::barriers::{BarrierError, Barriers, fitted::OrbitModel, published::PublishedNetwork};
 use std::{path::Path, sync::Arc};
 
 /// Names of the models that ship with the program.
@@ -18,7 +18,7 @@ pub fn load(name: &str) -> Result<Arc<dyn Barriers>, BarrierError> {
     }
     let path = Path::new(name);
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("npz") => Ok(Arc::new(Network::read(path)?)),
+        Some("npz") => Ok(Arc::new(PublishedNetwork::read(path)?)),
         Some("safetensors") => Ok(Arc::new(OrbitModel::read(path)?)),
         _ => Err(BarrierError::Kind { path: path.to_owned() }),
     }

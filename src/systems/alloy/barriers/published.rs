@@ -37,13 +37,13 @@ struct Layer {
 
 /// The network, ready to evaluate.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub struct PublishedNetwork {
     layers: Vec<Layer>,
     head: Vec<f32>,
     head_bias: f32,
 }
 
-impl Network {
+impl PublishedNetwork {
     /// Reads the arrays of the network by name (`.npz`: `layer0.weight` ... `output.bias`).
     ///
     /// # Errors
@@ -135,7 +135,7 @@ fn sums<const INPUTS: usize>(
     sums
 }
 
-impl Network {
+impl PublishedNetwork {
     /// The network's outputs for an environment in the frame of each jump.
     fn outputs(&self, turned: &Turned) -> [f32; JUMPS] {
         let inputs: [[f32; SITES]; JUMPS] =
@@ -154,7 +154,7 @@ impl Network {
     }
 }
 
-impl Barriers for Network {
+impl Barriers for PublishedNetwork {
     fn heights(&self, environment: &Environment) -> [f32; JUMPS] {
         self.outputs(&environment.turned())
     }
