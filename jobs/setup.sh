@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a machine to build tessera: MPI, parallel HDF5, libclang, Rust and libtorch.
 # Idempotent. Uses what is there (a cluster's modules, a user's LIBTORCH) and installs only what is missing.
-# It ends by writing <cache>/env.sh, which run.sh and test.sh source; see README.md, "Two commands".
+# It ends by writing <cache>/env.sh, which run.sh and test.sh source; see docs/running.md, "Set-up".
 set -euo pipefail
 
 torch_version=2.11.0

@@ -11,7 +11,7 @@
 #SBATCH --output=%x-%j.log
 #
 # The stages that learn, one rank a GPU: sbatch jobs/slurm/train.sh INPUT --device cuda [OPTIONS]
-# Without --device a rank that finds no GPU, or a libtorch without CUDA (README.md), takes its processor.
+# Without --device a rank that finds no GPU, or a libtorch without CUDA (docs/running.md), takes its processor.
 # On a machine without GPUs: sbatch --gpus-per-node=0 --ntasks-per-node=32 --cpus-per-task=1 jobs/slurm/train.sh INPUT
 # After the data: sbatch --dependency=afterok:JOB jobs/slurm/train.sh INPUT
 set -euo pipefail

@@ -42,9 +42,4 @@ impl Symmetry {
     pub fn changes_signs_alone(&self) -> bool {
         self.permutation.iter().enumerate().all(|(to, &from)| to == from)
     }
-
-    /// The image of one observation.
-    pub fn image(&self, z: &[f64]) -> Vec<f64> {
-        self.permutation.iter().zip(&self.signs).map(|(&from, sign)| sign * z[from]).collect()
-    }
 }

@@ -29,7 +29,7 @@ use tch::Device;
 /// The state of a training under way.
 const CHECKPOINT: &str = "closure.checkpoint";
 
-/// Runs the stage.
+/// Trains the autoencoder (`closure.safetensors`) and writes `latent.h5` from `large.h5` and `pairs.h5`.
 ///
 /// # Errors
 /// When training, or the file system, fails.
