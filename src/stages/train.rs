@@ -25,8 +25,9 @@ struct Task {
     seed: u64,
 }
 
-/// Trains the models on `latent.h5` and `pairs.h5`, and writes them and `training.json`. Models go to ranks as a whole when that keeps the ranks busy: nothing is sent then, and each model is what
-/// one rank alone would make. Otherwise all ranks work on one model after another, each on its own share of the pairs.
+/// Trains the models on `latent.h5` and `pairs.h5`, and writes them and `training.json`. Models go to ranks as a
+/// whole when that keeps the ranks busy: nothing is sent then, and each model is what one rank alone would make.
+/// Otherwise all ranks work on one model after another, each on its own share of the pairs.
 ///
 /// # Errors
 /// When training or the file system fails.
