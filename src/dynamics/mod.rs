@@ -5,10 +5,12 @@
 //! [`Langevin`] integrates them. Laws read, the engine writes.
 
 mod kmc;
+mod lanes;
 mod langevin;
 mod selectors;
 
 pub use kmc::{Kmc, Pending, advance};
+pub use lanes::{HeatBath, InLanes, Lanes, Word};
 pub use langevin::{DriftNoise, Langevin};
 pub use selectors::{LinearScan, RateClasses, Selector, SumTree};
 
@@ -37,6 +39,11 @@ pub trait Law: Sync {
     fn stencil(&self) -> Stencil;
     /// The time step that all sites take at once from the same old state; `None` when events happen one at a time.
     fn synchronous_step(&self) -> Option<f64> {
+        None
+    }
+    /// The law as attempts that come at rate 1 to every site and set one of its two states, if it is one: many windows then
+    /// evolve in the bits of words ([`InLanes`]).
+    fn heat_bath(&self) -> Option<HeatBath<Self::Site>> {
         None
     }
     /// A window that is a whole system.
@@ -130,6 +137,11 @@ pub enum EvolveError {
         /// The integrator's step.
         step: f64,
     },
+    /// Many windows in the lanes of words were to stop after a number of events, at a different time each.
+    #[error(
+        "windows that evolve together stop at a time, not after events; write {{ time = ... }} or kernel = \"single\""
+    )]
+    CountedInLanes,
     /// A span of time that the integrator cannot hit.
     #[error("a time of {time} is not a whole number of the system's steps of {step}; the nearest one is {nearest}")]
     NotWhole {

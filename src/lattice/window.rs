@@ -151,6 +151,17 @@ impl<S: Copy + Default> Window<S> {
         }
     }
 
+    /// Whether the halo repeats a site of the box.
+    pub fn is_repeated(&self, site: usize) -> bool {
+        self.geometry.kind(site) == WindowKind::Repeated
+    }
+
+    /// Writes a value into a site of the box that the halo does not repeat.
+    #[inline(always)]
+    pub fn write_inside(&mut self, site: usize, value: S) {
+        self.sites[site] = value;
+    }
+
     /// Fills the box from `lattice`, the first site of the box at `origin`, and an open halo with what lies around it.
     /// The halo of a closed window repeats the box.
     pub fn load(&mut self, lattice: &Lattice<S>, origin: [isize; 3]) {

@@ -6,7 +6,7 @@
 
 use super::{Condition, ConditionAxis, Observable, Symmetry, System, spins};
 use crate::{
-    dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
+    dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
     scores::{CriticalPoint, Magnet, Score},
@@ -48,6 +48,11 @@ impl Law for Ising {
 
     fn stencil(&self) -> Stencil {
         Stencil::square()
+    }
+
+    /// The flip rate down is the probability of spin down and the other way round.
+    fn heat_bath(&self) -> Option<HeatBath<i8>> {
+        Some(HeatBath { states: [-1, 1], upper: std::array::from_fn(|up| self.class_rate(up)) })
     }
 }
 
