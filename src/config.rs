@@ -49,6 +49,10 @@ pub struct Input {
     /// Seed of all random streams.
     #[serde(default = "one")]
     pub seed: u64,
+    /// How windows of one shape evolve: each on its own ("single"), or many in the lanes of words ("lanes"), which laws of
+    /// two states alone can do; "auto" chooses lanes where they serve.
+    #[serde(default)]
+    pub kernel: Kernel,
     /// The microscopic system and its parameters.
     pub system: SystemInput,
     /// Sizes.
@@ -72,6 +76,19 @@ pub struct Input {
     /// Metrics.
     #[serde(default)]
     pub evaluate: EvaluateInput,
+}
+
+/// Which kernel evolves windows of one shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kernel {
+    /// Lanes where the law has them, spans are times, and the windows of a word fit into memory.
+    #[default]
+    Auto,
+    /// One window at a time.
+    Single,
+    /// Many windows in the lanes of words.
+    Lanes,
 }
 
 /// Sizes of the systems, in sites along each side.
@@ -335,6 +352,12 @@ impl Input {
         (group / self.truth.starts.len(), group % self.truth.starts.len())
     }
 
+    /// The trajectories of the direct simulation with the same number under one condition, one from each start.
+    pub fn trajectories_of_word(&self, word: usize) -> impl Iterator<Item = usize> {
+        let (starts, repeats) = (self.truth.starts.len(), self.truth.trajectories);
+        (0..starts).map(move |start| (word / repeats * starts + start) * repeats + word % repeats)
+    }
+
     /// Whether the data hold condition number `condition`.
     pub fn is_seen(&self, condition: usize) -> bool {
         !self.truth.unseen.contains(&self.system.conditions()[condition])
@@ -351,6 +374,30 @@ impl Input {
         seen[trajectory % seen.len()]
     }
 
+    /// Whether windows cut from systems of this shape evolve in lanes for `until`.
+    pub fn in_lanes(&self, shape: Shape, until: Until) -> bool {
+        let timed = matches!(until, Until::Time(_));
+        self.kernel != Kernel::Single && self.system.has_lanes() && timed && shape.sites() <= SITES_IN_LANES
+    }
+
+    /// Whether trajectories of the small system evolve in lanes.
+    pub fn small_in_lanes(&self) -> bool {
+        self.in_lanes(self.small_shape(), Until::Time(0.0))
+    }
+
+    /// Index of the word that a training trajectory, small or shuffled, shares random numbers with: pairs of different
+    /// words are independent. Its own where windows evolve one at a time.
+    pub fn word_of(&self, trajectory: usize) -> usize {
+        let conditions = self.seen().len();
+        let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
+        let small = self.simulate.trajectories;
+        let (words_before, trajectory) = match trajectory.checked_sub(small) {
+            None => (0, trajectory),
+            Some(shuffled) => (small.div_ceil(block) * conditions, shuffled),
+        };
+        words_before + trajectory / block * conditions + trajectory % conditions
+    }
+
     /// lambda of our loss.
     pub fn covariance_factor(&self) -> f64 {
         self.train.covariance_factor.unwrap_or(self.patches() as f64)
@@ -360,6 +407,11 @@ impl Input {
 /// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber dynamics
 /// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
 const QUANTUM: f64 = 0.5;
+
+/// Lanes of a word, but for LocalRelax, which forgets what lanes share.
+pub const LANES: usize = 64;
+/// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
+const SITES_IN_LANES: usize = 1 << 18;
 
 fn one() -> u64 {
     1

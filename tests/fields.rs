@@ -231,7 +231,7 @@ fn relaxation_of_fields_stays_between_the_mirrors() {
     let start = law.draw(Shape::chain(40), Some([0.5, 0.1]), &mut rng(9));
     let relaxed = |until: Option<Until>| {
         let mut lattice = start.clone();
-        let mut relax = LocalRelax::new(&law, Shape::chain(20), until);
+        let mut relax = LocalRelax::<_, <PredatorPrey as System>::Dynamics>::new(&law, Shape::chain(20), until);
         relax.relax(&mut lattice, |patch| stream(3, Purpose::Relax, [0, patch])).unwrap();
         lattice
     };

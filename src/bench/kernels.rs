@@ -64,7 +64,7 @@ pub fn relax() -> Vec<Measurement> {
         .map(|item| ising.draw(Shape::plane(32, 32), None, &mut stream(1, Purpose::Bench, [item, 2])).replicated(2))
         .collect();
     let tiling = Tiling::new(shape, patch).expect("16 divides 64");
-    let mut relax = LocalRelax::new(&ising, patch, Until::Events(256));
+    let mut relax = LocalRelax::<_, <Ising as System>::Dynamics>::new(&ising, patch, Until::Events(256));
     let mut partial = PartialEvolution::new(&ising, shape, patch, Surroundings::Ghost, Until::Events(256));
     let seconds = fastest(5, || {
         for (snapshot, item) in snapshots.iter().zip(0_u64..) {

@@ -66,7 +66,7 @@ impl LargeFile<'_, Reader> {
 }
 
 /// The trajectory that a large snapshot comes from; each shuffled one counts as a trajectory of its own.
-fn trajectory_of(input: &Input, snapshot: usize) -> usize {
+pub fn trajectory_of(input: &Input, snapshot: usize) -> usize {
     let (trajectories, records) = (input.simulate.trajectories, input.simulate.snapshots);
     match snapshot.checked_sub(trajectories * records) {
         None => snapshot / records,

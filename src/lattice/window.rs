@@ -162,6 +162,11 @@ impl<S: Copy + Default> Window<S> {
         self.sites[site] = value;
     }
 
+    /// Replaces all values, halo included.
+    pub fn fill(&mut self, values: &[S]) {
+        self.sites.copy_from_slice(values);
+    }
+
     /// Fills the box from `lattice`, the first site of the box at `origin`, and an open halo with what lies around it.
     /// The halo of a closed window repeats the box.
     pub fn load(&mut self, lattice: &Lattice<S>, origin: [isize; 3]) {

@@ -2,7 +2,7 @@
 
 use super::LocalRelax;
 use crate::{
-    dynamics::EvolveError,
+    dynamics::{EvolveError, InLanes, Lanes},
     lattice::Lattice,
     rng::{Purpose, stream},
     systems::System,
@@ -15,7 +15,7 @@ use crate::{
 /// When a patch cannot relax as far as asked.
 pub fn upsampled<S: System>(
     system: &S,
-    relax: &mut LocalRelax<S>,
+    relax: &mut LocalRelax<S, S::Dynamics>,
     factors: &[usize],
     (seed, snapshot): (u64, u64),
     mut pool: Vec<Lattice<S::Site>>,
@@ -34,4 +34,34 @@ pub fn upsampled<S: System>(
         pool = vec![lattice];
     }
     Ok(pool.swap_remove(0))
+}
+
+/// As [`upsampled`], for many snapshots at once, a lane of a word each: `pools` holds one of each. `relax` is that of the
+/// law in lanes. The random streams of LocalRelax are those of the first snapshot.
+///
+/// # Errors
+/// When a patch cannot relax as far as asked.
+pub fn upsampled_in_lanes<S: System, const W: usize>(
+    system: &S,
+    law: &InLanes<S, W>,
+    relax: &mut LocalRelax<InLanes<S, W>, Lanes>,
+    factors: &[usize],
+    (seed, snapshots): (u64, &[u64]),
+    mut pools: Vec<Vec<Lattice<S::Site>>>,
+) -> Result<Vec<Lattice<S::Site>>, EvolveError> {
+    for (level, &factor) in (0_u64..).zip(factors) {
+        let raised = pools.iter().zip(snapshots).map(|(pool, &snapshot)| {
+            let mut rng = stream(seed, Purpose::Upsample, [snapshot, level]);
+            system.upsampling().upsample(system, pool, factor, &mut rng)
+        });
+        let raised: Vec<Lattice<S::Site>> = raised.collect();
+        let shape = raised[0].shape;
+        let lanes: Vec<&[S::Site]> = raised.iter().map(|lattice| &lattice.sites[..]).collect();
+        let mut words = law.pack(shape, &lanes);
+        relax.relax(&mut words, |patch| stream(seed, Purpose::Relax, [snapshots[0], level << 32 | patch]))?;
+        let sites = law.unpack(&words.sites, raised.len());
+        pools =
+            sites.chunks_exact(shape.sites()).map(|sites| vec![Lattice::from_sites(shape, sites.to_vec())]).collect();
+    }
+    Ok(pools.into_iter().map(|mut pool| pool.swap_remove(0)).collect())
 }

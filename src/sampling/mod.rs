@@ -6,8 +6,8 @@ mod partial;
 mod relax;
 mod trajectory;
 
-pub use hierarchy::upsampled;
-pub use partial::{Pair, PartialEvolution, Surroundings};
+pub use hierarchy::{upsampled, upsampled_in_lanes};
+pub use partial::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings};
 pub use relax::LocalRelax;
 pub use trajectory::{Schedule, Trajectory, intensive, mean_over_patches};
 

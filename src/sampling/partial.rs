@@ -9,7 +9,7 @@
 //! which evolves alone; K is then the number of these parts.
 
 use crate::{
-    dynamics::{Dynamics, Elapsed, EvolveError, Until},
+    dynamics::{Dynamics, Elapsed, EvolveError, InLanes, Lanes, Law, Until, Word},
     lattice::{Lattice, Region, Shape, Window},
     rng::Rng,
     systems::{MovingPart, System},
@@ -45,50 +45,82 @@ pub struct Pair<T> {
     pub elapsed: Elapsed,
 }
 
-/// Evolves single patches of large snapshots. Holds the working memory of one thread.
-pub struct PartialEvolution<'a, S: System> {
-    system: &'a S,
-    window: Window<S::Site>,
-    dynamics: S::Dynamics,
-    until: Until,
-    /// Whether the window is a part of the snapshot, not a system of its own.
-    within: bool,
+/// The window of a patch: which part of it evolves and is observed.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Sites that evolve.
+    shape: Shape,
+    /// Width of the halo; none of a window closed on itself.
+    halo: Option<usize>,
     /// The patch within the window.
     patch: Region,
     /// Where observables change and are counted for the increment.
     counted: Region,
     /// Distance from the first site of the window's box to that of the patch.
     inset: isize,
+}
+
+impl Place {
+    fn new<L: Law>(lattice: Shape, patch: Shape, surroundings: Surroundings) -> Self {
+        let whole = Self { shape: patch, halo: None, patch: Region::BOX, counted: Region::BOX, inset: 0 };
+        match surroundings {
+            Surroundings::Periodic => whole,
+            _ if patch == lattice => whole,
+            Surroundings::Ghost => {
+                let counted = Region { margin: L::REACH as isize };
+                Self { halo: Some(2 * L::REACH), counted, ..whole }
+            }
+            Surroundings::Buffer(width) => {
+                let shape = Shape(patch.0.map(|extent| if extent > 1 { extent + 2 * width } else { 1 }));
+                let inner = Region { margin: -(width as isize) };
+                Self { shape, halo: Some(L::REACH), patch: inner, counted: inner, inset: width as isize }
+            }
+        }
+    }
+
+    fn window<L: Law>(&self) -> Window<L::Site> {
+        self.halo.map_or_else(|| L::closed_window(self.shape), |halo| L::open_window(self.shape, halo))
+    }
+
+    /// Where the box of the window begins, given where the patch does.
+    fn origin(&self, patch: [isize; 3]) -> [isize; 3] {
+        std::array::from_fn(|axis| patch[axis] - if self.shape.0[axis] > 1 { self.inset } else { 0 })
+    }
+}
+
+/// Evolves single patches of large snapshots. Holds the working memory of one thread.
+pub struct PartialEvolution<'a, S: System> {
+    system: &'a S,
+    place: Place,
+    window: Window<S::Site>,
+    dynamics: S::Dynamics,
+    until: Until,
+    /// Whether the window is a part of the snapshot, not a system of its own.
+    within: bool,
     patch_sites: f64,
     /// Sites of the lattice divided by K.
     share: f64,
+}
+
+/// What is known of a patch before its evolution.
+struct Before<T> {
+    sites: Vec<T>,
+    observables: Vec<f64>,
+    counted: Vec<f64>,
 }
 
 impl<'a, S: System> PartialEvolution<'a, S> {
     /// Partial evolution of patches of shape `patch` in lattices of shape `lattice`. A patch as large as the
     /// lattice evolves as the whole periodic system (K = 1, the conventional method, unless parts move on their own).
     pub fn new(system: &'a S, lattice: Shape, patch: Shape, surroundings: Surroundings, until: Until) -> Self {
-        let reach = S::REACH as isize;
-        let whole = Region::BOX;
-        let (window, patch_region, counted, inset) = match surroundings {
-            Surroundings::Periodic => (S::closed_window(patch), whole, whole, 0),
-            _ if patch == lattice => (S::closed_window(patch), whole, whole, 0),
-            Surroundings::Ghost => (S::open_window(patch, 2 * S::REACH), whole, Region { margin: reach }, 0),
-            Surroundings::Buffer(width) => {
-                let grown = Shape(patch.0.map(|extent| if extent > 1 { extent + 2 * width } else { 1 }));
-                let inner = Region { margin: -(width as isize) };
-                (S::open_window(grown, S::REACH), inner, inner, width as isize)
-            }
-        };
+        let place = Place::new::<S>(lattice, patch, surroundings);
         Self {
             system,
-            window,
+            place,
+            window: place.window::<S>(),
             dynamics: S::Dynamics::default(),
             until,
             within: surroundings != Surroundings::Periodic,
-            patch: patch_region,
-            counted,
-            inset,
             patch_sites: patch.sites() as f64,
             share: system
                 .moving_part_count(lattice.sites())
@@ -129,28 +161,83 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         origin: [isize; 3],
         rng: &mut Rng,
     ) -> Result<Pair<S::Site>, EvolveError> {
-        let used = self.window.shape().0.map(|extent| if extent > 1 { self.inset } else { 0 });
-        self.window.load(snapshot, std::array::from_fn(|axis| origin[axis] - used[axis]));
-        let before = self.window.values_of(self.patch).collect();
-        let observables_before = self.per_site(self.patch);
-        let counted_before = self.system.observe(&self.window, self.counted);
+        self.window.load(snapshot, self.place.origin(origin));
+        let before = self.before();
         let among = self.within.then(|| self.system.among(snapshot, &self.window)).flatten();
         let law = law.or(among.as_ref()).unwrap_or(self.system);
         let elapsed = self.dynamics.evolve(law, &mut self.window, self.until, rng)?;
-        let counted_after = self.system.observe(&self.window, self.counted);
-        let changes = counted_after.iter().zip(&counted_before).map(|(after, before)| after - before);
-        Ok(Pair {
-            before,
-            after: self.window.values_of(self.patch).collect(),
-            observables_before,
-            observables_after: self.per_site(self.patch),
+        Ok(self.pair(before, elapsed))
+    }
+
+    /// What the window holds, before it evolves.
+    fn before(&self) -> Before<S::Site> {
+        let counted = self.system.observe(&self.window, self.place.counted);
+        let patch = self.place.patch;
+        Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted }
+    }
+
+    /// The pair of what the window held before and what it holds after its evolution.
+    fn pair(&self, before: Before<S::Site>, elapsed: Elapsed) -> Pair<S::Site> {
+        let counted = self.system.observe(&self.window, self.place.counted);
+        let changes = counted.iter().zip(&before.counted).map(|(after, before)| after - before);
+        Pair {
+            before: before.sites,
+            after: self.window.cut(self.place.patch),
+            observables_before: before.observables,
+            observables_after: self.per_site(self.place.patch),
             increment: changes.map(|change| change / self.share).collect(),
             elapsed,
-        })
+        }
     }
 
     /// Observables summed over a region, divided by the sites of a patch.
     fn per_site(&self, region: Region) -> Vec<f64> {
         self.system.observe(&self.window, region).into_iter().map(|sum| sum / self.patch_sites).collect()
+    }
+}
+
+/// Evolves the same patch of many snapshots at once, each in a lane of a word. Holds the working memory of one thread.
+pub struct PartialEvolutionInLanes<'a, S: System, const W: usize> {
+    one: PartialEvolution<'a, S>,
+    law: InLanes<S, W>,
+    window: Window<Word<W>>,
+    lanes: Lanes,
+}
+
+impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
+    /// What evolves one snapshot, for many, if the law is one for lanes.
+    pub fn new(one: PartialEvolution<'a, S>) -> Option<Self> {
+        let law = InLanes::new(one.system)?;
+        Some(Self { window: one.place.window::<InLanes<S, W>>(), one, law, lanes: Lanes::default() })
+    }
+
+    /// The snapshots in the lanes of words.
+    pub fn pack(&self, shape: Shape, snapshots: &[&[S::Site]]) -> Lattice<Word<W>> {
+        self.law.pack(shape, snapshots)
+    }
+
+    /// Evolves the patch whose first site is `origin` in the first `count` lanes of `snapshots`: a pair for each.
+    ///
+    /// # Errors
+    /// When the patch cannot evolve as far as asked.
+    pub fn evolve(
+        &mut self,
+        snapshots: &Lattice<Word<W>>,
+        count: usize,
+        origin: [isize; 3],
+        rng: &mut Rng,
+    ) -> Result<Vec<Pair<S::Site>>, EvolveError> {
+        self.window.load(snapshots, self.one.place.origin(origin));
+        let before = self.law.unpack(self.window.values(), count);
+        let elapsed = self.lanes.evolve(&self.law, &mut self.window, self.one.until, rng)?;
+        let after = self.law.unpack(self.window.values(), count);
+        let sites = self.window.padded_sites();
+        let pair = |(before, after): (&[S::Site], &[S::Site])| {
+            self.one.window.fill(before);
+            let before = self.one.before();
+            self.one.window.fill(after);
+            self.one.pair(before, elapsed)
+        };
+        Ok(before.chunks_exact(sites).zip(after.chunks_exact(sites)).map(pair).collect())
     }
 }

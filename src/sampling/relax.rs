@@ -4,25 +4,23 @@
 //! the fixed surroundings of the moment, so patches of one colour could relax in any order or at once.
 
 use crate::{
-    dynamics::{Dynamics, Elapsed, EvolveError, Until},
+    dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
     lattice::{Cover, Lattice, Region, Shape, Window},
     rng::Rng,
-    systems::System,
 };
 
 /// Relaxes large snapshots patch by patch. Holds the working memory of one thread.
-pub struct LocalRelax<'a, S: System> {
-    system: &'a S,
-    window: Window<S::Site>,
-    dynamics: S::Dynamics,
+pub struct LocalRelax<'a, L: Law, D> {
+    law: &'a L,
+    window: Window<L::Site>,
+    dynamics: D,
     until: Option<Until>,
 }
 
-impl<'a, S: System> LocalRelax<'a, S> {
+impl<'a, L: Law, D: Dynamics<L> + Default> LocalRelax<'a, L, D> {
     /// Relaxation of each patch of shape `patch` for `until`; nothing at all when that is `None`.
-    pub fn new(system: &'a S, patch: Shape, until: impl Into<Option<Until>>) -> Self {
-        let window = S::open_window(patch, S::REACH);
-        Self { system, window, dynamics: S::Dynamics::default(), until: until.into() }
+    pub fn new(law: &'a L, patch: Shape, until: impl Into<Option<Until>>) -> Self {
+        Self { law, window: L::open_window(patch, L::REACH), dynamics: D::default(), until: until.into() }
     }
 
     /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of the patch with index p.
@@ -31,16 +29,16 @@ impl<'a, S: System> LocalRelax<'a, S> {
     /// When a patch cannot evolve as far as asked.
     pub fn relax(
         &mut self,
-        lattice: &mut Lattice<S::Site>,
+        lattice: &mut Lattice<L::Site>,
         stream: impl Fn(u64) -> Rng,
     ) -> Result<Elapsed, EvolveError> {
         let mut total = Elapsed::default();
         let Some(until) = self.until else { return Ok(total) };
-        let patches = Cover::overlapping(lattice.shape, self.window.shape(), S::BOUNDARY);
+        let patches = Cover::overlapping(lattice.shape, self.window.shape(), L::BOUNDARY);
         for patch in patches.groups.into_iter().flatten() {
             self.window.load(lattice, patch.origin);
-            let among = self.system.among(lattice, &self.window);
-            let law = among.as_ref().unwrap_or(self.system);
+            let among = self.law.among(lattice, &self.window);
+            let law = among.as_ref().unwrap_or(self.law);
             total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.index))?;
             self.window.store(lattice, patch.origin, Region::BOX);
         }

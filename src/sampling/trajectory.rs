@@ -1,7 +1,7 @@
 //! Recorded trajectories of whole periodic systems, and the observables of whole lattices.
 
 use crate::{
-    dynamics::{Dynamics, EvolveError, Until},
+    dynamics::{Dynamics, EvolveError, InLanes, Lanes, Law, Until},
     lattice::{Lattice, Region, Shape, Tiling, Window},
     rng::Rng,
     systems::System,
@@ -33,6 +33,11 @@ impl Schedule {
         (0..self.records).map(|record| self.first + record as f64 * self.interval).collect()
     }
 
+    /// The time from the record before, or from the start, to each record.
+    fn spans(&self) -> impl Iterator<Item = f64> {
+        (0..self.records).map(|record| if record > 0 { self.interval } else { self.first })
+    }
+
     /// Evolves a whole periodic system from `start`, or from the last record of what was `begun`, and records it.
     /// `seen` is shown the trajectory so far after every record.
     ///
@@ -55,8 +60,7 @@ impl Schedule {
         let mut window = S::closed_window(shape);
         window.load(&from, [0; 3]);
         trajectory.sites.reserve_exact((self.records - done) * shape.sites());
-        for record in done..self.records {
-            let span = if record > 0 { self.interval } else { self.first };
+        for span in self.spans().skip(done) {
             if span > 0.0 {
                 dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
             }
@@ -65,6 +69,37 @@ impl Schedule {
             seen(&trajectory, rng)?;
         }
         Ok(trajectory)
+    }
+}
+
+impl Schedule {
+    /// Evolves whole periodic systems from `starts`, each in a lane of a word, and records them.
+    ///
+    /// # Errors
+    /// When the kernel cannot evolve them.
+    pub fn record_in_lanes<S: System, const W: usize>(
+        &self,
+        system: &S,
+        law: &InLanes<S, W>,
+        starts: &[Lattice<S::Site>],
+        rng: &mut Rng,
+    ) -> Result<Vec<Trajectory<S::Site>>, EvolveError> {
+        let mut trajectories = vec![Trajectory::default(); starts.len()];
+        let Some(shape) = starts.first().map(|start| start.shape) else { return Ok(trajectories) };
+        let lanes: Vec<&[S::Site]> = starts.iter().map(|start| &start.sites[..]).collect();
+        let (mut window, mut one) = (InLanes::<S, W>::closed_window(shape), S::closed_window(shape));
+        window.load(&law.pack(shape, &lanes), [0; 3]);
+        let mut kernel = Lanes::default();
+        for span in self.spans() {
+            kernel.evolve(law, &mut window, Until::Time(span), rng)?;
+            let sites = law.unpack(&window.cut(Region::BOX), starts.len());
+            for (trajectory, sites) in trajectories.iter_mut().zip(sites.chunks_exact(shape.sites())) {
+                one.load(&Lattice::from_sites(shape, sites.to_vec()), [0; 3]);
+                trajectory.sites.extend_from_slice(sites);
+                trajectory.observables.extend(intensive(system, &one));
+            }
+        }
+        Ok(trajectories)
     }
 }
 

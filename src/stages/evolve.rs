@@ -1,13 +1,14 @@
 //! Partial evolution: some patches of each large snapshot, each evolved on its own (`pairs.h5`).
 
 use crate::{
-    config::Input,
+    config::{Input, LANES},
     dataset::{Reader, Writer},
     files::{LargeFile, PairsFile, arrays::raw, large::Large, pairs::Row, records::Recorded},
     lattice::{Lattice, Tiling},
     parallel::Ranks,
     rng::{Purpose, stream},
-    sampling::PartialEvolution,
+    sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
+    stages::words::by_words,
     systems::{MovingPart, System},
     workflow::{
         Context, Stage, StageError,
@@ -34,7 +35,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         trajectories: large.trajectories()?,
     };
     let file = PairsFile::create::<S>(context)?;
-    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL || patches.in_lanes() {
         patches.by_threads(context, &large, &file)?;
     } else {
         patches.by_teams(context, &large, &file)?;
@@ -54,12 +55,23 @@ struct EvolvedPatches<'a, S> {
 }
 
 impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
+    /// Whether patches evolve in lanes.
+    fn in_lanes(&self) -> bool {
+        self.input.in_lanes(self.input.large_shape(), self.input.evolve.until)
+    }
+
     /// Working memory of a thread, for each member of the family.
     fn memory(&self) -> Vec<PartialEvolution<'_, S>> {
         let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());
         let choices = self.input.evolve;
         let evolution = |member| PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until);
         self.family.iter().map(evolution).collect()
+    }
+
+    /// As [`memory`](Self::memory), for patches in lanes; none where they evolve one at a time.
+    fn memory_in_lanes(&self) -> Vec<Option<PartialEvolutionInLanes<'_, S, 1>>> {
+        let lanes = self.in_lanes();
+        self.memory().into_iter().map(|one| PartialEvolutionInLanes::new(one).filter(|_| lanes)).collect()
     }
 
     /// What is drawn of a snapshot: the indices of patches or parts in their order, and all parts where it has any.
@@ -87,13 +99,40 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         } else {
             partial.evolve_part(lattice, &parts[patch], &mut rng)?
         };
-        Ok(Row {
+        Ok(self.row(snapshot, patch, pair))
+    }
+
+    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>) -> Row<S::Site> {
+        Row {
             snapshot: snapshot as u32,
             patch: patch as u32,
             trajectory: self.trajectories[snapshot],
             observables: self.observables.row(snapshot).to_vec(),
             pair,
-        })
+        }
+    }
+
+    /// The pairs of each snapshot of a word, whose sites `sites_of` finds. The patches are drawn for the whole word.
+    fn pairs_in_lanes<'s>(
+        &self,
+        partial: &mut PartialEvolutionInLanes<S, 1>,
+        word: &[usize],
+        sites_of: impl Fn(usize) -> &'s [S::Site],
+    ) -> Result<Vec<Vec<Row<S::Site>>>, StageError> {
+        let (seed, first, count) = (self.input.seed, word[0] as u64, word.len());
+        let lanes: Vec<&[S::Site]> = word.iter().map(|&snapshot| sites_of(snapshot)).collect();
+        let snapshots = partial.pack(self.input.large_shape(), &lanes);
+        let mut choice = stream(seed, Purpose::PatchChoice, [first, 0]);
+        let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
+        let mut rows: Vec<Vec<_>> = word.iter().map(|_| Vec::new()).collect();
+        for (order, patch) in (0_u64..).zip(drawn) {
+            let mut rng = stream(seed, Purpose::Partial, [first, order]);
+            let pairs = partial.evolve(&snapshots, count, self.tiling.origin(patch), &mut rng)?;
+            for ((rows, &snapshot), pair) in rows.iter_mut().zip(word).zip(pairs) {
+                rows.push(self.row(snapshot, patch, pair));
+            }
+        }
+        Ok(rows)
     }
 
     /// Each snapshot on one thread of one rank.
@@ -109,18 +148,27 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
             unit: "snapshots",
             items: self.input.large_snapshots(),
             item_bytes: shape.sites() * size_of::<S::Site>(),
+            at_once: if self.in_lanes() { LANES * self.input.seen().len() } else { 1 },
         }
         .run(
             context,
             file.items(),
             |items| Ok((items.start, raw(large.snapshots::<S::Site>(items)?))),
-            || self.memory(),
-            |partial, (first, sites), snapshot| {
-                let sites = &sites[(snapshot - first) * shape.sites()..][..shape.sites()];
-                let lattice = Lattice::from_sites(shape, sites.to_vec());
-                let choice = self.draw(&lattice, snapshot);
-                let pairs = (0..drawn).map(|order| self.pair(partial, &lattice, &choice, snapshot, order));
-                pairs.collect::<Result<Vec<_>, StageError>>()
+            || (self.memory(), self.memory_in_lanes()),
+            |(single, lanes), (first, sites), snapshots| {
+                let sites_of = |snapshot| &sites[(snapshot - first) * shape.sites()..][..shape.sites()];
+                let key = |snapshot: usize| self.input.word_of(self.trajectories[snapshot] as usize);
+                by_words(snapshots, LANES, key, |word| {
+                    if let Some(partial) = &mut lanes[Large::condition_of(self.input, word[0])] {
+                        return self.pairs_in_lanes(partial, word, sites_of);
+                    }
+                    let of_snapshot = |&snapshot: &usize| {
+                        let lattice = Lattice::from_sites(shape, sites_of(snapshot).to_vec());
+                        let choice = self.draw(&lattice, snapshot);
+                        (0..drawn).map(|order| self.pair(single, &lattice, &choice, snapshot, order)).collect()
+                    };
+                    word.iter().map(of_snapshot).collect()
+                })
             },
             |items, block| file.write(items.start * drawn, &block.into_iter().flatten().collect::<Vec<_>>()),
         )

@@ -16,6 +16,7 @@ mod starts;
 mod train;
 mod truth;
 mod upsample;
+mod words;
 
 pub use dispatch::register;
 pub use plan::plan;

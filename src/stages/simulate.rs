@@ -1,9 +1,12 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
 use crate::{
+    config::LANES,
+    dynamics::InLanes,
     files::{SmallFile, small::schedule},
     rng::{Purpose, stream},
     sampling::Trajectory,
+    stages::words::by_words,
     systems::System,
     workflow::{Context, Stage, StageError, items::ItemsOverThreads},
 };
@@ -15,25 +18,40 @@ use hdf5::H5Type;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
-    let schedule = schedule(input);
+    let (schedule, lanes) = (schedule(input), input.small_in_lanes());
     let file = SmallFile::create::<S>(context)?;
+    let start = |system: &S, trajectory: usize| {
+        system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, [trajectory as u64, 0]))
+    };
     ItemsOverThreads {
         stage: Stage::Simulate,
         unit: "trajectories",
         items: input.simulate.trajectories,
         item_bytes: schedule.records * shape.sites() * size_of::<S::Site>(),
+        at_once: if lanes { LANES * input.seen().len() } else { 1 },
     }
     .run(
         context,
         file.items(),
         |_| Ok(()),
         S::Dynamics::default,
-        |dynamics, (), trajectory| {
-            let item = [trajectory as u64, 0];
-            let system = &system.at_condition(input.condition_of(trajectory));
-            let start = system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, item));
-            let rng = &mut stream(seed, Purpose::SmallEvolve, item);
-            schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()))
+        |dynamics, (), trajectories| {
+            by_words(
+                trajectories,
+                LANES,
+                |trajectory| input.word_of(trajectory),
+                |word| {
+                    let system = &system.at_condition(input.condition_of(word[0]));
+                    let starts: Vec<_> = word.iter().map(|&trajectory| start(system, trajectory)).collect();
+                    let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
+                    if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes) {
+                        return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
+                    }
+                    let record =
+                        |start| schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()));
+                    starts.into_iter().map(record).collect()
+                },
+            )
         },
         |items, block| file.write(items.start, &block),
     )?;

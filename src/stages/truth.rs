@@ -5,7 +5,9 @@
 //! trajectory.
 
 use crate::{
+    config::{Input, LANES},
     dataset::Writer,
+    dynamics::{InLanes, Until},
     files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
@@ -41,9 +43,66 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
     }
     match context.input.truth_tile() {
         Some(tile) => by_sweeps(context, system, &file, tile)?,
+        None if in_lanes(context.input) => by_words_of_starts(context, system, &file)?,
         None => exact(context, system, &file)?,
     }
     file.finish()
+}
+
+/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
+const MOST_ATTEMPTS: f64 = 2e9;
+
+/// Whether trajectories evolve in lanes: several from different starts, each short enough to be repeated after a kill.
+fn in_lanes(input: &Input) -> bool {
+    let (shape, duration) = (input.truth_shape(), schedule(input).times().into_iter().fold(0.0, f64::max));
+    input.truth.starts.len() > 1
+        && input.in_lanes(shape, Until::Time(duration))
+        && shape.sites() as f64 * duration < MOST_ATTEMPTS
+}
+
+/// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so that
+/// they are independent.
+fn by_words_of_starts<S: System<Site: H5Type>>(
+    context: &Context,
+    system: &S,
+    file: &TruthFile<Writer>,
+) -> Result<(), StageError> {
+    let (input, schedule) = (context.input, schedule(context.input));
+    let (starts, repeats) = (input.truth.starts.len(), input.truth.trajectories);
+    ItemsOverThreads {
+        stage: Stage::Truth,
+        unit: "words of trajectories",
+        items: input.system.conditions().len() * repeats,
+        item_bytes: starts * schedule.records * input.truth_shape().sites() * size_of::<S::Site>(),
+        at_once: 1,
+    }
+    .run(
+        context,
+        file.items(),
+        |_| Ok(()),
+        || (),
+        |(), (), words| {
+            let word = words.start;
+            let system = &system.at_condition(word / repeats);
+            let law = InLanes::<S, 1>::new(system).expect("a law in lanes has them");
+            let trajectories: Vec<usize> = input.trajectories_of_word(word).collect();
+            let mut recorded = Vec::new();
+            for trajectories in trajectories.chunks(LANES) {
+                let starts: Vec<_> = trajectories.iter().map(|&trajectory| start(input, system, trajectory)).collect();
+                let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectories[0] as u64, 0]);
+                recorded.extend(schedule.record_in_lanes(system, &law, &starts, &mut rng)?);
+            }
+            Ok(vec![recorded])
+        },
+        |words, block| {
+            for (word, recorded) in words.zip(block) {
+                for (trajectory, recorded) in input.trajectories_of_word(word).zip(recorded) {
+                    file.write(trajectory, &[recorded])?;
+                }
+            }
+            Ok(())
+        },
+    )
 }
 
 /// Each trajectory as one window, exact.
@@ -58,21 +117,24 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
         unit: "trajectories",
         items: input.truth_trajectories(),
         item_bytes: schedule.records * input.truth_shape().sites() * size_of::<S::Site>(),
+        at_once: 1,
     }
     .run(
         context,
         file.items(),
         |_| Ok(()),
         S::Dynamics::default,
-        |dynamics, (), trajectory| {
+        |dynamics, (), trajectories| {
+            let trajectory = trajectories.start;
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
             let start = start(input, system, trajectory);
             let system = &system.at_condition(input.truth_start(trajectory).0);
             let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();
-            schedule.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
+            let recorded = schedule.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
                 checkpoints.write_if_due(trajectory, so_far, rng, &mut last)
-            })
+            });
+            Ok(vec![recorded?])
         },
         |items, block| file.write(items.start, &block),
     )?;

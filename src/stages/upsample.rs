@@ -3,11 +3,18 @@
 use crate::{
     config::Input,
     dataset::{Reader, Writer},
-    files::{LargeFile, SmallFile, arrays::raw, large::Large, records::Recorded},
+    dynamics::{InLanes, Lanes},
+    files::{
+        LargeFile, SmallFile,
+        arrays::raw,
+        large::{self, Large},
+        records::Recorded,
+    },
     lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampling_factors},
+    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes, upsampling_factors},
+    stages::words::by_words,
     systems::System,
     workflow::{
         Context, Stage, StageError,
@@ -25,7 +32,7 @@ use std::ops::Range;
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let small = SmallFile::open(context)?;
     let file = LargeFile::create::<S>(context)?;
-    if context.options.ranks_per_snapshot == 1 || !S::LOCAL {
+    if context.options.ranks_per_snapshot == 1 || !S::LOCAL || in_lanes(context.input) {
         by_threads(context, system, &small, &file)?;
     } else {
         by_teams(context, system, &small, &file)?;
@@ -43,35 +50,81 @@ fn by_threads<S: System<Site: H5Type>>(
     let input = context.input;
     let shape = input.large_shape();
     let family = system.family();
+    let lanes = in_lanes(input);
+    let laws: Vec<_> = family.iter().map(|member| InLanes::<S, WIDTH>::new(member).filter(|_| lanes)).collect();
     let factors = upsampling_factors(input.small_shape(), shape).unwrap_or_default();
+    let key = |snapshot| input.word_of(large::trajectory_of(input, snapshot));
     ItemsOverThreads {
         stage: Stage::Upsample,
         unit: "snapshots",
         items: input.large_snapshots(),
         item_bytes: shape.sites() * size_of::<S::Site>(),
+        at_once: if lanes { 64 * WIDTH * input.seen().len() } else { 1 },
     }
     .run(
         context,
         file.items(),
         |items| Pools::<S>::read(input, small, items),
-        || {
-            let relax = |member| LocalRelax::new(member, input.relax_shape(), input.upsample.relax.until());
-            family.iter().map(relax).collect::<Vec<_>>()
-        },
-        |relax, pools, snapshot| {
-            let condition = Large::condition_of(input, snapshot);
-            let (system, relax) = (&family[condition], &mut relax[condition]);
-            let pool = pools.pool(input, snapshot);
-            let lattice = if pool.is_empty() {
-                shuffled(input, system, snapshot)
-            } else {
-                upsampled(system, relax, &factors, (input.seed, snapshot as u64), pool, |_, _| ())?
-            };
-            let observables = mean_over_patches(system, &lattice, input.relax_shape());
-            Ok(Trajectory { sites: lattice.sites, observables })
+        || Relaxations::new(input, &family, &laws),
+        |relax, pools, snapshots| {
+            by_words(snapshots, 64 * WIDTH, key, |word| {
+                let condition = Large::condition_of(input, word[0]);
+                let system = &family[condition];
+                let lattices = match pools.pool(input, word[0]).is_empty() {
+                    true => word.iter().map(|&snapshot| shuffled(input, system, snapshot)).collect(),
+                    false => relax.upsampled(input, system, (condition, &factors), pools, word)?,
+                };
+                let trajectory = |lattice: Lattice<S::Site>| {
+                    let observables = mean_over_patches(system, &lattice, input.relax_shape());
+                    Trajectory { sites: lattice.sites, observables }
+                };
+                Ok(lattices.into_iter().map(trajectory).collect())
+            })
         },
         |items, block| file.write(items.start, &block),
     )
+}
+
+/// Elements of the words in which snapshots relax: after LocalRelax, lanes are independent even in long words.
+const WIDTH: usize = 4;
+
+/// Whether snapshots relax in lanes.
+fn in_lanes(input: &Input) -> bool {
+    input.upsample.relax.until().is_some_and(|until| input.in_lanes(input.large_shape(), until))
+}
+
+/// LocalRelax of each member of the family, one window at a time or in lanes.
+struct Relaxations<'a, S: System> {
+    single: Vec<LocalRelax<'a, S, S::Dynamics>>,
+    lanes: Vec<Option<(&'a InLanes<S, WIDTH>, LocalRelax<'a, InLanes<S, WIDTH>, Lanes>)>>,
+}
+
+impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
+    fn new(input: &Input, family: &'a [S], laws: &'a [Option<InLanes<S, WIDTH>>]) -> Self {
+        let (shape, until) = (input.relax_shape(), input.upsample.relax.until());
+        let single = family.iter().map(|member| LocalRelax::new(member, shape, until)).collect();
+        let lanes = laws.iter().map(|law| law.as_ref().map(|law| (law, LocalRelax::new(law, shape, until)))).collect();
+        Self { single, lanes }
+    }
+
+    /// Upsamples the snapshots of a word, all under one condition.
+    fn upsampled(
+        &mut self,
+        input: &Input,
+        system: &S,
+        (condition, factors): (usize, &[usize]),
+        pools: &Pools<S>,
+        word: &[usize],
+    ) -> Result<Vec<Lattice<S::Site>>, StageError> {
+        let pools = word.iter().map(|&snapshot| pools.pool(input, snapshot));
+        let snapshots: Vec<u64> = word.iter().map(|&snapshot| snapshot as u64).collect();
+        if let Some((law, relax)) = &mut self.lanes[condition] {
+            return Ok(upsampled_in_lanes(system, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
+        }
+        let relax = &mut self.single[condition];
+        let one = |(pool, &snapshot)| upsampled(system, relax, factors, (input.seed, snapshot), pool, |_, _| ());
+        Ok(pools.zip(&snapshots).map(one).collect::<Result<_, _>>()?)
+    }
 }
 
 /// Each snapshot on a team of ranks.
@@ -138,7 +191,7 @@ fn upsampled_by_team<S: System>(
             }
             Err(error) if last => return Err(error.into()),
             Err(_) => {
-                LocalRelax::new(system, patch, until).relax(&mut lattice, patch_stream)?;
+                LocalRelax::<S, S::Dynamics>::new(system, patch, until).relax(&mut lattice, patch_stream)?;
             }
         }
         pool = vec![lattice];

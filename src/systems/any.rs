@@ -2,7 +2,7 @@
 
 use super::{ConditionAxis, REGISTRY, System};
 use crate::{
-    dynamics::{Dynamics, EvolveError, Until},
+    dynamics::{Dynamics, EvolveError, InLanes, Until},
     evaluation::{Observable, Symmetry},
     lattice::{Boundary, Shape},
     scores::Score,
@@ -50,6 +50,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn site_bytes(&self) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
+    /// Whether windows can evolve in the lanes of words.
+    fn has_lanes(&self) -> bool;
     /// Whether several ranks can share one lattice.
     fn is_local(&self) -> bool;
     /// The least side of a lattice: a site does not reach itself, nor a neighbour twice over.
@@ -113,6 +115,10 @@ impl<S: System> AnySystem for S {
 
     fn moving_part_count(&self, sites: usize) -> Option<usize> {
         System::moving_part_count(self, sites)
+    }
+
+    fn has_lanes(&self) -> bool {
+        InLanes::<S, 1>::new(self).is_some()
     }
 
     fn is_local(&self) -> bool {

@@ -23,12 +23,14 @@ pub struct ItemsOverThreads {
     pub items: usize,
     /// Bytes that one item produces; sets how many are held before they are written.
     pub item_bytes: usize,
+    /// Consecutive items that one thread computes at once, such as those in the lanes of a word.
+    pub at_once: usize,
 }
 
 impl ItemsOverThreads {
     /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a
-    /// block needs, `start` makes the working memory of a thread, `compute` makes one item, and `write` stores a block
-    /// of items. Collective.
+    /// block needs, `start` makes the working memory of a thread, `compute` makes the items that are computed at once,
+    /// and `write` stores a block of items. Collective.
     ///
     /// # Errors
     /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
@@ -38,42 +40,43 @@ impl ItemsOverThreads {
         file: &Writer,
         load: impl Fn(Range<usize>) -> Result<B, StageError>,
         start: impl Fn() -> M + Sync,
-        compute: impl Fn(&mut M, &B, usize) -> Result<T, StageError> + Sync,
+        compute: impl Fn(&mut M, &B, Range<usize>) -> Result<Vec<T>, StageError> + Sync,
         write: impl Fn(Range<usize>, Vec<T>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
-        let pending = file.pending(self.items)?;
+        let items_of = |bundles: Range<usize>| bundles.start * self.at_once..self.items.min(bundles.end * self.at_once);
+        let pending = file.pending(self.items.div_ceil(self.at_once))?;
         let mut left = &pending[context.world.share(pending.len())];
         let threads = rayon::current_num_threads();
-        let most = (BLOCK_BYTES / self.item_bytes.max(1)).clamp(1, 4096).max(threads);
+        let most = (BLOCK_BYTES / (self.item_bytes * self.at_once).max(1)).clamp(1, 4096).max(threads);
         let (mut block, stop) = (threads, &context.stop);
         let start_of_work = Instant::now();
-        let mut progress = context.progress(self.stage.name(), left.len(), self.unit);
-        while let Some(items) = first_run(left, block) {
+        let mut progress = context.progress(self.stage.name(), left.len() * self.at_once, self.unit);
+        while let Some(bundles) = first_run(left, block) {
             let begin = Instant::now();
-            let loaded = load(items.clone())?;
-            let results = items
+            let loaded = load(items_of(bundles.clone()))?;
+            let results = bundles
                 .clone()
                 .into_par_iter()
-                .map_init(&start, |memory, item| match stop.requested() {
+                .map_init(&start, |memory, bundle| match stop.requested() {
                     true => Ok(None),
-                    false => match compute(memory, &loaded, item) {
+                    false => match compute(memory, &loaded, items_of(bundle..bundle + 1)) {
                         Err(StageError::Stopped) => Ok(None),
                         result => result.map(Some),
                     },
                 })
-                .collect::<Result<Vec<Option<T>>, StageError>>()?;
-            // What is complete before the first item that was not finished is kept.
-            let results: Vec<T> = results.into_iter().map_while(|result| result).collect();
-            let written = items.start..items.start + results.len();
-            progress.advance(written.len());
+                .collect::<Result<Vec<Option<Vec<T>>>, StageError>>()?;
+            // What is complete before the first bundle that was not finished is kept.
+            let results: Vec<Vec<T>> = results.into_iter().map_while(|result| result).collect();
+            let written = bundles.start..bundles.start + results.len();
+            progress.advance(items_of(written.clone()).len());
             if !written.is_empty() {
-                write(written.clone(), results)?;
+                write(items_of(written.clone()), results.into_iter().flatten().collect())?;
                 file.mark(written.clone())?;
             }
-            if written != items {
+            if written != bundles {
                 break;
             }
-            left = &left[items.len()..];
+            left = &left[bundles.len()..];
             let seconds = begin.elapsed().as_secs_f64().max(1e-6);
             block = ((block as f64 * BLOCK_SECONDS / seconds) as usize).clamp(threads, (2 * block).min(most));
         }

@@ -94,7 +94,7 @@ impl Stage {
         match self {
             Self::Simulate => {
                 let data = json!([input.seed, input.system.of_members(&input.seen())]);
-                json!([data, input.small_shape().0, input.simulate])
+                json!([data, input.kernel, input.small_shape().0, input.simulate])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),
             Self::Evolve => json!(input.evolve),
@@ -108,7 +108,7 @@ impl Stage {
             Self::Truth => {
                 let mut truth = json!(input.truth);
                 truth["side"] = json!(input.truth_shape().0);
-                json!([system, truth])
+                json!([system, input.kernel, truth])
             }
             Self::Predict => json!([system, input.truth, input.predict]),
             Self::Evaluate => json!(input.evaluate),

@@ -54,11 +54,11 @@ pub struct InLanes<L: Law, const W: usize> {
 }
 
 impl<L: Law, const W: usize> InLanes<L, W> {
-    /// `law` in lanes, if it is one of two states and four neighbours.
+    /// `law` in lanes, if it is one of two states, a byte a site, and four neighbours.
     pub fn new(law: &L) -> Option<Self> {
         let (heat_bath, stencil) = (law.heat_bath()?, law.stencil());
         let threshold = Threshold::by_count(&heat_bath.upper);
-        (stencil.0.len() == NEIGHBOURS).then_some(Self { heat_bath, stencil, threshold })
+        (stencil.0.len() == NEIGHBOURS && size_of::<L::Site>() == 1).then_some(Self { heat_bath, stencil, threshold })
     }
 
     /// States of one shape, a lane each.

@@ -9,7 +9,7 @@ use bytemuck::Pod;
 /// # Panics
 /// When there are more states than lanes, or a site is not one byte.
 pub fn pack<T: Pod, const W: usize>(lanes: &[&[T]], states: [T; 2]) -> Vec<Word<W>> {
-    const { assert!(size_of::<T>() == 1) }
+    assert_eq!(size_of::<T>(), 1, "sites in lanes are bytes");
     assert!(lanes.len() <= Word::<W>::LANES, "{} states in a word of {}", lanes.len(), Word::<W>::LANES);
     let sites = lanes.first().map_or(0, |lane| lane.len());
     let [lower, upper] = states.map(byte);
@@ -39,7 +39,7 @@ pub fn pack<T: Pod, const W: usize>(lanes: &[&[T]], states: [T; 2]) -> Vec<Word<
 /// # Panics
 /// When a site is not one byte.
 pub fn unpack<T: Pod, const W: usize>(words: &[Word<W>], count: usize, states: [T; 2]) -> Vec<T> {
-    const { assert!(size_of::<T>() == 1) }
+    assert_eq!(size_of::<T>(), 1, "sites in lanes are bytes");
     let bytes = states.map(byte);
     let spread: [[u8; 8]; 256] = std::array::from_fn(|bits| std::array::from_fn(|site| bytes[bits >> site & 1]));
     let sites = words.len();
