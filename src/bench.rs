@@ -4,6 +4,7 @@
 
 mod alloy;
 mod kernels;
+mod lanes;
 mod learning;
 mod scaling;
 mod storage;
@@ -21,6 +22,8 @@ use std::{io::Write as _, time::Instant};
 pub enum Kernel {
     /// Glauber events of the Ising model near T_c, serial and tile by tile
     Glauber,
+    /// Windows of the Ising model in the lanes of words
+    Lanes,
     /// LocalRelax and partial evolution of one large snapshot
     Relax,
     /// Training of the SDE, and encoding of patches
@@ -60,10 +63,11 @@ impl std::fmt::Display for Measurement {
 /// # Errors
 /// When the weights cannot be read.
 pub fn run(kernel: Option<Kernel>, weights: Option<&str>, json: bool) -> Result<(), BarrierError> {
-    let all = [Kernel::Glauber, Kernel::Relax, Kernel::Train, Kernel::Hdf5, Kernel::Alloy];
+    let all = [Kernel::Glauber, Kernel::Lanes, Kernel::Relax, Kernel::Train, Kernel::Hdf5, Kernel::Alloy];
     for kernel in all.into_iter().filter(|each| kernel.is_none_or(|wanted| wanted == *each)) {
         let measurements = match kernel {
             Kernel::Glauber => kernels::glauber(),
+            Kernel::Lanes => lanes::lanes(),
             Kernel::Relax => kernels::relax(),
             Kernel::Train => train(0),
             Kernel::Hdf5 => storage::hdf5(),

@@ -241,7 +241,10 @@ fn local_relaxation_is_the_same_on_a_divided_lattice() {
     let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 1]));
     let patch_stream = |number| stream(4, Purpose::Relax, [9, number]);
     let mut serial = start.clone();
-    let events = LocalRelax::new(&ising, patch, until).relax(&mut serial, patch_stream).unwrap().events;
+    let events = LocalRelax::<_, <Ising as System>::Dynamics>::new(&ising, patch, until)
+        .relax(&mut serial, patch_stream)
+        .unwrap()
+        .events;
     for ranks in [1, 2, 3, 5, 6] {
         let all = on_ranks(ranks, |ranks| {
             let decomposition = Decomposition::new(shape, patch, ranks.size()).unwrap();

@@ -436,7 +436,7 @@ fn upsampling_replicates_and_relaxation_depends_only_on_its_streams() {
     }
     let relaxed = || {
         let mut lattice = large.clone();
-        let mut relax = LocalRelax::new(&ising, Shape::plane(4, 6), Until::Time(0.5));
+        let mut relax = LocalRelax::<_, <Ising as System>::Dynamics>::new(&ising, Shape::plane(4, 6), Until::Time(0.5));
         relax.relax(&mut lattice, |patch| stream(3, Purpose::Relax, [0, patch])).unwrap();
         lattice
     };

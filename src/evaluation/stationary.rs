@@ -28,8 +28,8 @@ pub struct MagnetPair {
     pub increment: f64,
     /// Duration.
     pub time: f64,
-    /// The trajectory that the snapshot is from.
-    pub trajectory: usize,
+    /// The word that the pair is from: pairs of different words are independent.
+    pub word: usize,
 }
 
 /// Sums over the pairs of a bin: 1, M, time, increment, increment^2.
@@ -37,7 +37,7 @@ type Bin = [f64; 5];
 
 /// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, and the
 /// rate of reversals between -<|M|>/2 and <|M|>/2 (as [`super::distributions::reversal_rate`] counts them), with errors by the
-/// jackknife over trajectories. `symmetric` adds the mirror image of every pair.
+/// jackknife over words. `symmetric` adds the mirror image of every pair.
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.
@@ -49,14 +49,14 @@ pub fn criticality_of_pairs(
     temperature: f64,
 ) -> Result<[Metric; 4], EvaluationError> {
     let mut groups = vec![vec![Bin::default(); BINS]; GROUPS];
-    let (mut count, mut trajectories) = (0, 0);
-    for MagnetPair { magnetisation, increment, time, trajectory } in pairs {
+    let (mut count, mut words) = (0, 0);
+    for MagnetPair { magnetisation, increment, time, word } in pairs {
         count += 1;
-        trajectories = trajectories.max(trajectory + 1);
+        words = words.max(word + 1);
         for sign in [1.0, -1.0].into_iter().take(1 + usize::from(symmetric)) {
             let place = 0.5 * (sign * magnetisation + 1.0) * BINS as f64;
             let terms = [1.0, sign * magnetisation, time, sign * increment, increment * increment];
-            let bin = &mut groups[trajectory % GROUPS][(place as usize).min(BINS - 1)];
+            let bin = &mut groups[word % GROUPS][(place as usize).min(BINS - 1)];
             bin.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
     }
@@ -68,8 +68,7 @@ pub fn criticality_of_pairs(
         law(&sum, patches as f64, sites as f64 / temperature)
     };
     let values = without(GROUPS).ok_or(EvaluationError::Empty("the set of bins with enough training pairs"))?;
-    let left_out: Option<Vec<[f64; 4]>> =
-        (trajectories >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
+    let left_out: Option<Vec<[f64; 4]>> = (words >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
     Ok(std::array::from_fn(|number| {
         let each = left_out.as_ref().map(|all| all.iter().map(|values| values[number]).collect::<Vec<_>>());
         let unit = if number < 3 { "1" } else { "1/time" };

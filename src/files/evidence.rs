@@ -57,7 +57,7 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
         state: pairs.z.mapv(f64::from),
         increment: pairs.increment.mapv(f64::from),
         duration: pairs.dt.mapv(f64::from),
-        trajectory: pairs.trajectory,
+        word: pairs.trajectory.mapv(|trajectory| input.word_of(trajectory as usize) as u32),
         patches: input.patches(),
         of_simulated_size: input.truth_shape() == input.large_shape(),
         shared: !input.train.disjoint,

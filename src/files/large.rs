@@ -42,6 +42,10 @@ impl Recorded for Large {
         input.condition_of(trajectory_of(input, snapshot))
     }
 
+    fn word_of(input: &Input, snapshot: usize) -> usize {
+        input.word_of(trajectory_of(input, snapshot))
+    }
+
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
         let extents = &Self::extents(input)[..];
         let meaning = "small-system trajectory that the snapshot comes from; an index of its own for a shuffled one";

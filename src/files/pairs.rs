@@ -1,7 +1,7 @@
 //! `pairs.h5`: patches of large snapshots before and after their partial evolution.
 //!
 //! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes
-//! from (`snapshot`, `patch`, `trajectory`), its sites (`before`, `after`), observables per site, the increment of Eq.
+//! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`), observables per site, the increment of Eq.
 //! 10, and how long it evolved (`duration`, `events`); a family of systems also has the [conditions].
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         arrays::{flattened, joined, raw, shaped},
         conditions,
         fields::{declare_observables, declare_sites},
+        records::{WORD, WORD_MEANING},
     },
     sampling::Pair,
     systems::System,
@@ -86,7 +87,8 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         file.declare::<u32>(list(SNAPSHOT, "1", "snapshot of large.h5 that the patch lies in"))?;
         file.declare::<u32>(list(PATCH, "1", "index of the patch or of the moving part, row-major"))?;
         file.declare::<u32>(list(TRAJECTORY, "1", "trajectory that the snapshot comes from"))?;
-        file.declare::<u64>(list(EVENTS, "1", "events during the evolution"))?;
+        file.declare::<u32>(list(WORD, "1", WORD_MEANING))?;
+        file.declare::<u64>(list(EVENTS, "1", "events during the evolution; 0 in lanes, which do not count them"))?;
         file.declare::<f64>(list(DURATION, S::TIME_UNIT, "time that the patch evolved, dt"))?;
         for Side(name, meaning) in [Side::BEFORE, Side::AFTER] {
             declare_sites::<S>(&mut file, name, items, input.patch_shape(), meaning)?;
@@ -111,6 +113,7 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         self.list(SNAPSHOT, first, rows, |row| row.snapshot)?;
         self.list(PATCH, first, rows, |row| row.patch)?;
         self.list(TRAJECTORY, first, rows, |row| row.trajectory)?;
+        self.list(WORD, first, rows, |row| self.input.word_of(row.trajectory as usize) as u32)?;
         self.list(EVENTS, first, rows, |row| row.pair.elapsed.events)?;
         self.list(DURATION, first, rows, |row| row.pair.elapsed.time)?;
         let patch = self.input.patch_shape().used();

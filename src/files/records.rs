@@ -1,7 +1,7 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
 //! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes
-//! `[trajectory, record]` or `[snapshot]`. Each kind of file has one more field; a family of systems also has the
+//! `[trajectory, record]` or `[snapshot]`. `word` says which items of the first axis shared random numbers. Each kind of file has one more field; a family of systems also has the
 //! [conditions].
 
 use crate::{
@@ -26,6 +26,11 @@ use std::{marker::PhantomData, ops::Range};
 const SNAPSHOTS: &str = "snapshots";
 const OBSERVABLES: &str = "observables";
 const TIME: &str = "time";
+/// The word of items that evolved in lanes.
+pub(super) const WORD: &str = "word";
+/// What its field means.
+pub(super) const WORD_MEANING: &str =
+    "index of the word in whose lanes it evolved: items of different words are independent";
 
 /// What tells one file of states from another.
 pub trait Recorded {
@@ -43,6 +48,8 @@ pub trait Recorded {
     fn shape(input: &Input) -> Shape;
     /// The condition, by index, of an item of the first axis.
     fn condition_of(input: &Input, item: usize) -> usize;
+    /// The word, by index, that an item of the first axis shared random numbers with.
+    fn word_of(input: &Input, item: usize) -> usize;
     /// Declares the field that only this kind of file has, and writes it if this rank `leads`.
     ///
     /// # Errors
@@ -76,9 +83,13 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), K::shape(input), K::MEANING)?;
         declare_observables::<S>(&mut file, OBSERVABLES, (K::AXES, &extents), "")?;
         conditions::declare(&mut file, input, K::AXES[0], extents[0])?;
+        let (axes, items) = (&K::AXES[..1], &extents[..1]);
+        file.declare::<u32>(Field { name: WORD, axes, extents: items, unit: "1", meaning: WORD_MEANING })?;
         K::own_field::<S>(&mut file, input, context.leads())?;
         if context.leads() {
             conditions::write(&file, input, 0, (0..extents[0]).map(|item| K::condition_of(input, item)))?;
+            let words: Vec<u32> = (0..extents[0]).map(|item| K::word_of(input, item) as u32).collect();
+            file.write(WORD, 0, shaped(items, &words))?;
         }
         Ok(Self { input, file, kind: PhantomData })
     }

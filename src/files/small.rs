@@ -32,6 +32,10 @@ impl Recorded for Small {
         input.condition_of(trajectory)
     }
 
+    fn word_of(input: &Input, trajectory: usize) -> usize {
+        input.word_of(trajectory)
+    }
+
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
         times::<S>(file, &schedule(input), leads)
     }

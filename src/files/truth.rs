@@ -35,6 +35,10 @@ impl Recorded for Truth {
         input.truth_start(trajectory).0
     }
 
+    fn word_of(input: &Input, trajectory: usize) -> usize {
+        input.truth_word_of(trajectory)
+    }
+
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
         times::<S>(file, &schedule(input), leads)
     }

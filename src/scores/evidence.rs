@@ -48,8 +48,8 @@ pub struct PairsEvidence {
     pub increment: Array2<f64>,
     /// Durations.
     pub duration: Array1<f64>,
-    /// The trajectory that each is from.
-    pub trajectory: Array1<u32>,
+    /// The word that each is from: pairs of different words are independent.
+    pub word: Array1<u32>,
     /// K, the number of patches.
     pub patches: usize,
     /// Whether the pairs are those of the size that is simulated directly.

@@ -136,7 +136,7 @@ impl Magnet {
             magnetisation: pairs.state[[row, self.component]],
             increment: pairs.increment[[row, self.component]],
             time: pairs.duration[row],
-            trajectory: pairs.trajectory[row] as usize,
+            word: pairs.word[row] as usize,
         });
         let symmetric = !evidence.symmetries.is_empty();
         // Fails only where there are too few pairs to say anything.

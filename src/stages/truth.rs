@@ -5,9 +5,9 @@
 //! trajectory.
 
 use crate::{
-    config::{Input, LANES},
+    config::LANES,
     dataset::Writer,
-    dynamics::{InLanes, Until},
+    dynamics::InLanes,
     files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World},
@@ -43,21 +43,10 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
     }
     match context.input.truth_tile() {
         Some(tile) => by_sweeps(context, system, &file, tile)?,
-        None if in_lanes(context.input) => by_words_of_starts(context, system, &file)?,
+        None if context.input.truth_in_lanes() => by_words_of_starts(context, system, &file)?,
         None => exact(context, system, &file)?,
     }
     file.finish()
-}
-
-/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
-const MOST_ATTEMPTS: f64 = 2e9;
-
-/// Whether trajectories evolve in lanes: several from different starts, each short enough to be repeated after a kill.
-fn in_lanes(input: &Input) -> bool {
-    let (shape, duration) = (input.truth_shape(), schedule(input).times().into_iter().fold(0.0, f64::max));
-    input.truth.starts.len() > 1
-        && input.in_lanes(shape, Until::Time(duration))
-        && shape.sites() as f64 * duration < MOST_ATTEMPTS
 }
 
 /// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so that

@@ -1,0 +1,163 @@
+//! What follows from an input: shapes, counts, and which item belongs to which condition, start and word.
+
+use super::{Input, Kernel, LANES};
+use crate::{dynamics::Until, lattice::Shape};
+
+/// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber dynamics
+/// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
+const QUANTUM: f64 = 0.5;
+
+/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
+const MOST_ATTEMPTS: f64 = 2e9;
+/// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
+const SITES_IN_LANES: usize = 1 << 18;
+
+impl Input {
+    /// The input as text, defaults filled in.
+    pub fn toml(&self) -> String {
+        toml::to_string(self).expect("an input came from TOML")
+    }
+
+    /// Shape of the simulated small system.
+    pub fn small_shape(&self) -> Shape {
+        self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))
+    }
+
+    /// Shape of the patches of LocalRelax: the small system, or a patch where that is smaller.
+    pub fn relax_shape(&self) -> Shape {
+        self.system.shape(self.lattice.small.map_or(self.lattice.patch, |small| small.min(self.lattice.patch)))
+    }
+
+    /// Shape of a patch.
+    pub fn patch_shape(&self) -> Shape {
+        self.system.shape(self.lattice.patch)
+    }
+
+    /// Shape of the large system.
+    pub fn large_shape(&self) -> Shape {
+        self.system.shape(self.lattice.large)
+    }
+
+    /// Shape of the system of the direct simulation.
+    pub fn truth_shape(&self) -> Shape {
+        self.system.shape(self.truth.side.unwrap_or(self.lattice.large))
+    }
+
+    /// Shape of the tiles of the direct simulation.
+    pub fn truth_tile(&self) -> Option<Shape> {
+        self.truth.tile.map(|side| self.system.shape(side))
+    }
+
+    /// Sweeps between two records of the direct simulation, and the time of one, for a law with the given synchronous
+    /// step: the longest quantum that divides the interval and is not above the chosen one.
+    pub fn sweeps_per_record(&self, step: Option<f64>) -> (u64, f64) {
+        let longest = step.or(self.truth.quantum).unwrap_or(QUANTUM);
+        let sweeps = (self.truth.interval / longest - 1e-6).ceil().max(1.0);
+        (sweeps as u64, self.truth.interval / sweeps)
+    }
+
+    /// K, the number of patches that tile the large system, or of the parts in it that move on their own.
+    pub fn patches(&self) -> usize {
+        let sites = self.large_shape().sites();
+        self.system.moving_part_count(sites).unwrap_or(sites / self.patch_shape().sites())
+    }
+
+    /// Large snapshots: one for each small one, and the shuffled ones.
+    pub fn large_snapshots(&self) -> usize {
+        self.simulate.trajectories * self.simulate.snapshots + self.upsample.shuffled
+    }
+
+    /// Patches that are evolved of each snapshot.
+    pub fn patches_drawn(&self) -> usize {
+        self.evolve.patches.min(self.patches())
+    }
+
+    /// Training pairs.
+    pub fn pairs(&self) -> usize {
+        self.large_snapshots() * self.patches_drawn()
+    }
+
+    /// Trajectories of the direct simulation that start alike: from each start under each condition.
+    pub fn truth_groups(&self) -> usize {
+        self.system.conditions().len() * self.truth.starts.len()
+    }
+
+    /// Trajectories of the direct simulation: condition by condition, in each start by start.
+    pub fn truth_trajectories(&self) -> usize {
+        self.truth_groups() * self.truth.trajectories
+    }
+
+    /// Numbers of condition and start of a trajectory of the direct simulation.
+    pub fn truth_start(&self, trajectory: usize) -> (usize, usize) {
+        let group = trajectory / self.truth.trajectories;
+        (group / self.truth.starts.len(), group % self.truth.starts.len())
+    }
+
+    /// The trajectories of the direct simulation with the same number under one condition, one from each start.
+    pub fn trajectories_of_word(&self, word: usize) -> impl Iterator<Item = usize> {
+        let (starts, repeats) = (self.truth.starts.len(), self.truth.trajectories);
+        (0..starts).map(move |start| (word / repeats * starts + start) * repeats + word % repeats)
+    }
+
+    /// Index of the word of a trajectory of the direct simulation: its own where they evolve one at a time.
+    pub fn truth_word_of(&self, trajectory: usize) -> usize {
+        let ((condition, _), repeats) = (self.truth_start(trajectory), self.truth.trajectories);
+        if self.truth_in_lanes() { condition * repeats + trajectory % repeats } else { trajectory }
+    }
+
+    /// Whether trajectories of the direct simulation evolve in lanes: several from different starts, each short enough to be
+    /// repeated after a kill.
+    pub fn truth_in_lanes(&self) -> bool {
+        let (shape, duration) = (self.truth_shape(), (self.truth.records - 1) as f64 * self.truth.interval);
+        let affordable = shape.sites() as f64 * duration < MOST_ATTEMPTS;
+        self.truth.tile.is_none()
+            && self.truth.starts.len() > 1
+            && affordable
+            && self.in_lanes(shape, Until::Time(duration))
+    }
+
+    /// Whether the data hold condition number `condition`.
+    pub fn is_seen(&self, condition: usize) -> bool {
+        !self.truth.unseen.contains(&self.system.conditions()[condition])
+    }
+
+    /// Numbers of the conditions that the data hold.
+    pub fn seen(&self) -> Vec<usize> {
+        (0..self.system.conditions().len()).filter(|&condition| self.is_seen(condition)).collect()
+    }
+
+    /// Condition (by number) of a training trajectory, small or shuffled: they take those of the data in turn.
+    pub fn condition_of(&self, trajectory: usize) -> usize {
+        let seen = self.seen();
+        seen[trajectory % seen.len()]
+    }
+
+    /// Whether windows cut from systems of this shape evolve in lanes for `until`.
+    pub fn in_lanes(&self, shape: Shape, until: Until) -> bool {
+        let timed = matches!(until, Until::Time(_));
+        self.kernel != Kernel::Single && self.system.has_lanes() && timed && shape.sites() <= SITES_IN_LANES
+    }
+
+    /// Whether trajectories of the small system evolve in lanes.
+    pub fn small_in_lanes(&self) -> bool {
+        self.in_lanes(self.small_shape(), Until::Time(0.0))
+    }
+
+    /// Index of the word that a training trajectory, small or shuffled, shares random numbers with: pairs of different
+    /// words are independent. Its own where windows evolve one at a time.
+    pub fn word_of(&self, trajectory: usize) -> usize {
+        let conditions = self.seen().len();
+        let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
+        let small = self.simulate.trajectories;
+        let (words_before, trajectory) = match trajectory.checked_sub(small) {
+            None => (0, trajectory),
+            Some(shuffled) => (small.div_ceil(block) * conditions, shuffled),
+        };
+        words_before + trajectory / block * conditions + trajectory % conditions
+    }
+
+    /// lambda of our loss.
+    pub fn covariance_factor(&self) -> f64 {
+        self.train.covariance_factor.unwrap_or(self.patches() as f64)
+    }
+}
