@@ -1,4 +1,4 @@
-//! Model files: safetensors with one metadata entry, a JSON text, so that equal models give equal bytes.
+//! Model files: safetensors with one metadata entry, a JSON text. Equal models give equal bytes.
 
 use crate::{
     learning::{
@@ -19,7 +19,7 @@ use std::{
 };
 use tch::{Device, Kind, Tensor};
 
-/// Version of the layout of model files. Raise it when a reader of old files would be misled.
+/// Version of the layout of model files. Increase it whenever old files would be misread.
 const FORMAT: u32 = 2;
 /// Key of the metadata entry.
 const KEY: &str = "tessera";
@@ -59,7 +59,7 @@ impl Weight {
     }
 }
 
-/// Writes the named weights and `description` to `path`, which is whole or absent.
+/// Writes the named weights and `description` to `path`. The file is whole or absent.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -70,7 +70,7 @@ pub fn write(path: &Path, parameters: &Parameters, description: &Value) -> Resul
     Ok(write_whole(path, bytes)?)
 }
 
-/// Named tensors and a description as the bytes of a file.
+/// The bytes of a file with named tensors and a description.
 ///
 /// # Errors
 /// When safetensors refuses a tensor.
@@ -86,10 +86,10 @@ pub fn to_bytes<'t>(
     safetensors::serialize(named, Some(metadata))
 }
 
-/// The description and the tensors in what [`to_bytes`] made.
+/// The description and the tensors in the bytes of [`to_bytes`].
 ///
 /// # Errors
-/// What is wrong with `bytes`.
+/// When `bytes` is not such a file, with the reason.
 pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
@@ -104,7 +104,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
     Ok((description, tensors.collect()))
 }
 
-/// What a model file says about its model.
+/// The description of the model in a model file.
 pub struct Description {
     path: PathBuf,
     fields: Value,
@@ -114,7 +114,7 @@ impl Description {
     /// Reads the description of a model of the kind `model`.
     ///
     /// # Errors
-    /// When the file cannot be read or holds another kind of model.
+    /// When the file cannot be read, has another format or holds another kind of model.
     pub fn read(path: &Path, model: &str) -> Result<Self, LearningError> {
         let bytes = read_bytes(path)?;
         let wrong = |reason: String| LearningError::Format { path: path.into(), reason };
@@ -136,7 +136,7 @@ impl Description {
     /// One field of the description.
     ///
     /// # Errors
-    /// When the field is missing or of another form.
+    /// When the field is missing or has another type.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, LearningError> {
         serde_json::from_value(self.fields[name].clone())
             .map_err(|error| LearningError::Format { path: self.path.clone(), reason: format!("{name}: {error}") })
