@@ -140,8 +140,8 @@ fn regression(hidden: Vec<i64>, recipe: Recipe, model: u64, samples: usize) -> R
     }
 }
 
-/// Fits barriers linearly in the inputs and half the differences, takes the interactions from the latter, and takes their
-/// share out of the targets.
+/// Fits barriers linearly in the inputs and half the differences, takes the interactions from the latter, and takes
+/// their share out of the targets.
 fn take_out_interactions(samples: &mut [BarrierSamples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
     let mut fields = [balance::Fields::default(); 3];
     for (model, (samples, fields)) in (3..).zip(samples.iter().zip(&mut fields)) {
@@ -187,8 +187,8 @@ fn table(
     Ok(text)
 }
 
-/// The eight barriers of every vacancy of a configuration, as JSON: half-lattice point, and for each jump its direction,
-/// the species that jumps and the barrier in eV, null towards a vacancy.
+/// The eight barriers of every vacancy of a configuration, as JSON: half-lattice point, and for each jump its
+/// direction, the species that jumps and the barrier in eV, null towards a vacancy.
 ///
 /// # Errors
 /// When the model or the configuration cannot be read, or the configuration has no vacancy.
@@ -198,15 +198,15 @@ pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
     let mut window = Window::closed(lattice.shape, REACH);
     window.load(&lattice, [0; 3]);
     let sight = Sight::new(&window);
-    let vacancy = |(number, site): (usize, usize)| {
+    let vacancy = |(index, site): (usize, usize)| {
         let environment = Environment::gather(&window, &sight, site);
         let barriers = model.barriers(&environment);
         let jumps = NEIGHBOURS.iter().zip(barriers).map(|(direction, barrier)| {
             let species = SPECIES[usize::from(environment.0[position(*direction)])];
             serde_json::json!({ "direction": direction, "species": species, "barrier_eV": barrier.is_finite().then_some(barrier) })
         });
-        let place = point(lattice.shape.coordinate(number).map(|value| value as isize));
-        serde_json::json!({ "half_lattice_point": place, "jumps": jumps.collect::<Vec<_>>() })
+        let half_point = point(lattice.shape.coordinate(index).map(|value| value as isize));
+        serde_json::json!({ "half_lattice_point": half_point, "jumps": jumps.collect::<Vec<_>>() })
     };
     let sites = window.sites_of(Region::BOX).enumerate().filter(|&(_, site)| window.values()[site] == VACANCY);
     let vacancies: Vec<_> = sites.map(vacancy).collect();

@@ -152,7 +152,8 @@ impl SystemInput {
         Self { name, system: Arc::new(system) }
     }
 
-    /// What is wrong with the `[system]` table of a whole input, with its place in the text, which [`Deserialize`] cannot name.
+    /// What is wrong with the `[system]` table of a whole input, with its place in the text, which [`Deserialize`]
+    /// cannot name.
     pub fn find_fault(text: &str) -> Option<toml::de::Error> {
         let input: toml::Table = toml::from_str(text).ok()?;
         let (name, _) = input.get("system")?.as_table()?.iter().next()?;

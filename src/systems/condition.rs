@@ -1,5 +1,5 @@
-//! A parameter that one data set may hold at several values, such as the temperature: a family of systems, from which one
-//! model with that condition is learned.
+//! A parameter that one data set may hold at several values, such as the temperature: a family of systems, from which
+//! one model with that condition is learned.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

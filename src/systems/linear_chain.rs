@@ -1,7 +1,8 @@
 //! A chain of overdamped particles pushed at its first one, with an exact solution (arXiv 2511.12842, appendix D.2).
 //!
-//! dX_i = [-gamma X_i + kappa (X_{i-1} - 2 X_i + X_{i+1}) + F delta_{i1}] dt + sigma dW_i, ends free. The mean displacement m
-//! of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend on the size.
+//! dX_i = [-gamma X_i + kappa (X_{i-1} - 2 X_i + X_{i+1}) + F delta_{i1}] dt + sigma dW_i, ends free. The mean
+//! displacement m of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend
+//! on the size.
 
 use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{

@@ -1,7 +1,7 @@
 //! The systems. One physics is one file: a struct with its parameters and pure functions.
 //!
-//! To add a system to this crate, write its file, add one line to `for_built_in_systems`, and ship an input. A crate of your own adds
-//! one with `tessera::Program::system`.
+//! To add a system to this crate, write its file, add one line to `for_built_in_systems`, and ship an input. A crate of
+//! your own adds one with `tessera::Program::system`.
 
 pub mod alloy;
 
@@ -103,8 +103,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// Features a site.
     const CHANNELS: usize;
 
-    /// What states of a site are called and drawn in (red, green, blue). None where sites hold numbers: they are drawn by their
-    /// first channel.
+    /// What states of a site are called and drawn in (red, green, blue). None where sites hold numbers: they are drawn
+    /// by their first channel.
     const STATES: &'static [(&'static str, [u8; 3])] = &[];
 
     /// Index of a site's state in `STATES`.
@@ -133,8 +133,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         Box::new(Replicate)
     }
 
-    /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not tiles
-    /// that cover it; as many as `moving_parts` of every state with that many sites.
+    /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not
+    /// tiles that cover it; as many as `moving_parts` of every state with that many sites.
     fn moving_part_count(&self, _sites: usize) -> Option<usize> {
         None
     }
@@ -160,8 +160,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         None
     }
 
-    /// The conditions of a family of systems that share one data set, such as their temperatures. At least one: a system on
-    /// its own is a family of one member.
+    /// The conditions of a family of systems that share one data set, such as their temperatures. At least one: a
+    /// system on its own is a family of one member.
     fn conditions(&self) -> &[f64] {
         &[0.0]
     }
@@ -176,8 +176,9 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         self.at_conditions(&[index])
     }
 
-    /// The exact symmetries of the law and of its lattice but for identity, such as a flip of all spins where there is no
-    /// field: the image of every possible evolution is as likely as itself. With two of them their product is one too.
+    /// The exact symmetries of the law and of its lattice but for identity, such as a flip of all spins where there is
+    /// no field: the image of every possible evolution is as likely as itself. With two of them their product is one
+    /// too.
     fn symmetries(&self) -> Vec<Symmetry> {
         Vec::new()
     }

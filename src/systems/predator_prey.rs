@@ -1,10 +1,10 @@
 //! Prey u and predators v on a line: a stochastic reaction-diffusion equation (arXiv 2511.12842, Eqs. 20-22).
 //!
 //! du = [u (1 - u - v) + c Lap u] dt + sigma_u dB, dv = [a v (u - b) + Lap v] dt + sigma_v dB, no flux at the ends,
-//! with Lap x_i = (x_{i+1} - 2 x_i + x_{i-1}) / spacing^2 and one independent noise for each site and field.
-//! Starts: u = m + k cos(10 pi x), v = 1 - m - k cos(10 pi x), x_i = (i - 1/2) / n.
-//! The authors' runs have unit spacing, and draw m from (0.45, 0.55) and k from (0.05, 0.15); the paper prints them swapped.
-//! Observables: means of u and v over the sites.
+//! with Lap x_i = (x_{i+1} - 2 x_i + x_{i-1}) / spacing^2 and one independent noise for each site and field. Starts: u
+//! = m + k cos(10 pi x), v = 1 - m - k cos(10 pi x), x_i = (i - 1/2) / n. The authors' runs have unit spacing, and draw
+//! m from (0.45, 0.55) and k from (0.05, 0.15); the paper prints them swapped. Observables: means of u and v over the
+//! sites.
 
 use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{

@@ -53,10 +53,11 @@ struct Atoms {
     origin: [f64; 3],
     extents: [f64; 3],
     species: Vec<u8>,
-    places: Vec<[f64; 3]>,
+    positions: Vec<[f64; 3]>,
 }
 
-/// Reads a configuration: extended XYZ when the file ends in `.xyz` or `.extxyz`, else a LAMMPS dump (its first snapshot).
+/// Reads a configuration: extended XYZ when the file ends in `.xyz` or `.extxyz`, else a LAMMPS dump (its first
+/// snapshot).
 ///
 /// # Errors
 /// When the file cannot be read, names an unknown species, or is not a body-centred cubic lattice.
@@ -90,7 +91,7 @@ pub fn with_vacancy(lattice: Lattice<u8>) -> Outcome<Lattice<u8>> {
 pub fn from_dump(text: &str) -> Outcome<Lattice<u8>> {
     let mut lines = text.lines().zip(1..);
     let mut next = |item: &str| lines.next().ok_or_else(|| wrong(0, format!("the dump ends before its {item}")));
-    let mut atoms = Atoms { origin: [0.0; 3], extents: [0.0; 3], species: Vec::new(), places: Vec::new() };
+    let mut atoms = Atoms { origin: [0.0; 3], extents: [0.0; 3], species: Vec::new(), positions: Vec::new() };
     let mut count = None;
     loop {
         let (header, line) = next("atoms")?;
@@ -125,14 +126,15 @@ pub fn from_dump(text: &str) -> Outcome<Lattice<u8>> {
                     return Err(wrong(line, format!("species {kind} is unknown; types are 1 Nb, 2 Mo, 3 Ta")));
                 }
                 atoms.species.push(kind);
-                atoms.places.push([number(word(x)?, line)?, number(word(y)?, line)?, number(word(z)?, line)?]);
+                atoms.positions.push([number(word(x)?, line)?, number(word(y)?, line)?, number(word(z)?, line)?]);
             }
             return lattice_of(&atoms);
         }
     }
 }
 
-/// The lattice of an extended XYZ text: a `Lattice` with a diagonal matrix, species names and positions first in each line.
+/// The lattice of an extended XYZ text: a `Lattice` with a diagonal matrix, species names and positions first in each
+/// line.
 ///
 /// # Errors
 /// As [`read`].
@@ -147,7 +149,7 @@ pub fn from_xyz(text: &str) -> Outcome<Lattice<u8>> {
         return Err(ConfigurationError::NotCubic("the lattice matrix must be diagonal, nine numbers".into()));
     }
     let extents = [matrix[0], matrix[4], matrix[8]];
-    let mut atoms = Atoms { origin: [0.0; 3], extents, species: Vec::new(), places: Vec::new() };
+    let mut atoms = Atoms { origin: [0.0; 3], extents, species: Vec::new(), positions: Vec::new() };
     for line in 3..count + 3 {
         let text = lines.next().ok_or_else(|| wrong(line, format!("it ends before the last of {count} atoms")))?;
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -158,7 +160,7 @@ pub fn from_xyz(text: &str) -> Outcome<Lattice<u8>> {
         let species =
             species.ok_or_else(|| wrong(line, format!("species {name} is unknown; it must be Nb, Mo or Ta")))?;
         atoms.species.push(species as u8 + 1);
-        atoms.places.push([number(x, line)?, number(y, line)?, number(z, line)?]);
+        atoms.positions.push([number(x, line)?, number(y, line)?, number(z, line)?]);
     }
     lattice_of(&atoms)
 }
@@ -172,7 +174,7 @@ pub fn to_dump(lattice: &Lattice<u8>) -> String {
         let _ = writeln!(text, "0 {extent}");
     }
     text.push_str("ITEM: ATOMS id type x y z\n");
-    for (number, (species, [x, y, z])) in (1..).zip(places(lattice)) {
+    for (number, (species, [x, y, z])) in (1..).zip(positions(lattice)) {
         let _ = writeln!(text, "{number} {species} {x} {y} {z}");
     }
     text
@@ -184,7 +186,7 @@ pub fn to_xyz(lattice: &Lattice<u8>) -> String {
     let occupied = lattice.sites.iter().filter(|&&species| species != VACANCY).count();
     let mut text =
         format!("{occupied}\nLattice=\"{a} 0 0 0 {b} 0 0 0 {c}\" Properties=species:S:1:pos:R:3 pbc=\"T T T\"\n");
-    for (species, [x, y, z]) in places(lattice) {
+    for (species, [x, y, z]) in positions(lattice) {
         let _ = writeln!(text, "{} {x} {y} {z}", SPECIES[usize::from(species)]);
     }
     text
@@ -211,11 +213,11 @@ fn extents(shape: Shape) -> [f64; 3] {
     [shape.0[0] / 2, shape.0[1], shape.0[2]].map(|cells| cells as f64 * LATTICE_CONSTANT)
 }
 
-/// Species and places of the atoms in Angstrom.
-fn places(lattice: &Lattice<u8>) -> impl Iterator<Item = (u8, [f64; 3])> {
-    let place = |site| bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
+/// Species and positions of the atoms in Angstrom.
+fn positions(lattice: &Lattice<u8>) -> impl Iterator<Item = (u8, [f64; 3])> {
+    let half_point = |site| bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
     let atoms = lattice.sites.iter().enumerate().filter(|&(_, &species)| species != VACANCY);
-    atoms.map(move |(site, &species)| (species, place(site).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)))
+    atoms.map(move |(site, &species)| (species, half_point(site).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)))
 }
 
 /// Puts atoms on the sites of the smallest lattice that has room for them.
@@ -223,8 +225,8 @@ fn lattice_of(atoms: &Atoms) -> Outcome<Lattice<u8>> {
     let shape = cells(atoms)?;
     let constant = atoms.extents[1] / shape.0[1] as f64;
     let mut lattice = Lattice::filled(shape, VACANCY);
-    for (number, (place, &species)) in (1..).zip(atoms.places.iter().zip(&atoms.species)) {
-        let halves: [f64; 3] = std::array::from_fn(|axis| 2.0 * (place[axis] - atoms.origin[axis]) / constant);
+    for (number, (position, &species)) in (1..).zip(atoms.positions.iter().zip(&atoms.species)) {
+        let halves: [f64; 3] = std::array::from_fn(|axis| 2.0 * (position[axis] - atoms.origin[axis]) / constant);
         let point = halves.map(f64::round);
         let near = halves.iter().zip(point).all(|(half, point)| (half - point).abs() <= TOLERANCE);
         let site = bcc::coordinate(point.map(|value| value as isize)).filter(|_| near);

@@ -1,7 +1,7 @@
 //! What a vacancy sees: the species at the 112 sites within 7.5 Angstrom, as it is and turned for each jump.
 //!
-//! A jump along (+-1, +-1, +-1) is described in a frame turned so that it points along (+1, +1, +1). The turns about the
-//! third axis and the reflection of it are those of the published network, which is not invariant under the choice
+//! A jump along (+-1, +-1, +-1) is described in a frame turned so that it points along (+1, +1, +1). The turns about
+//! the third axis and the reflection of it are those of the published network, which is not invariant under the choice
 //! (Xing et al., Nat. Commun. 15, 3879, 2024).
 
 use crate::lattice::{
@@ -18,7 +18,8 @@ pub const SPECIES: [&str; 4] = ["vacancy", "Nb", "Mo", "Ta"];
 pub const SITES: usize = 112;
 /// Number of directions in which a vacancy jumps.
 pub const JUMPS: usize = NEIGHBOURS.len();
-/// Largest squared distance of a site that is seen, in units of half the lattice constant (1.62 Angstrom): 7.25 Angstrom.
+/// Largest squared distance of a site that is seen, in units of half the lattice constant (1.62 Angstrom): 7.25
+/// Angstrom.
 const SQUARED_REACH: isize = 20;
 /// Half-lattice layers that a vacancy sees on each side.
 pub const REACH: usize = 4;
@@ -31,8 +32,8 @@ const LONGEST: usize = 5;
 
 /// Where unbroken rows along the third axis begin in an environment.
 static ROWS: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let next = |place: usize| OFFSETS.get(place.wrapping_sub(1)).map(|&[i, j, k]| [i, j, k + 2]);
-    (0..SITES).filter(|&place| next(place) != Some(OFFSETS[place])).collect()
+    let next = |index: usize| OFFSETS.get(index.wrapping_sub(1)).map(|&[i, j, k]| [i, j, k + 2]);
+    (0..SITES).filter(|&index| next(index) != Some(OFFSETS[index])).collect()
 });
 
 /// `TURNS[site][jump]`: which site of the environment stands at `site` when it is turned for the jump.
@@ -80,7 +81,7 @@ pub struct Sight {
 impl Sight {
     /// The steps in windows like `window`.
     pub fn new(window: &Window<u8>) -> Self {
-        let rows: Vec<_> = ROWS.iter().map(|&place| OFFSETS[place]).collect();
+        let rows: Vec<_> = ROWS.iter().map(|&index| OFFSETS[index]).collect();
         Self { sites: Steps::new(window, &OFFSETS), rows: Steps::new(window, &rows) }
     }
 
@@ -104,8 +105,8 @@ impl Environment {
         let mut species = [VACANCY; SITES + LONGEST - 1];
         let values = window.values();
         // What is copied beyond the end of a row, the next row replaces.
-        for (&place, first) in ROWS.iter().zip(sight.rows.from(site)) {
-            species[place..][..LONGEST].copy_from_slice(&values[first..][..LONGEST]);
+        for (&index, first) in ROWS.iter().zip(sight.rows.from(site)) {
+            species[index..][..LONGEST].copy_from_slice(&values[first..][..LONGEST]);
         }
         Self(species[..SITES].try_into().expect("one species for each site"))
     }
@@ -142,7 +143,8 @@ impl Environment {
     }
 }
 
-/// An environment with two bits a site, the first site lowest, and the directions that lead out of an open window's box.
+/// An environment with two bits a site, the first site lowest, and the directions that lead out of an open window's
+/// box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed([u64; 4]);
 

@@ -1,5 +1,5 @@
-//! What a vacancy remembers: the environments it saw last, with the rates of its jumps there. Vacancies go back and forth.
-//! Exact, because a found environment is compared in full.
+//! What a vacancy remembers: the environments it saw last, with the rates of its jumps there. Vacancies go back and
+//! forth. Exact, because a found environment is compared in full.
 
 use crate::systems::alloy::environment::{JUMPS, Packed};
 

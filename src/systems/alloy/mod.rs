@@ -1,9 +1,9 @@
 //! The NbMoTa alloy: vacancies that jump on a body-centred cubic lattice (arXiv 2511.12842, section D.5).
 //!
-//! A vacancy exchanges places with one of its eight nearest neighbours, never with another vacancy, at the rate
-//! k0 exp(-E / k_B T), k0 = 1e13 / s; the barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of
-//! time is exp(E_ref / k_B T) / k0, so that a unit holds some jumps at every temperature; E_ref = 0 gives units of 0.1 ps.
-//! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
+//! A vacancy exchanges places with one of its eight nearest neighbours, never with another vacancy, at the rate k0
+//! exp(-E / k_B T), k0 = 1e13 / s; the barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of
+//! time is exp(E_ref / k_B T) / k0, so that a unit holds some jumps at every temperature; E_ref = 0 gives units of 0.1
+//! ps. Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
 
 pub mod barriers;
 pub mod configuration;
@@ -52,9 +52,9 @@ pub struct AlloyParameters {
     /// Sites for each vacancy.
     #[serde(default = "sites_per_vacancy")]
     pub sites_per_vacancy: usize,
-    /// E_ref of the unit of time in eV; a list holds one for each temperature, because vacancies pass lower barriers the
-    /// colder they are. A model learned from a family has, between its temperatures, the unit of a barrier on the line
-    /// between theirs.
+    /// E_ref of the unit of time in eV; a list holds one for each temperature, because vacancies pass lower barriers
+    /// the colder they are. A model learned from a family has, between its temperatures, the unit of a barrier on the
+    /// line between theirs.
     #[serde(default = "reference_barrier")]
     pub reference_barrier: Condition,
 }
@@ -146,8 +146,8 @@ impl Alloy {
         ((self.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
     }
 
-    /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike, the
-    /// largest remainders are rounded up.
+    /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike,
+    /// the largest remainders are rounded up.
     pub fn counts(&self, sites: usize) -> [usize; 4] {
         let vacancies = (sites as f64 / self.parameters.sites_per_vacancy as f64).round().max(1.0) as usize;
         let wanted = self.parameters.composition.map(|share| share * (sites - vacancies) as f64);
@@ -166,8 +166,8 @@ impl Alloy {
         self.parameters.composition.map(|share| share * occupied)
     }
 
-    /// A configuration with the parameters' composition. At `order` 1 Mo fills the even layers' sublattice first and Ta the
-    /// odd one's (B2); of its atoms a share 1 - `order`, drawn at random, is then shuffled.
+    /// A configuration with the parameters' composition. At `order` 1 Mo fills the even layers' sublattice first and Ta
+    /// the odd one's (B2); of its atoms a share 1 - `order`, drawn at random, is then shuffled.
     pub fn configuration(&self, shape: Shape, order: f64, rng: &mut Rng) -> Lattice<u8> {
         let [vacancies, nb, mo, ta] = self.counts(shape.sites());
         let atoms =
@@ -196,19 +196,19 @@ impl Alloy {
 
     /// Relabels sites drawn at random among those of a species, or vacancies, of which there are too many.
     fn restore_composition(&self, lattice: &mut Lattice<u8>, rng: &mut Rng) {
-        let mut places: [Vec<usize>; 4] = Default::default();
+        let mut sites: [Vec<usize>; 4] = Default::default();
         for (site, &species) in lattice.sites.iter().enumerate() {
-            places[usize::from(species)].push(site);
+            sites[usize::from(species)].push(site);
         }
         let wanted = self.counts(lattice.shape.sites());
         let mut spare = Vec::new();
-        for (places, wanted) in places.iter_mut().zip(wanted) {
-            let surplus = places.len().saturating_sub(wanted);
-            spare.extend_from_slice(places.partial_shuffle(rng, surplus).0);
+        for (sites, wanted) in sites.iter_mut().zip(wanted) {
+            let surplus = sites.len().saturating_sub(wanted);
+            spare.extend_from_slice(sites.partial_shuffle(rng, surplus).0);
         }
         spare.shuffle(rng);
-        for (species, (places, wanted)) in (0..).zip(places.iter().zip(wanted)) {
-            for site in spare.drain(..wanted.saturating_sub(places.len())) {
+        for (species, (sites, wanted)) in (0..).zip(sites.iter().zip(wanted)) {
+            for site in spare.drain(..wanted.saturating_sub(sites.len())) {
                 lattice.sites[site] = species;
             }
         }
@@ -291,10 +291,10 @@ impl System for Alloy {
     /// The window of a vacancy has it at the centre, or one layer above where the first layer would not be even.
     fn moving_parts(&self, lattice: &Lattice<u8>, patch: Shape) -> Vec<MovingPart<Self>> {
         let part = |site| {
-            let place = lattice.shape.coordinate(site);
+            let coordinate = lattice.shape.coordinate(site);
             let mut alone = patch.0.map(|extent| extent / 2);
-            alone[0] += (place[0] + alone[0]) % 2;
-            let origin = std::array::from_fn(|axis| place[axis] as isize - alone[axis] as isize);
+            alone[0] += (coordinate[0] + alone[0]) % 2;
+            let origin = std::array::from_fn(|axis| coordinate[axis] as isize - alone[axis] as isize);
             MovingPart { origin, law: Self { alone: Some(alone), ..self.clone() } }
         };
         let sites = lattice.sites.iter().enumerate();
@@ -368,8 +368,8 @@ impl Upsampling<Alloy> for Mosaic {
         let mut large = Lattice::filled(small.scaled(factor), VACANCY);
         for copy in 0..factor.pow(3) {
             let state = &pool[rng.random_range(0..pool.len())];
-            let place = Shape([factor; 3]).coordinate(copy);
-            large.paste(std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize), small, &state.sites);
+            let tile = Shape([factor; 3]).coordinate(copy);
+            large.paste(std::array::from_fn(|axis| (tile[axis] * small.0[axis]) as isize), small, &state.sites);
         }
         alloy.restore_composition(&mut large, rng);
         large

@@ -1,7 +1,7 @@
 //! Short-range order: numbers of nearest-neighbour pairs by species, counted whole or followed jump by jump.
 //!
-//! delta_ij = n_ij - 8/3 with n_ij the mean number of type-j nearest neighbours of a type-i atom, vacancies counting as no
-//! atom (arXiv 2511.12842, section D.5); Warren-Cowley alpha_ij = 1 - n_ij / (8 c_j), c_j the fraction of type j.
+//! delta_ij = n_ij - 8/3 with n_ij the mean number of type-j nearest neighbours of a type-i atom, vacancies counting as
+//! no atom (arXiv 2511.12842, section D.5); Warren-Cowley alpha_ij = 1 - n_ij / (8 c_j), c_j the fraction of type j.
 
 use crate::{
     lattice::{Region, Window, bcc::Steps},
@@ -25,8 +25,8 @@ fn kind(first: u8, second: u8) -> Option<usize> {
 }
 
 impl PairCounts {
-    /// Twice the pairs that the sites of a region own: a pair belongs half to each of its ends. `steps` are those to the
-    /// nearest neighbours.
+    /// Twice the pairs that the sites of a region own: a pair belongs half to each of its ends. `steps` are those to
+    /// the nearest neighbours.
     pub fn ends(window: &Window<u8>, steps: &Steps, region: Region) -> Self {
         let values = window.values();
         let mut counts = Self::default();

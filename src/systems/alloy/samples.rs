@@ -1,8 +1,9 @@
 //! Environments of many kinds, to fit and compare models of barriers on.
 //!
-//! Random equimolar alloys; random alloys of any composition; B2-ordered ones of any degree, composition and pair of species;
-//! and what vacancies of a given model make of these within a few jumps a site, at 500 to 3000 K. One site in 1024 is a vacancy,
-//! so that about one environment in ten holds another one; the first three kinds are seen from sites drawn at random.
+//! Random equimolar alloys; random alloys of any composition; B2-ordered ones of any degree, composition and pair of
+//! species; and what vacancies of a given model make of these within a few jumps a site, at 500 to 3000 K. One site in
+//! 1024 is a vacancy, so that about one environment in ten holds another one; the first three kinds are seen from sites
+//! drawn at random.
 
 use crate::{
     dynamics::{Dynamics, EvolveError, Until},
@@ -53,7 +54,8 @@ const VISITS: usize = 40;
 /// Environments of each configuration that is not annealed.
 const VIEWS: usize = 8;
 
-/// At least `count` environments of each kind. Configurations are numbered from `first` on; other numbers give independent ones.
+/// At least `count` environments of each kind. Configurations are numbered from `first` on; other numbers give
+/// independent ones.
 ///
 /// # Errors
 /// When `model` gives rates with which the annealed configurations cannot evolve.
@@ -151,7 +153,8 @@ impl Errors {
     }
 }
 
-/// Errors of `model` against `reference` over environments: all jumps, each kind, each jumping species, with their names.
+/// Errors of `model` against `reference` over environments: all jumps, each kind, each jumping species, with their
+/// names.
 pub fn compare(
     model: &dyn Barriers,
     reference: &dyn Barriers,

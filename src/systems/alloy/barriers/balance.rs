@@ -1,9 +1,10 @@
-//! Barriers with exact detailed balance: E = E_kra + (H_final - H_initial) / 2 (kinetically resolved activation; Van der Ven,
-//! Ceder, Asta and Tepesch, Phys. Rev. B 64, 184307, 2001).
+//! Barriers with exact detailed balance: E = E_kra + (H_final - H_initial) / 2 (kinetically resolved activation; Van
+//! der Ven, Ceder, Asta and Tepesch, Phys. Rev. B 64, 184307, 2001).
 //!
-//! H is a sum over pairs of sites up to the third shell: with the species' points p of the triangle (`orbits`), two atoms at shell d have
-//! the energy p M_d p', a vacancy and an atom a_d p. E_kra is any function of features that are the same seen from either end
-//! of the jump: each is added to its mirror image at the middle of the jump; those whose image lies out of reach are left out.
+//! H is a sum over pairs of sites up to the third shell: with the species' points p of the triangle (`orbits`), two
+//! atoms at shell d have the energy p M_d p', a vacancy and an atom a_d p. E_kra is any function of features that are
+//! the same seen from either end of the jump: each is added to its mirror image at the middle of the jump; those whose
+//! image lies out of reach are left out.
 
 use crate::systems::alloy::{
     barriers::{
@@ -20,8 +21,8 @@ pub const SHELLS: [isize; 3] = [3, 4, 8];
 /// Numbers for each shell: M_xx, M_xy, M_yy, a_x, a_y.
 const NUMBERS: usize = 5;
 
-/// For each shell what the surroundings of the vacancy have more than those of the atom that jumps: the sum of the points,
-/// x and y, and the number of other vacancies.
+/// For each shell what the surroundings of the vacancy have more than those of the atom that jumps: the sum of the
+/// points, x and y, and the number of other vacancies.
 pub type Differences = [[Lanes; 3]; SHELLS.len()];
 
 /// A vector for each shell: what multiplies the difference of the points.

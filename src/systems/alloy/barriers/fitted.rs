@@ -1,7 +1,7 @@
 //! The fitted barrier models: a small network for each jumping species on the features of a jump (`orbits`).
 //!
-//! Two hidden layers of 32, ReLU. The features are whole numbers, and so are, rounded to one part in 32767 of the largest, the
-//! weights of the first layer for each output: products and sums there are exact, in 16 and 32 bits.
+//! Two hidden layers of 32, ReLU. The features are whole numbers, and so are, rounded to one part in 32767 of the
+//! largest, the weights of the first layer for each output: products and sums there are exact, in 16 and 32 bits.
 //! Recipe and errors: docs/results/alloy.md.
 
 use crate::systems::alloy::{
@@ -35,7 +35,7 @@ struct Perceptron {
     first_bias: [f32x8; BLOCKS],
     second: Vec<[f32x8; BLOCKS]>,
     second_bias: [f32x8; BLOCKS],
-    head: [f32x8; BLOCKS],
+    last_layer: [f32x8; BLOCKS],
     head_bias: f32,
 }
 
@@ -73,8 +73,8 @@ impl OrbitModel {
     }
 
     /// The model of named arrays, for each species `Nb`, `Mo` and `Ta`: `Nb.0.weight` of [`FEATURES`] x [`WIDTH`],
-    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each; with `interactions` the
-    /// networks give the kinetically resolved activation.
+    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each; with `interactions`
+    /// the networks give the kinetically resolved activation.
     ///
     /// # Errors
     /// When an array is missing or has another shape, or a number is not finite.
@@ -90,7 +90,7 @@ impl OrbitModel {
                 first_bias: blocks(bias(0, WIDTH)?),
                 second: weight(1, WIDTH, WIDTH)?.chunks_exact(WIDTH).map(blocks).collect(),
                 second_bias: blocks(bias(1, WIDTH)?),
-                head: blocks(weight(2, WIDTH, 1)?),
+                last_layer: blocks(weight(2, WIDTH, 1)?),
                 head_bias: bias(2, 1)?[0],
             })
         };
@@ -108,7 +108,7 @@ fn in_whole_numbers(weights: &[f32]) -> (Vec<[i16x16; BLOCKS]>, [f32x8; BLOCKS])
     let weight = |pair: usize, output: usize, member: usize| {
         members(pair)[member].map_or(0.0, |feature| units(pair)[member] * weights[feature * WIDTH + output])
     };
-    let all = |output| (0..2 * PAIRS).map(move |place| weight(place / 2, output, place % 2).abs());
+    let all = |output| (0..2 * PAIRS).map(move |index| weight(index / 2, output, index % 2).abs());
     let unit: [f32; WIDTH] =
         std::array::from_fn(|output| all(output).fold(f32::MIN_POSITIVE, f32::max) / f32::from(i16::MAX));
     let whole = |pair, output: usize, member| (weight(pair, output, member) / unit[output]).round() as i16;
@@ -148,7 +148,7 @@ impl Perceptron {
         }
         let mut heights = [self.head_bias; N];
         for (height, sums) in heights.iter_mut().zip(sums) {
-            let products = sums.iter().zip(&self.head).map(|(sum, head)| sum.fast_max(f32x8::ZERO) * *head);
+            let products = sums.iter().zip(&self.last_layer).map(|(sum, weight)| sum.fast_max(f32x8::ZERO) * *weight);
             *height += products.fold(f32x8::ZERO, |total, product| total + product).reduce_add();
         }
         heights

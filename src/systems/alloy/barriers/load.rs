@@ -1,4 +1,5 @@
-//! The barrier of a vacancy's jump as a function of its environment: what a model of barriers is, and where it comes from.
+//! The barrier of a vacancy's jump as a function of its environment: what a model of barriers is, and where it comes
+//! from.
 
 use crate::systems::alloy::barriers::{BarrierError, Barriers, fitted::OrbitModel, published::PublishedNetwork};
 use std::{path::Path, sync::Arc};
@@ -6,7 +7,8 @@ use std::{path::Path, sync::Arc};
 /// Names of the models that ship with the program.
 pub const SHIPPED: [&str; 2] = ["builtin", "balanced"];
 
-/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npz` holds the published network, `.safetensors` a fitted model).
+/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npz` holds the published
+/// network, `.safetensors` a fitted model).
 ///
 /// # Errors
 /// When the file cannot be read or holds something else.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 /// A model of the barriers.
 pub trait Barriers: std::fmt::Debug + Send + Sync {
-    /// Barriers in eV of the eight jumps in the order of [`crate::lattice::bcc::NEIGHBOURS`]; any number where the jump's
-    /// target is a vacancy.
+    /// Barriers in eV of the eight jumps in the order of [`crate::lattice::bcc::NEIGHBOURS`]; any number where the
+    /// jump's target is a vacancy.
     fn heights(&self, environment: &Environment) -> [f32; JUMPS];
 
-    /// Heights averaged over the six operations that keep the jump; the heights themselves for a model with that symmetry.
+    /// Heights averaged over the six operations that keep the jump; the heights themselves for a model with that
+    /// symmetry.
     fn symmetrised(&self, environment: &Environment) -> [f32; JUMPS] {
         self.heights(environment)
     }

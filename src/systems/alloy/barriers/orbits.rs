@@ -1,10 +1,10 @@
 //! Features of a jump that keep its symmetry, for the fitted barrier models (`fitted`).
 //!
-//! The six permutations of the half-lattice axes keep the jump's direction (+1, +1, +1). A species is a point of a triangle:
-//! Nb (-sqrt(3)/2, -1/2), Mo (sqrt(3)/2, -1/2), Ta (0, 1), a vacancy (0, 0). Features: the sum of the points over each orbit of
-//! sites (30 orbits of two numbers), and the sum of the products of two points over each orbit of nearest-neighbour
-//! bonds among the sites within one lattice constant of the jump's start or end (9 orbits of three numbers: xx, yy, and xy
-//! both ways). In units of sqrt(3)/2 and 1/2 all are whole numbers, and are computed as such.
+//! The six permutations of the half-lattice axes keep the jump's direction (+1, +1, +1). A species is a point of a
+//! triangle: Nb (-sqrt(3)/2, -1/2), Mo (sqrt(3)/2, -1/2), Ta (0, 1), a vacancy (0, 0). Features: the sum of the points
+//! over each orbit of sites (30 orbits of two numbers), and the sum of the products of two points over each orbit of
+//! nearest-neighbour bonds among the sites within one lattice constant of the jump's start or end (9 orbits of three
+//! numbers: xx, yy, and xy both ways). In units of sqrt(3)/2 and 1/2 all are whole numbers, and are computed as such.
 
 use crate::systems::alloy::environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS};
 use std::{
@@ -68,8 +68,8 @@ pub(super) static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     orbits.into_values().collect()
 });
 
-/// A shell of equivalent sites: its orbits, two to a block, and for each site and block a mask of the orbits to which the site
-/// belongs, seen from each jump.
+/// A shell of equivalent sites: its orbits, two to a block, and for each site and block a mask of the orbits to which
+/// the site belongs, seen from each jump.
 struct Shell {
     orbits: Vec<usize>,
     sites: Vec<(usize, [i8x32; BLOCKS])>,
@@ -91,7 +91,7 @@ static SHELLS: LazyLock<Vec<Shell>> = LazyLock::new(|| {
             -i8::from(orbit.is_some_and(|&orbit| belongs(orbit, lane / 2 % JUMPS, site)))
         };
         let masks =
-            |site| std::array::from_fn(|block| i8x32::new(std::array::from_fn(|place| lane(block, place, site))));
+            |site| std::array::from_fn(|block| i8x32::new(std::array::from_fn(|index| lane(block, index, site))));
         let sites = (0..SITES).filter(|&site| lengths(site) == shell).map(|site| (site, masks(site))).collect();
         Shell { orbits, sites }
     };
@@ -102,23 +102,23 @@ static SHELLS: LazyLock<Vec<Shell>> = LazyLock::new(|| {
 struct Ends {
     /// Where the sites, at most [`MOST_ENDS`], stand in the environment for each jump.
     positions: Vec<[u8; JUMPS]>,
-    /// The orbits of bonds between the sites by their number.
+    /// The orbits of bonds between the sites by their index in `positions`.
     orbits: Vec<Vec<[usize; 2]>>,
 }
 
 static ENDS: LazyLock<Ends> = LazyLock::new(|| {
     let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
     let ends: Vec<usize> = ends.into_iter().collect();
-    let number = |site: usize| ends.binary_search(&site).expect("a site that takes part in bonds");
-    let orbits = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(number)).collect()).collect();
+    let index = |site: usize| ends.binary_search(&site).expect("a site that takes part in bonds");
+    let orbits = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(index)).collect()).collect();
     Ends { positions: ends.iter().map(|&end| TURNS[end]).collect(), orbits }
 });
 
 /// The features of the eight jumps as whole numbers of [`units`], two by two: `[pair][2 jump + member]`.
 pub(super) type Pairs = [i16x16; PAIRS];
 
-/// The two features that a pair holds: the sums over an orbit of sites, x and y; the sums over an orbit of bonds, xx and yy; or
-/// xy alone.
+/// The two features that a pair holds: the sums over an orbit of sites, x and y; the sums over an orbit of bonds, xx
+/// and yy; or xy alone.
 pub(super) fn members(pair: usize) -> [Option<usize>; 2] {
     const BONDS_FROM: usize = 2 * SITE_ORBITS;
     match pair {

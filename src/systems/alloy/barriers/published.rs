@@ -1,10 +1,10 @@
 //! The published barrier network: four hidden layers of 128, ReLU, on the species of the turned environment
 //! (NNK; Xing et al., Nat. Commun. 15, 3879, 2024).
 //!
-//! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major, with the species number at the sites within
-//! 7.5 Angstrom and 0 elsewhere: only 112 rows of the first layer ever count. Each BatchNorm,
-//! gamma (x - mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are
-//! computed at once, so that each weight is read once for four jumps and the sums stay in vector registers.
+//! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major, with the species number at the sites
+//! within 7.5 Angstrom and 0 elsewhere: only 112 rows of the first layer ever count. Each BatchNorm, gamma (x - mean) /
+//! sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are computed at
+//! once, so that each weight is read once for four jumps and the sums stay in vector registers.
 
 use crate::systems::alloy::{
     barriers::{BarrierError, Barriers, arrays::Arrays},
@@ -39,8 +39,8 @@ struct Layer {
 #[derive(Clone, Debug)]
 pub struct PublishedNetwork {
     layers: Vec<Layer>,
-    head: Vec<f32>,
-    head_bias: f32,
+    last_layer: Vec<f32>,
+    last_bias: f32,
 }
 
 impl PublishedNetwork {
@@ -58,9 +58,9 @@ impl PublishedNetwork {
     /// When an array is missing or has another shape, or a number is not finite.
     pub fn new(arrays: &Arrays) -> Result<Self, BarrierError> {
         let layers = (0..LAYERS).map(|layer| folded(arrays, layer)).collect::<Result<_, _>>()?;
-        let head = arrays.get("output.weight", &[WIDTH, 1])?.to_vec();
-        let head_bias = arrays.get("output.bias", &[1])?[0];
-        Ok(Self { layers, head, head_bias })
+        let last_layer = arrays.get("output.weight", &[WIDTH, 1])?.to_vec();
+        let last_bias = arrays.get("output.bias", &[1])?[0];
+        Ok(Self { layers, last_layer, last_bias })
     }
 }
 
@@ -148,8 +148,8 @@ impl PublishedNetwork {
             std::mem::swap(&mut values, &mut next);
         }
         values.map(|values| {
-            let products = self.head.iter().zip(&values).map(|(weight, value)| weight * value);
-            self.head_bias + products.sum::<f32>()
+            let products = self.last_layer.iter().zip(&values).map(|(weight, value)| weight * value);
+            self.last_bias + products.sum::<f32>()
         })
     }
 }
