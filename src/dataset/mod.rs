@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 pub enum DatasetError {
     /// HDF5 or MPI-IO reports an error.
     #[error(
-        "cannot {action} {}: {source}. Check that the folder exists, can be written to and has free space, and that tessera \
-         wrote the file", .path.display()
+        "cannot {action} {}: {source}. Check that the folder exists, can be written to and has free space, and that \
+         tessera wrote the file", .path.display()
     )]
     Hdf5 {
         /// The action that failed.
@@ -35,8 +35,8 @@ pub enum DatasetError {
     },
     /// The file has the layout of another version of the program.
     #[error(
-        "{} was written by {program} in file format {found}. This version reads format {}. Choose a new --out, or remove the \
-         run directory to recompute it", .path.display(), Provenance::FORMAT
+        "{} was written by {program} in file format {found}. This version reads format {}. Choose a new --out, or \
+         remove the run directory to recompute it", .path.display(), Provenance::FORMAT
     )]
     OtherFormat {
         /// The file.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 pub enum LearningError {
     /// The accelerator that the input asks for cannot be used.
     #[error(
-        "The device \"cuda\" cannot be used: {reason}. Choose --device cpu or --device auto, or set LIBTORCH to a libtorch \
-         built for CUDA on a machine with an NVIDIA driver."
+        "The device \"cuda\" cannot be used: {reason}. Choose --device cpu or --device auto, or set LIBTORCH to a \
+         libtorch built for CUDA on a machine with an NVIDIA driver."
     )]
     NoCuda {
         /// Why CUDA cannot be used.
@@ -40,8 +40,8 @@ pub enum LearningError {
     },
     /// The states do not have the model's number of components.
     #[error(
-        "{what} have {found} components, but the model was trained with {expected}. Use a model trained on data of this \
-         kind, or train a new one."
+        "{what} have {found} components, but the model was trained with {expected}. Use a model trained on data of \
+         this kind, or train a new one."
     )]
     Components {
         /// Which data do not match, as the subject of a sentence.
@@ -53,7 +53,8 @@ pub enum LearningError {
     },
     /// A value of the training data is not allowed.
     #[error(
-        "In row {row} of the training data, `{name}` is {value}, but {allowed}. Correct the source of this row, or remove it."
+        "In row {row} of the training data, `{name}` is {value}, but {allowed}. Correct the source of this row, or \
+         remove it."
     )]
     Value {
         /// Name of the array.
@@ -67,8 +68,8 @@ pub enum LearningError {
     },
     /// The training data hold NaN or infinity.
     #[error(
-        "{count} of the {total} values of `{name}` in the training data are NaN or infinite. The first is in row {row}. \
-         Check the trajectories that these values come from, or remove them."
+        "{count} of the {total} values of `{name}` in the training data are NaN or infinite. The first is in row \
+         {row}. Check the trajectories that these values come from, or remove them."
     )]
     DataNotFinite {
         /// Name of the array.
@@ -82,9 +83,9 @@ pub enum LearningError {
     },
     /// The loss became NaN or infinite.
     #[error(
-        "The loss became {loss} in epoch {epoch}, batch {batch}. The parameter norm was {norm:.4e}, the largest parameter \
-         {largest:.4e}, the learning rate {learning_rate:.2e}. Lower learning_rate, set gradient_clip, or look for \
-         outliers in the increments.{kept}"
+        "The loss became {loss} in epoch {epoch}, batch {batch}. The parameter norm was {norm:.4e}, the largest \
+         parameter {largest:.4e}, the learning rate {learning_rate:.2e}. Lower learning_rate, set gradient_clip, or \
+         look for outliers in the increments.{kept}"
     )]
     Diverged {
         /// Epoch, from 0.
@@ -133,8 +134,8 @@ pub enum LearningError {
     },
     /// A model file of another version of the program.
     #[error(
-        "The model file {path} was written by another version of tessera in file format {found}. This version reads format \
-         {expected}. Choose a new --out, or remove the run directory to recompute it."
+        "The model file {path} was written by another version of tessera in file format {found}. This version reads \
+         format {expected}. Choose a new --out, or remove the run directory to recompute it."
     )]
     OtherFormat {
         /// The file.

@@ -127,8 +127,8 @@ fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable
     let heads = [&[axis, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
     let mut table = Table::new(format!("Equilibrium at each {axis}"), &heads).described(
         format!(
-            "Means over the last {:.0} %, with one standard error. Change: the difference between the two halves of that \
-             part, for the observable with the largest one. Deviation: mean distance of ours from the truth.",
+            "Means over the last {:.0} %, with one standard error. Change: the difference between the two halves of \
+             that part, for the observable with the largest one. Deviation: mean distance of ours from the truth.",
             100.0 * input.evaluate.equilibrium
         ),
         "equal rows. A change well above the errors means that the system is not in equilibrium. Truth and prediction \

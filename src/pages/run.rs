@@ -76,9 +76,9 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     };
     let multiples = |title: String, panels| {
         Block::Multiples(SmallMultiples::new(title, panels).described(
-            "Means over trajectories, with bands of one standard deviation. Predictions are those of the first seed. They start \
-             from the initial states of the truth at time 0, which a logarithmic axis does not show. The baseline may leave \
-             the frame.",
+            "Means over trajectories, with bands of one standard deviation. Predictions are those of the first seed. \
+             They start from the initial states of the truth at time 0, which a logarithmic axis does not show. The \
+             baseline may leave the frame.",
             "equal means and bands of equal width. A wider band means too much learned noise.",
         ))
     };

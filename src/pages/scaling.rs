@@ -51,14 +51,26 @@ fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
     let mut table = Table::new(
         "Sweeps of one lattice",
         &[
-            "side", "tile", "quantum", "ranks", "threads", "ms per sweep", "error", "events/s", "speed-up", "model",
-            "halo kB", "messages", "ms idle", "bytes per site",
+            "side",
+            "tile",
+            "quantum",
+            "ranks",
+            "threads",
+            "ms per sweep",
+            "error",
+            "events/s",
+            "speed-up",
+            "model",
+            "halo kB",
+            "messages",
+            "ms idle",
+            "bytes per site",
         ],
     )
     .described(
-        "Speed-up is relative to one core with the same lattice. Model: the speed-up from the cost model, with the site \
-         time on one core and the measured latency and bandwidth. Halo bytes, messages and idle time are per sweep, for \
-         the busiest rank.",
+        "Speed-up is relative to one core with the same lattice. Model: the speed-up from the cost model, with the \
+         site time on one core and the measured latency and bandwidth. Halo bytes, messages and idle time are per \
+         sweep, for the busiest rank.",
         "a speed-up near the number of cores, and near the model.",
     );
     for point in points {
@@ -152,10 +164,10 @@ fn extrapolated(one: &ScalingPoint) -> Section {
         figure = figure.with(Series::line(label, colour, &ranks, &efficiency));
     }
     let text = format!(
-        "The cost model is T = n t_site + messages x latency + bytes / bandwidth, with t_site = {:.3e} s as measured on \
-         one core, {:.1e} s per message and {:.1e} bytes per second. It assumes square blocks, a halo of one byte per \
-         site, eight neighbours and four groups of tiles per sweep. It neglects the overlap of messages and computation, \
-         jitter, and the slow-down of a node whose cores are all busy.",
+        "The cost model is T = n t_site + messages x latency + bytes / bandwidth, with t_site = {:.3e} s as measured \
+         on one core, {:.1e} s per message and {:.1e} bytes per second. It assumes square blocks, a halo of one byte \
+         per site, eight neighbours and four groups of tiles per sweep. It neglects the overlap of messages and \
+         computation, jitter, and the slow-down of a node whose cores are all busy.",
         model.site, FABRIC.latency, FABRIC.bandwidth
     );
     Section::new("Cost model").with(Block::Text(text)).with(Block::Figure(

@@ -34,9 +34,9 @@ fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
         .map(|(seed, (name, variance))| {
             let side = if *variance > 1.0 { "small" } else { "large" };
             format!(
-                "The learned noise of {name} (ours, seed {seed}) is too {side}: the variance of its normalised residuals \
-                 is {variance:.2} instead of 1, and the error of sigma is about {:.0} %. Train for more epochs, use more \
-                 pairs, or choose a state-dependent diffusion.",
+                "The learned noise of {name} (ours, seed {seed}) is too {side}: the variance of its normalised \
+                 residuals is {variance:.2} instead of 1, and the error of sigma is about {:.0} %. Train for more \
+                 epochs, use more pairs, or choose a state-dependent diffusion.",
                 100.0 * (1.0 - variance.sqrt()).abs(),
             )
         })

@@ -16,8 +16,8 @@ pub enum DecompositionError {
     },
     /// A tile covers a whole axis, so its window would be its own surroundings.
     #[error(
-        "a tile of {tile:?} covers a whole side of the lattice of {lattice:?}. Choose a tile of at most half the side, or \
-         leave the tile out to evolve the lattice exactly, as one window"
+        "a tile of {tile:?} covers a whole side of the lattice of {lattice:?}. Choose a tile of at most half the side, \
+         or leave the tile out to evolve the lattice exactly, as one window"
     )]
     OneTile {
         /// Extents of a tile.
@@ -27,8 +27,8 @@ pub enum DecompositionError {
     },
     /// No grid of this many ranks gives every rank a tile.
     #[error(
-        "{ranks} ranks cannot share a lattice of {counts:?} tiles, because no grid of {ranks} blocks has a tile for every \
-         block. Use {nearest} ranks, or smaller tiles"
+        "{ranks} ranks cannot share a lattice of {counts:?} tiles, because no grid of {ranks} blocks has a tile for \
+         every block. Use {nearest} ranks, or smaller tiles"
     )]
     Ranks {
         /// Number of ranks.
@@ -40,8 +40,8 @@ pub enum DecompositionError {
     },
     /// The tiles are too small for the reach of events.
     #[error(
-        "a tile of {tile:?} is too small: events read {reach} sites and write {spread} sites beyond it, so tiles of one \
-         colour would interact. Choose a tile with at least {least} sites along each side"
+        "a tile of {tile:?} is too small: events read {reach} sites and write {spread} sites beyond it, so tiles of \
+         one colour would interact. Choose a tile with at least {least} sites along each side"
     )]
     Thin {
         /// Extents of a tile.

@@ -37,7 +37,8 @@ impl Score for Equilibrium {
             MetricTable {
                 title: "Equilibrium spreads",
                 caption: "Standard deviations over the equilibrium part of all trajectories, learned and direct.",
-                look_for: "equal values within their errors, which fall as one over the square root of the number of sites.",
+                look_for: "equal values within their errors, which fall as one over the square root of the number of \
+                           sites.",
                 metrics: of_each(QUANTITIES[1]),
             },
         ]

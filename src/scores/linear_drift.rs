@@ -30,8 +30,8 @@ impl Score for LinearDriftFit {
     fn tables(&self, _: &[Observable]) -> Vec<MetricTable> {
         vec![MetricTable {
             title: "Equations of one component",
-            caption: "dz = (a z + b) dt + c dB: slope a and offset b of a linear fit to the learned drift, and mean learned \
-                      noise c.",
+            caption: "dz = (a z + b) dt + c dB: slope a and offset b of a linear fit to the learned drift, and mean \
+                      learned noise c.",
             look_for: "agreement with theory.",
             metrics: NAMES.map(str::to_owned).into(),
         }]

@@ -73,18 +73,18 @@ impl Score for Magnet {
         vec![
             MetricTable {
                 title: "Size and spread of the magnetisation",
-                caption: "<|M|>, susceptibility and Binder cumulant of the learned model, of the direct simulation and of the \
-                          training pairs. The values of the pairs follow from the ratio of their drift and variance at each M, \
-                          without a model.",
-                look_for: "equal values. If the pairs differ from the direct simulation, the cause is in the data. If the model \
-                           differs from the pairs, the cause is in the training.",
+                caption: "<|M|>, susceptibility and Binder cumulant of the learned model, of the direct simulation and \
+                          of the training pairs. The values of the pairs follow from the ratio of their drift and \
+                          variance at each M, without a model.",
+                look_for: "equal values. If the pairs differ from the direct simulation, the cause is in the data. If \
+                           the model differs from the pairs, the cause is in the training.",
                 metrics: with(&["", "_truth", "_pairs"], &NAMES[..3]),
             },
             MetricTable {
                 title: "Equilibrium of the magnetisation",
-                caption: "Distances of the distributions of M and |M|, and rate of sign reversals. The true distribution of M \
-                          combines the simulation with its images under the symmetries of the law. Escaped: predicted \
-                          trajectories that leave [-1, 1] permanently. They are not scored.",
+                caption: "Distances of the distributions of M and |M|, and rate of sign reversals. The true \
+                          distribution of M combines the simulation with its images under the symmetries of the law. \
+                          Escaped: predicted trajectories that leave [-1, 1] permanently. They are not scored.",
                 look_for: "equal rates and small distances.",
                 metrics: equilibrium,
             },

@@ -57,8 +57,8 @@ impl Score for Relaxation {
         vec![MetricTable {
             title: "Relaxation at each point",
             caption: "Root mean square difference between the mean trajectories of model and truth until the truth is \
-                      relaxed. Noise floor: the same for two ensembles of the truth. z: the difference in standard errors. \
-                      The last ratio is that of the spreads.",
+                      relaxed. Noise floor: the same for two ensembles of the truth. z: the difference in standard \
+                      errors. The last ratio is that of the spreads.",
             look_for: "errors near the noise floor, and z and the ratio of the spreads near 1.",
             metrics: names.map(str::to_owned).into_iter().chain(of_each).collect(),
         }]

@@ -48,9 +48,9 @@ impl Score for PublishedTestError {
         ];
         vec![MetricTable {
             title: "Test error at each point",
-            caption: "Relative error of the mean trajectory, averaged over the initial states. Standard errors are those \
-                      between training seeds, or from a bootstrap for a single seed. Noise floor: the error between two \
-                      ensembles of one law.",
+            caption: "Relative error of the mean trajectory, averaged over the initial states. Standard errors are \
+                      those between training seeds, or from a bootstrap for a single seed. Noise floor: the error \
+                      between two ensembles of one law.",
             look_for: "errors well above the noise floor.",
             metrics: metrics.map(str::to_owned).into(),
         }]

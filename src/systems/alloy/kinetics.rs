@@ -1,9 +1,8 @@
-//! Rejection-free kinetic Monte Carlo of vacancies: rates are kept for each vacancy and refreshed only when a jump
-//! falls within its reach; a sum tree over the vacancies selects.
+//! Rejection-free kinetic Monte Carlo of vacancies. Every vacancy keeps its rates and refreshes them only after a jump
+//! within its reach. A sum tree selects the next vacancy.
 //!
-//! Works on closed windows and on open ones. In an open window the halo is fixed surroundings: no vacancy jumps out of
-//! the box, vacancies of the halo stay, and the windows' first layer must be an even layer of the lattice. Where the
-//! law names one vacancy that jumps alone, all others stay.
+//! In an open window the halo is fixed: vacancies neither leave the box nor move in the halo. The first layer of a
+//! window must be an even layer of the lattice. If the law lets only one vacancy jump, all others stay.
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Pending, SumTree, Until, advance},
@@ -27,14 +26,14 @@ pub struct VacancyKmc {
     sight: Sight,
     neighbours: Steps,
     vacancies: Vec<Vacancy>,
-    /// Number of the vacancy at a site.
+    /// Index of the vacancy at a site.
     index_of: FxHashMap<usize, usize>,
     tree: SumTree,
-    /// Other vacancies within whose reach the last jump fell.
+    /// Other vacancies with the last jump within their reach.
     reached: Vec<usize>,
     changes: PairCounts,
     remembers: bool,
-    /// Environments looked up since the start, and how many of them were remembered.
+    /// Numbers of environments looked up since the start, and of those found in memory.
     looked_up: [u64; 2],
 }
 
@@ -51,8 +50,7 @@ impl Default for VacancyKmc {
 }
 
 impl VacancyKmc {
-    /// A kernel that asks the model of barriers every time, instead of remembering environments. It draws the same
-    /// events.
+    /// A kernel that evaluates the barriers every time, without memory of environments. It draws the same events.
     pub fn forgetful() -> Self {
         Self {
             sight: Sight::default(),
@@ -67,12 +65,12 @@ impl VacancyKmc {
         }
     }
 
-    /// How the pairs of the lattice changed in the last evolution, those with the surroundings at full weight.
+    /// Changes of the pairs of the lattice in the last evolution, including those with the surroundings at full weight.
     pub fn changes(&self) -> PairCounts {
         self.changes
     }
 
-    /// How many environments were looked up since the start, and how many of them were remembered.
+    /// Numbers of environments looked up since the start, and of those found in memory.
     pub fn remembered(&self) -> (u64, u64) {
         self.looked_up.into()
     }
@@ -99,7 +97,7 @@ impl VacancyKmc {
         self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.memory.rates().iter().sum()));
     }
 
-    /// Takes in the environment of a vacancy again.
+    /// Updates the environment and the rates of a vacancy.
     fn refresh(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) {
         self.look(law, window, vacancy);
         self.tree.set(vacancy, self.vacancies[vacancy].memory.rates().iter().sum());
@@ -132,7 +130,7 @@ impl VacancyKmc {
         memory.learn(packed, rates);
     }
 
-    /// The jump of a vacancy, and the vacancies within whose reach it falls.
+    /// Makes a jump of a vacancy, and refreshes all vacancies within reach of it.
     fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, vacancy: usize, jump: usize) {
         let from = self.vacancies[vacancy].site;
         let to = window.home(self.neighbours.along(from, jump)).expect("a jump has a rate only within the box");
@@ -146,7 +144,7 @@ impl VacancyKmc {
 
         self.refresh(law, window, vacancy);
         let reached = *self.vacancies[vacancy].memory.environment();
-        // Each end of the jump sees the other as it was, empty or the atom itself; neither is a pair.
+        // The two ends of the jump are no pair, neither before nor after it.
         let opposite = JUMPS - 1 - jump;
         let around = |environment: &Packed, other: usize| {
             let mut targets = environment.targets();
