@@ -29,7 +29,7 @@ impl Point {
 /// together: `"lattice.small, upsample.relax" = [[64, "none"], [16, { time = 8.0 }]]`.
 ///
 /// # Errors
-/// The first thing that is wrong, with the line or the override it stands in.
+/// The first error in the input, with its line or override.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| located(path, &text, &error))?;

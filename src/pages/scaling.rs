@@ -47,57 +47,42 @@ fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a
     })
 }
 
+/// The columns of a measurement.
+fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 14] {
+    let sites = (point.side * point.side) as f64;
+    let one = reference(points, point);
+    let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
+        let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
+        Cell::Number(one.seconds.0 / seconds)
+    });
+    [
+        ("side", Cell::Number(point.side as f64)),
+        ("tile", Cell::Number(point.tile as f64)),
+        ("quantum", Cell::Number(point.quantum)),
+        ("ranks", Cell::Number(point.ranks as f64)),
+        ("threads", Cell::Number(point.threads as f64)),
+        ("ms per sweep", Cell::Number(1e3 * point.seconds.0)),
+        ("error", Cell::Number(1e3 * point.seconds.1)),
+        ("events/s", Cell::Number(point.events / point.seconds.0)),
+        ("speed-up", one.map_or(Cell::Empty, |one| Cell::Number(one.seconds.0 / point.seconds.0))),
+        ("model", model),
+        ("halo kB", Cell::Number(1e-3 * point.bytes)),
+        ("messages", Cell::Number(point.messages)),
+        ("ms idle", Cell::Number(1e3 * point.waited)),
+        ("bytes per site", Cell::Number(point.memory)),
+    ]
+}
+
 fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
-    let mut table = Table::new(
-        "Sweeps of one lattice",
-        &[
-            "side",
-            "tile",
-            "quantum",
-            "ranks",
-            "threads",
-            "ms per sweep",
-            "error",
-            "events/s",
-            "speed-up",
-            "model",
-            "halo kB",
-            "messages",
-            "ms idle",
-            "bytes per site",
-        ],
-    )
-    .described(
+    let rows: Vec<_> = points.iter().map(|point| columns(points, point)).collect();
+    let heads: Vec<&str> = rows.iter().take(1).flatten().map(|(head, _)| *head).collect();
+    let table = Table::new("Sweeps of one lattice", &heads).described(
         "Speed-up is relative to one core with the same lattice. Model: the speed-up from the cost model, with the \
          site time on one core and the measured latency and bandwidth. Halo bytes, messages and idle time are per \
          sweep, for the busiest rank.",
         "a speed-up near the number of cores, and near the model.",
     );
-    for point in points {
-        let sites = (point.side * point.side) as f64;
-        let one = reference(points, point);
-        let speed_up = one.map_or(Cell::Empty, |one| Cell::Number(one.seconds.0 / point.seconds.0));
-        let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
-            let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
-            Cell::Number(one.seconds.0 / seconds)
-        });
-        table = table.row(vec![
-            Cell::Number(point.side as f64),
-            Cell::Number(point.tile as f64),
-            Cell::Number(point.quantum),
-            Cell::Number(point.ranks as f64),
-            Cell::Number(point.threads as f64),
-            Cell::Number(1e3 * point.seconds.0),
-            Cell::Number(1e3 * point.seconds.1),
-            Cell::Number(point.events / point.seconds.0),
-            speed_up,
-            model,
-            Cell::Number(1e-3 * point.bytes),
-            Cell::Number(point.messages),
-            Cell::Number(1e3 * point.waited),
-            Cell::Number(point.memory),
-        ]);
-    }
+    let table = rows.into_iter().fold(table, |table, row| table.row(row.map(|(_, cell)| cell).into()));
     let mut section = Section::new("Measured").with(Block::Table(table));
     if let Some(figure) = measured(points) {
         section = section.with(Block::Figure(figure)).with(Block::Figure(speed_of_a_core(points)));

@@ -30,7 +30,7 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     /// Checks that the dynamics can evolve for this span.
     ///
     /// # Errors
-    /// Those of [`Dynamics::check`].
+    /// When they cannot stop there.
     fn check_span(&self, until: Until) -> Result<(), EvolveError>;
     /// As [`System::file`].
     fn file(&self) -> Option<&Path>;

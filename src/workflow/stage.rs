@@ -1,4 +1,4 @@
-//! The stages: their order, files, needs, and what of the input each reads.
+//! The stages: their order, their files, and the parts of the input and earlier stages that each one reads.
 
 use crate::config::Input;
 use serde_json::{Value, json};

@@ -98,7 +98,7 @@ impl ClosureInput {
 }
 
 /// The description of the patches in a model file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct PatchShape {
     extents: Vec<usize>,
     /// Features per site, and whether they are spins.
@@ -129,21 +129,8 @@ impl Closure {
     /// The closure of a latent state without closure variables.
     pub fn none(device: Device) -> Self {
         let input = ClosureInput { encoder: EncoderKind::None, variables: 0, ..ClosureInput::default() };
-        let none = Vec::new;
-        let shape = PatchShape {
-            extents: Vec::new(),
-            channels: 0,
-            spins: false,
-            feature_centre: none(),
-            feature_spread: none(),
-            observables: 0,
-            centre: none(),
-            spread: none(),
-            smallest: none(),
-            range: none(),
-        };
         let parameters = Parameters::over(Arc::new(Layout::default()), Tensor::zeros([0], (Kind::Float, device)));
-        Self { input, shape, network: None, parameters }
+        Self { input, shape: PatchShape::default(), network: None, parameters }
     }
 
     /// Number of closure variables.

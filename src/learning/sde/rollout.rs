@@ -51,19 +51,12 @@ impl<M: Borrow<Sde>> Rollout<M> {
             let (what, expected) = ("the initial states", sde.components());
             return Err(LearningError::Components { what, found: components, expected });
         }
-        if step.is_nan() || step <= 0.0 {
-            return Err(LearningError::Input {
-                name: "step",
-                value: step.to_string(),
-                reason: "it must be above 0".into(),
-            });
-        }
-        if every == 0 {
-            return Err(LearningError::Input {
-                name: "every",
-                value: "0".into(),
-                reason: "it must be at least 1".into(),
-            });
+        let checks = [
+            ("step", step, step > 0.0, "it must be above 0"),
+            ("every", every as f64, every > 0, "it must be at least 1"),
+        ];
+        if let Some((name, value, _, reason)) = checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            return Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() });
         }
         let values: Vec<f64> = sde.coordinates().states(z0).into_iter().collect();
         let states = Tensor::from_slice(&values).view([count as i64, -1]);

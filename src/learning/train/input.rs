@@ -98,40 +98,37 @@ impl TrainInput {
     /// # Errors
     /// [`LearningError::Input`] for the first value that is not.
     pub fn check(&self) -> Result<(), LearningError> {
-        let wrong = |name, value: f64, reason: &str| {
-            Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
-        };
-        for (name, count) in [("batch", self.batch), ("epochs", self.epochs)] {
-            if count == 0 {
-                return wrong(name, 0.0, "it must be at least 1");
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
+        let share = |value: f64| value > 0.0 && value <= 1.0;
+        let clip = self.gradient_clip.unwrap_or(f64::INFINITY);
+        let checks = [
+            ("batch", self.batch as f64, self.batch > 0, "it must be at least 1"),
+            ("epochs", self.epochs as f64, self.epochs > 0, "it must be at least 1"),
+            ("learning_rate", self.learning_rate, positive(self.learning_rate), "it must be above 0"),
+            (
+                "learning_rate_minimum",
+                self.learning_rate_minimum,
+                not_negative(self.learning_rate_minimum),
+                "it must be at least 0",
+            ),
+            (
+                "validation_fraction",
+                self.validation_fraction,
+                (0.0..1.0).contains(&self.validation_fraction),
+                "it must be at least 0 and below 1",
+            ),
+            ("plateau_factor", self.plateau_factor, share(self.plateau_factor), "it must be above 0 and at most 1"),
+            ("weight_decay", self.weight_decay, not_negative(self.weight_decay), "it must be at least 0"),
+            ("decay", self.decay, share(self.decay), "it must be above 0 and at most 1"),
+            ("checkpoint_seconds", self.checkpoint_seconds, self.checkpoint_seconds >= 0.0, "it must be at least 0"),
+            ("gradient_clip", clip, clip > 0.0, "it must be above 0; leave it out for no limit"),
+        ];
+        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            Some((name, value, _, reason)) => {
+                Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
             }
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return wrong("learning_rate", self.learning_rate, "it must be above 0");
-        }
-        if !(self.learning_rate_minimum >= 0.0 && self.learning_rate_minimum.is_finite()) {
-            return wrong("learning_rate_minimum", self.learning_rate_minimum, "it must be at least 0");
-        }
-        if !(0.0..1.0).contains(&self.validation_fraction) {
-            return wrong("validation_fraction", self.validation_fraction, "it must be at least 0 and below 1");
-        }
-        if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
-            return wrong("plateau_factor", self.plateau_factor, "it must be above 0 and at most 1");
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return wrong("weight_decay", self.weight_decay, "it must be at least 0");
-        }
-        if !(self.decay > 0.0 && self.decay <= 1.0) {
-            return wrong("decay", self.decay, "it must be above 0 and at most 1");
-        }
-        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
-            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it must be at least 0");
-        }
-        match self.gradient_clip {
-            Some(limit) if limit.is_nan() || limit <= 0.0 => {
-                wrong("gradient_clip", limit, "it must be above 0; leave it out for no limit")
-            }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -91,10 +91,7 @@ pub fn to_bytes<'t>(
 /// # Errors
 /// When `bytes` is not such a file, with the reason.
 pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-    let text = text.ok_or_else(|| format!("it has no metadata entry \"{KEY}\""))?;
-    let description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let description = description(bytes)?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {
         let kind = if view.dtype() == Dtype::F64 { Kind::Double } else { Kind::Float };
@@ -118,10 +115,7 @@ impl Description {
     pub fn read(path: &Path, model: &str) -> Result<Self, LearningError> {
         let bytes = read_bytes(path)?;
         let wrong = |reason: String| LearningError::Format { path: path.into(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-        let text = text.ok_or_else(|| wrong(format!("it has no metadata entry \"{KEY}\"")))?;
-        let fields: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let fields = description(&bytes).map_err(wrong)?;
         match (fields["model"].as_str(), fields["format"].as_u64().unwrap_or(1)) {
             (Some(found), format) if found == model && format == u64::from(FORMAT) => {
                 Ok(Self { path: path.into(), fields })
@@ -167,6 +161,14 @@ pub fn read_weights(path: &Path, layout: Layout, device: Device) -> Result<Param
     }
     let flat = if pieces.is_empty() { Tensor::zeros([0], (Kind::Float, device)) } else { Tensor::cat(&pieces, 0) };
     Ok(Parameters::over(Arc::new(layout), flat.to_device(device)))
+}
+
+/// The metadata entry in the bytes of a file.
+fn description(bytes: &[u8]) -> Result<Value, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
+    let text = text.ok_or_else(|| format!("it has no metadata entry \"{KEY}\""))?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, LearningError> {
