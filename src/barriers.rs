@@ -1,4 +1,4 @@
-//! Barrier models on the command line: fit the built-in one, evaluate one on a configuration, compare two.
+//! Barrier models on the command line: fit a model, evaluate a model on a configuration, compare two models.
 
 use crate::{
     dynamics::EvolveError,
@@ -24,13 +24,13 @@ use crate::{
 use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use std::{collections::HashMap, fmt::Write as _, path::Path, sync::Arc};
 
-/// What can go wrong.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BarriersError {
-    /// A model of barriers was refused.
+    /// A model of barriers cannot be used.
     #[error(transparent)]
     Model(#[from] BarrierError),
-    /// A configuration was refused.
+    /// A configuration cannot be used.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
     /// The fit failed.
@@ -44,28 +44,28 @@ pub enum BarriersError {
     Write {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// How to fit the built-in model.
+/// The choices of a fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
-    /// Environments of each kind to fit to; a tenth as many test the fit.
+    /// Environments of each kind for the fit. A tenth as many test it.
     pub environments: usize,
-    /// Passes over them.
+    /// Passes over the environments.
     pub epochs: usize,
     /// Seed.
     pub seed: u64,
-    /// The form with exact detailed balance.
+    /// Whether to fit a model with exact detailed balance.
     pub balanced: bool,
 }
 
-/// Configurations to test on are numbered from here.
+/// Index of the first test configuration.
 const TEST: u64 = 1 << 32;
 
-/// Fits the built-in model to a reference and writes it to `out`; returns the table of test errors.
+/// Fits a model to a reference, writes it to `out`, and returns the table of test errors.
 ///
 /// # Errors
 /// When the reference cannot be read, the fit fails, or the file cannot be written.
@@ -89,7 +89,7 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     }
     let mut arrays = Arrays::default();
     if recipe.balanced {
-        take_out_interactions(&mut samples, recipe)?.write(&mut arrays);
+        subtract_interactions(&mut samples, recipe)?.write(&mut arrays);
     }
     for (model, (name, samples)) in (0..).zip(SPECIES[1..].iter().zip(samples)) {
         let inputs = array(samples.inputs, FEATURES);
@@ -109,7 +109,7 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     Ok(table)
 }
 
-/// Jumps of one species.
+/// The jumps of one species.
 #[derive(Default)]
 struct BarrierSamples {
     /// [`FEATURES`] for each jump.
@@ -120,7 +120,7 @@ struct BarrierSamples {
     targets: Vec<f32>,
 }
 
-/// Numbers that tell how the surroundings of the vacancy and of the atom that jumps differ.
+/// Number of differences between the surroundings of the vacancy and of the jumping atom.
 const DIFFERENCES: usize = 3 * balance::SHELLS.len();
 
 fn array(values: Vec<f32>, columns: usize) -> Array2<f32> {
@@ -140,9 +140,9 @@ fn regression(hidden: Vec<i64>, recipe: Recipe, model: u64, samples: usize) -> R
     }
 }
 
-/// Fits barriers linearly in the inputs and half the differences, takes the interactions from the latter, and takes their
-/// share out of the targets.
-fn take_out_interactions(samples: &mut [BarrierSamples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
+/// Fits the barriers linearly to the inputs and half the differences. The coefficients of the latter give the
+/// interactions, whose contribution is subtracted from the targets.
+fn subtract_interactions(samples: &mut [BarrierSamples; 3], recipe: Recipe) -> Result<Interactions, BarriersError> {
     let mut fields = [balance::Fields::default(); 3];
     for (model, (samples, fields)) in (3..).zip(samples.iter().zip(&mut fields)) {
         let halves = array(samples.differences.clone(), DIFFERENCES) / 2.0;
@@ -166,7 +166,7 @@ fn take_out_interactions(samples: &mut [BarrierSamples; 3], recipe: Recipe) -> R
 /// The table of errors of the first model against the second, over `count` environments of each kind.
 ///
 /// # Errors
-/// When a model cannot be read.
+/// When a model cannot be read, or the reference cannot evolve an alloy.
 pub fn compare_models(model: &str, reference: &str, count: usize, seed: u64) -> Result<String, BarriersError> {
     table(barriers::load(model)?.as_ref(), &barriers::load(reference)?, count, seed)
 }
@@ -187,8 +187,8 @@ fn table(
     Ok(text)
 }
 
-/// The eight barriers of every vacancy of a configuration, as JSON: half-lattice point, and for each jump its direction,
-/// the species that jumps and the barrier in eV, null towards a vacancy.
+/// The barriers of every vacancy of a configuration, as JSON. An entry holds the half-lattice point of the vacancy, and
+/// for each of the eight jumps the direction, the jumping species and the barrier in eV, null towards a vacancy.
 ///
 /// # Errors
 /// When the model or the configuration cannot be read, or the configuration has no vacancy.
@@ -198,15 +198,15 @@ pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
     let mut window = Window::closed(lattice.shape, REACH);
     window.load(&lattice, [0; 3]);
     let sight = Sight::new(&window);
-    let vacancy = |(number, site): (usize, usize)| {
+    let vacancy = |(index, site): (usize, usize)| {
         let environment = Environment::gather(&window, &sight, site);
         let barriers = model.barriers(&environment);
         let jumps = NEIGHBOURS.iter().zip(barriers).map(|(direction, barrier)| {
             let species = SPECIES[usize::from(environment.0[position(*direction)])];
             serde_json::json!({ "direction": direction, "species": species, "barrier_eV": barrier.is_finite().then_some(barrier) })
         });
-        let place = point(lattice.shape.coordinate(number).map(|value| value as isize));
-        serde_json::json!({ "half_lattice_point": place, "jumps": jumps.collect::<Vec<_>>() })
+        let half_point = point(lattice.shape.coordinate(index).map(|value| value as isize));
+        serde_json::json!({ "half_lattice_point": half_point, "jumps": jumps.collect::<Vec<_>>() })
     };
     let sites = window.sites_of(Region::BOX).enumerate().filter(|&(_, site)| window.values()[site] == VACANCY);
     let vacancies: Vec<_> = sites.map(vacancy).collect();

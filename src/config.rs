@@ -30,10 +30,10 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Not TOML, an unknown key, or a value of the wrong type.
-    #[error("{place}: {message}")]
+    #[error("{location}: {message}")]
     Parse {
         /// The input and line, or the override.
-        place: String,
+        location: String,
         /// What is wrong and, for a key, the nearest valid one.
         message: String,
     },

@@ -28,7 +28,7 @@ impl<T: Copy> Registry<T> {
     /// The entry of a name.
     ///
     /// # Errors
-    /// A sentence that lists the known names.
+    /// When there is no such entry. The message lists the known names.
     pub fn get(&self, name: &str) -> Result<T, String> {
         let entries = self.entries();
         let found = entries.iter().rev().find(|(known, _)| *known == name).map(|&(_, entry)| entry);

@@ -648,7 +648,7 @@ fn members_of_a_family_jump_at_the_rate_of_their_temperature_in_units_of_their_o
             let found = member.rate(1.25) / member.seconds().unwrap();
             assert!((found / expected - 1.0).abs() < 1e-6, "{temperature} K: {found} a second, not {expected}");
         }
-        assert_eq!(own.at_condition(number).parameters().reference_barrier, units.of_members(&[number]));
+        assert_eq!(own.at_condition(number).parameters().reference_barrier, units.at_conditions(&[number]));
     }
     let short = family(Condition(vec![1.9, 1.7])).check(&[]).unwrap_err();
     assert!(short.contains("lists 2 numbers") && short.contains("temperature lists 3"), "{short}");

@@ -68,7 +68,7 @@ fn closures_without_variables_are_empty_and_unfit_patches_are_named() {
     let mut bad = values.clone();
     bad[[7, 3]] = 0;
     let error = Patches::of(bad.view(), vec![6, 10], observables.view(), Device::Cpu).err().unwrap().to_string();
-    assert!(error.contains("row 7 of the training data is 0, but spins are -1 and 1"), "{error}");
+    assert!(error.contains("row 7 of the training data, `patches` is 0, but spins are -1 and 1"), "{error}");
     let mut fields = values.mapv(f32::from);
     fields[[4, 0]] = f32::NAN;
     let error = Patches::of(fields.view(), vec![6, 10], observables.view(), Device::Cpu).err().unwrap().to_string();

@@ -93,5 +93,5 @@ fn what_is_written_is_read(world: &World) {
     format.write_scalar(&"1".parse::<FixedUnicode<64>>().unwrap()).unwrap();
     drop(format);
     let refused = Reader::open(&path).err().unwrap().to_string();
-    assert!(refused.contains("in file format 1; this version reads format 2. Choose a new --out"), "{refused}");
+    assert!(refused.contains("in file format 1. This version reads format 2. Choose a new --out"), "{refused}");
 }

@@ -91,7 +91,7 @@ fn a_scaling_array_collects_measurements_and_the_report_shows_them() {
     let page = std::fs::read_to_string(folder.path().join("scaling.html")).unwrap();
     assert!(
         page.contains("Strong scaling")
-            && page.contains("Events a second and core")
+            && page.contains("Events per second and core")
             && page.contains("Extrapolation to 10,000 ranks")
             && page.contains("<svg")
     );

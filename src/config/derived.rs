@@ -87,7 +87,7 @@ impl Input {
         self.truth_groups() * self.truth.trajectories
     }
 
-    /// Numbers of condition and start of a trajectory of the direct simulation.
+    /// Indices of condition and start of a trajectory of the direct simulation.
     pub fn truth_start(&self, trajectory: usize) -> (usize, usize) {
         let group = trajectory / self.truth.trajectories;
         (group / self.truth.starts.len(), group % self.truth.starts.len())
@@ -116,17 +116,17 @@ impl Input {
             && self.in_lanes(shape, Until::Time(duration))
     }
 
-    /// Whether the data hold condition number `condition`.
+    /// Whether the data hold the condition with this index.
     pub fn is_seen(&self, condition: usize) -> bool {
         !self.truth.unseen.contains(&self.system.conditions()[condition])
     }
 
-    /// Numbers of the conditions that the data hold.
+    /// Indices of the conditions that the data hold.
     pub fn seen(&self) -> Vec<usize> {
         (0..self.system.conditions().len()).filter(|&condition| self.is_seen(condition)).collect()
     }
 
-    /// Condition (by number) of a training trajectory, small or shuffled: they take those of the data in turn.
+    /// Index of the condition of a training trajectory, small or shuffled. They take the conditions of the data in turn.
     pub fn condition_of(&self, trajectory: usize) -> usize {
         let seen = self.seen();
         seen[trajectory % seen.len()]

@@ -25,11 +25,11 @@ impl Point {
 }
 
 /// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
-/// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys separated by commas vary together:
-/// `"lattice.small, upsample.relax" = [[64, "none"], [16, { time = 8.0 }]]`.
+/// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys separated by commas vary
+/// together: `"lattice.small, upsample.relax" = [[64, "none"], [16, { time = 8.0 }]]`.
 ///
 /// # Errors
-/// The first thing that is wrong, with the line or the override it stands in.
+/// The first error in the input, with its line or override.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let mut table: Table = toml::from_str(&text).map_err(|error| located(path, &text, &error))?;
@@ -45,7 +45,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
         .find_map(|key| Some((key, overrides.iter().find(|entry| entry.split('=').next() == Some(key))?)))
     {
         let message = format!("{key} is swept by the input. Change the sweep instead: --set 'sweep.\"{key}\"=[...]'");
-        return Err(ConfigError::Parse { place: format!("--set {entry}"), message });
+        return Err(ConfigError::Parse { location: format!("--set {entry}"), message });
     }
     let mut points = vec![(Vec::new(), table)];
     for (key, values) in sweep {
@@ -72,8 +72,8 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             } else {
                 let written = toml::to_string(&table).expect("what was read from TOML can be written as TOML");
                 parse(&written).map_err(|error| {
-                    let (place, line) = original_line(path, &text, &written, &error);
-                    ConfigError::Parse { place, message: explain(error.message(), &line) }
+                    let (location, line) = original_line(path, &text, &written, &error);
+                    ConfigError::Parse { location, message: with_hint(error.message(), &line) }
                 })?
             };
             input.check()?;
@@ -94,7 +94,7 @@ fn parse(text: &str) -> Result<Input, toml::de::Error> {
 }
 
 fn set(table: &mut Table, entry: &str) -> Result<(), ConfigError> {
-    let refused = |message: String| ConfigError::Parse { place: format!("--set {entry}"), message };
+    let refused = |message: String| ConfigError::Parse { location: format!("--set {entry}"), message };
     let (key, value) =
         entry.split_once('=').ok_or_else(|| refused("write it as key=value, for instance lattice.patch=32".into()))?;
     let value = toml::from_str::<Table>(&format!("value = {value}"))
@@ -111,13 +111,13 @@ fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), ConfigError>
         None => key.split('.').collect(),
     };
     let last = names.pop().unwrap_or(key);
-    let mut place = table;
+    let mut inner = table;
     for name in names {
-        place = place.entry(name).or_insert_with(|| Value::Table(Table::new())).as_table_mut().ok_or_else(|| {
-            ConfigError::Parse { place: key.to_owned(), message: format!("`{name}` is a value, not a table") }
+        inner = inner.entry(name).or_insert_with(|| Value::Table(Table::new())).as_table_mut().ok_or_else(|| {
+            ConfigError::Parse { location: key.to_owned(), message: format!("`{name}` is a value, not a table") }
         })?;
     }
-    place.insert(last.to_owned(), value);
+    inner.insert(last.to_owned(), value);
     Ok(())
 }
 
@@ -133,15 +133,15 @@ fn together(key: &str, value: Value) -> Result<Vec<(&str, Value)>, ConfigError> 
         value if keys.len() == 1 => Ok(vec![(key, value)]),
         Value::Array(values) if values.len() == keys.len() => Ok(keys.into_iter().zip(values).collect()),
         value => Err(ConfigError::Parse {
-            place: format!("sweep.\"{key}\""),
+            location: format!("sweep.\"{key}\""),
             message: format!("{value} is no list of {} values, one for each key that changes", keys.len()),
         }),
     }
 }
 
 fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, ConfigError> {
-    let refused = |place: String| ConfigError::Parse {
-        place,
+    let refused = |location: String| ConfigError::Parse {
+        location,
         message: "a sweep gives each key a list, for instance \"lattice.patch\" = [16, 32]".into(),
     };
     let Some(sweep) = sweep else { return Ok(Vec::new()) };
@@ -158,25 +158,28 @@ fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, Config
 fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let content = text.lines().nth(line - 1).unwrap_or_default().trim();
-    ConfigError::Parse { place: format!("{}, line {line}", path.display()), message: explain(error.message(), content) }
+    ConfigError::Parse {
+        location: format!("{}, line {line}", path.display()),
+        message: with_hint(error.message(), content),
+    }
 }
 
 /// The line of the user's own text that a rewritten text's error is about, when it stands there.
 fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error) -> (String, String) {
-    let start = |place: usize| written[..place].rfind('\n').map_or(0, |newline| newline + 1);
+    let start = |offset: usize| written[..offset].rfind('\n').map_or(0, |newline| newline + 1);
     let content = error.span().and_then(|span| written[start(span.start)..].lines().next()).unwrap_or_default();
     let key = content.split('=').next().unwrap_or_default().trim();
     let number =
         text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));
-    let place = match number {
+    let location = match number {
         Some(number) => format!("{}, line {}", path.display(), number + 1),
         None => format!("{} with --set or [sweep]", path.display()),
     };
-    (place, content.to_owned())
+    (location, content.to_owned())
 }
 
 /// Adds the offending line and, to the complaint about an unknown key, the nearest valid key.
-fn explain(message: &str, line: &str) -> String {
+fn with_hint(message: &str, line: &str) -> String {
     let shown = if line.is_empty() { String::new() } else { format!(" (in `{line}`)") };
     let mut quoted = message.split('`').skip(1).step_by(2);
     let nearest = match quoted.next() {

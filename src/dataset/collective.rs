@@ -1,6 +1,6 @@
-//! Collective parallel writes: all ranks of a file write their blocks of a field in one step, and MPI-IO merges them.
+//! Collective writes: all ranks of a file write their blocks of a field in one step, and MPI-IO merges them.
 //!
-//! The library's own writes are independent of other ranks. This is the only place that calls HDF5 below it.
+//! The hdf5 crate writes independently of other ranks. Only this file calls the C library directly.
 
 use hdf5::{Dataset, H5Type};
 use hdf5_sys::{
@@ -29,7 +29,7 @@ pub(super) fn write<T: H5Type>(
     };
     if !axes || !inside() || extents.iter().product::<usize>() != values.len() {
         let count = values.len();
-        let reason = format!("{count} values are no block of {extents:?} at {first:?} of a field of {whole:?}");
+        let reason = format!("{count} values are no block of {extents:?} at {first:?} in a field of extents {whole:?}");
         return Err(hdf5::Error::Internal(reason));
     }
     let [first, extents, whole] =
@@ -39,9 +39,8 @@ pub(super) fn write<T: H5Type>(
     let failed = |step: &str| hdf5::Error::Internal(format!("HDF5 refused to {step} for a collective write"));
     let checked = |id: hid_t, step: &str| if id < 0 { Err(failed(step)) } else { Ok(id) };
     hdf5::sync::sync(|| {
-        // SAFETY: the handles are made here and closed below. It was checked above that the lengths of all lists are
-        // the number of axes, that the block lies within the field, and that `values` has as many entries as the memory
-        // space.
+        // SAFETY: the handles are made here and closed below. The checks above ensure the length of every list, a block
+        // within the field, and as many values as the memory space has entries.
         unsafe {
             let file = checked(H5Screate_simple(rank, whole.as_ptr(), null()), "describe the file")?;
             let memory = checked(H5Screate_simple(rank, extents.as_ptr(), null()), "describe the block")?;

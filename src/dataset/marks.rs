@@ -1,8 +1,7 @@
-//! Which items of an unfinished file are written: one byte each, in a file beside it (`<path>.progress`).
+//! Which items of an unfinished data file are written: one byte per item, in the file `<path>.progress`.
 //!
-//! A byte is set after its item is in the data file, so a killed job loses only items in flight. The bytes of different
-//! ranks do not touch. This is no [`CheckpointFile`](crate::storage::CheckpointFile): ranks set bytes at the same time,
-//! in place.
+//! A byte is set after its item is in the data file, so a killed job loses only the items that it was writing. Every
+//! rank sets bytes of its own in place. A [`CheckpointFile`](crate::storage::CheckpointFile) does not allow this.
 
 use crate::storage::{StorageError, whole::write_parts};
 use std::{
@@ -16,7 +15,7 @@ use std::{
 const DONE: u8 = b'1';
 const PENDING: u8 = b'0';
 
-/// The open file of marks of one rank.
+/// One rank's handle to the file of marks.
 pub(super) struct Marks {
     path: PathBuf,
     file: File,
@@ -24,23 +23,26 @@ pub(super) struct Marks {
     items: usize,
 }
 
-/// Where the marks of the data file `path` are kept.
+/// The file of marks of the data file `path`.
 pub(super) fn path_of(path: &Path) -> PathBuf {
     path.with_added_extension("progress")
 }
 
-/// Whether the marks of `path` belong to this identity.
+/// Whether the marks of `path` have this identity.
 pub(super) fn belong(path: &Path, identity: &str) -> bool {
     std::fs::read(path_of(path)).is_ok_and(|bytes| bytes.starts_with(format!("{identity}\n").as_bytes()))
 }
 
-/// Writes marks in which no item is done.
+/// Writes marks with no item done.
+///
+/// # Errors
+/// When the file system refuses.
 pub(super) fn begin(path: &Path, identity: &str, items: usize) -> Result<(), StorageError> {
     write_parts(&path_of(path), &[identity.as_bytes(), b"\n", &vec![PENDING; items]])
 }
 
 impl Marks {
-    /// Opens what `begin` made.
+    /// Opens the file that [`begin`] wrote.
     ///
     /// # Errors
     /// When the file of marks cannot be opened.
@@ -50,7 +52,7 @@ impl Marks {
         Ok(Self { path, file, header: identity.len() as u64 + 1, items })
     }
 
-    /// The items that are not written yet, ascending.
+    /// The items that are not yet written, ascending.
     ///
     /// # Errors
     /// When the marks cannot be read.
@@ -62,7 +64,7 @@ impl Marks {
         Ok((0..self.items).filter(|&item| bytes.get(item) != Some(&DONE)).collect())
     }
 
-    /// Notes that items are written.
+    /// Marks these items as written.
     ///
     /// # Errors
     /// When the marks cannot be written.

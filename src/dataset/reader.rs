@@ -1,4 +1,4 @@
-//! A finished file, read by one rank at a time or by all at once.
+//! Reading of complete data files, by one rank or by all at once.
 
 use super::{DatasetError, Provenance};
 use hdf5::{H5Type, types::FixedUnicode};
@@ -18,7 +18,7 @@ impl Reader {
     /// Opens a file.
     ///
     /// # Errors
-    /// When there is none, it is not a whole HDF5 file, or another version of the program wrote it in another format.
+    /// When there is no file, it is not a whole HDF5 file, or it has the format of another version of the program.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let file = hdf5::File::open(path).map_err(DatasetError::when("open", path))?;
         let text = |name| {

@@ -1,10 +1,10 @@
-//! What stands in a file: fields with axes and units, and where the file comes from.
+//! The content of a data file: fields with axes and units, and the provenance of the file.
 
 use super::DatasetError;
 use hdf5::{Location, types::FixedUnicode};
 use std::{path::Path, str::FromStr};
 
-/// One array of a file. The first axis counts the items that ranks share out.
+/// One array of a file. The first axis is that of the items, which are divided over the ranks.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
     /// Name of the dataset.
@@ -15,7 +15,7 @@ pub struct Field<'a> {
     pub extents: &'a [usize],
     /// Physical unit, "1" when dimensionless.
     pub unit: &'a str,
-    /// One line that says what it is.
+    /// Its meaning, in one line.
     pub meaning: &'a str,
 }
 
@@ -30,13 +30,13 @@ pub struct Provenance {
     pub seed: u64,
     /// Hash of everything that determines the file's content.
     pub fingerprint: String,
-    /// Hash of the content of the files that the stage reads; the same choices can give other bytes on other ranks or
-    /// devices.
+    /// Hash of the content of the files that the stage reads. Equal inputs can give different bytes on another number
+    /// of ranks or another device.
     pub sources: String,
 }
 
 impl Provenance {
-    /// Version of the layout of all files. Increase it when a reader of old files would be misled.
+    /// Version of the layout of all files. Increase it whenever old files would be misread.
     pub const FORMAT: u32 = 2;
 
     /// What an unfinished file or a checkpoint must agree in for a job to resume from it.
@@ -44,9 +44,9 @@ impl Provenance {
         format!("{} {} {}", self.fingerprint, self.sources, env!("TESSERA_REVISION"))
     }
 
-    /// All of it as pairs of name and text, with the versions of the program and its libraries.
+    /// Pairs of name and text, with the versions of the program and its libraries.
     ///
-    /// The number of ranks is absent on purpose: files do not depend on it, down to the last byte.
+    /// The number of ranks is left out on purpose, because the bytes of files do not depend on it.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let (major, minor, micro) = hdf5::library_version();
         vec![
@@ -61,7 +61,7 @@ impl Provenance {
         ]
     }
 
-    /// All of it with more entries, for model files.
+    /// The entries and `more`, for model files.
     pub fn json(&self, more: &[(&str, serde_json::Value)]) -> serde_json::Value {
         let own = self.entries().into_iter().map(|(name, text)| (name.to_owned(), text.into()));
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -69,7 +69,7 @@ impl Provenance {
     }
 }
 
-/// Writes a text attribute of fixed length: attributes of variable length are not safe in parallel files.
+/// Writes a text attribute of fixed length. Attributes of variable length are not safe in parallel files.
 pub(super) fn write_text(location: &Location, path: &Path, name: &str, text: &str) -> Result<(), DatasetError> {
     fn write<const N: usize>(location: &Location, name: &str, text: &str) -> hdf5::Result<()> {
         let value = FixedUnicode::<N>::from_str(text).map_err(|error| hdf5::Error::Internal(error.to_string()))?;

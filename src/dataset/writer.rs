@@ -1,4 +1,4 @@
-//! One file written by all ranks with the MPI-IO driver, item by item; a killed job resumes where it was.
+//! One data file that all ranks write item by item with the MPI-IO driver. The next job resumes an unfinished file.
 
 use super::{
     DatasetError, Field, Provenance, collective,
@@ -20,21 +20,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Room for what HDF5 itself keeps in a file.
+/// Bytes for the metadata that HDF5 adds to a file.
 const METADATA_BYTES: u64 = 1 << 20;
 
-/// A file that is being written. All ranks create it, declare the same fields, and finish it together; in between
-/// each rank writes the items it owns, independently of the others.
+/// An unfinished file. All ranks create it, declare the same fields and finish it together. In between each rank writes
+/// its own items independently of the others.
 ///
-/// Dropped unfinished, it leaves its HDF5 handles open on purpose: closing is collective, and the other ranks of a
-/// failing one would never come.
+/// Dropping it unfinished leaves the HDF5 handles open on purpose: closing is collective, and after the failure of one
+/// rank the others would never close theirs.
 pub struct Writer<'w> {
     world: &'w World,
     target: PathBuf,
     partial: PathBuf,
     file: ManuallyDrop<hdf5::File>,
     fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
-    /// What an unfinished file must agree in for a job to resume from it.
+    /// [`Provenance::identity`].
     identity: String,
     resumed: bool,
     /// Bytes of all declared fields.
@@ -43,8 +43,8 @@ pub struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    /// Creates the file under the temporary name `<path>.partial`, or opens the one that a killed job with the same
-    /// provenance left there. Collective.
+    /// Creates the file under the temporary name `<path>.partial`, or opens the unfinished one of a killed job with the
+    /// same provenance. Collective.
     ///
     /// # Errors
     /// When the file cannot be created.
@@ -68,15 +68,15 @@ impl<'w> Writer<'w> {
         Ok(Self { world, target, partial, file, fields, identity, resumed, bytes: 0, marks })
     }
 
-    /// After all fields are declared: makes room on disk and says which of `items` items are still to be written, on
-    /// this rank or another. Collective.
+    /// The items of `0..items` that no rank has written yet. Call it after all fields are declared. It reserves their
+    /// space on disk. Collective.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn pending(&self, items: usize) -> Result<Vec<usize>, DatasetError> {
         if !self.resumed {
             self.reserve()?;
-            self.file.flush().map_err(self.refused("make room in"))?;
+            self.file.flush().map_err(self.refused("reserve space in"))?;
             self.world.barrier();
             if self.world.rank() == 0 {
                 marks::begin(&self.target, &self.identity, items)?;
@@ -90,12 +90,12 @@ impl<'w> Writer<'w> {
         Ok(pending)
     }
 
-    /// Whether the file resumes from what a killed job left.
+    /// Whether the file resumes the one of a killed job.
     pub fn resumed(&self) -> bool {
         self.resumed
     }
 
-    /// Notes that all fields of these items are written: a later job will not repeat them.
+    /// Marks these items as written in all fields, so that a later job does not repeat them.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -106,7 +106,7 @@ impl<'w> Writer<'w> {
     /// Declares a field. Collective.
     ///
     /// # Errors
-    /// When HDF5 cannot allocate it (for instance when the disk is full).
+    /// When HDF5 cannot allocate the field, for instance because the disk is full.
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
         if self.resumed {
             let dataset = self.file.dataset(field.name).map_err(self.refused(format!("find {} in", field.name)))?;
@@ -124,15 +124,15 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Reserves room on disk for all fields, and tries on every rank that the file may grow that far. HDF5 writes its
-    /// own metadata in collective steps, in which a rank that fails would leave the others waiting for ever.
+    /// Reserves space on disk for all fields, and checks on every rank whether the file may grow that far. HDF5 writes
+    /// its metadata in collective steps, and a rank that failed in one would leave the others waiting forever.
     /// Collective.
     fn reserve(&self) -> Result<(), DatasetError> {
         let size = self.bytes + METADATA_BYTES;
         let reserved = std::fs::File::options().write(true).open(&self.partial).and_then(|file| {
             if self.world.rank() == 0 {
                 match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size) {
-                    // Not every file system can reserve; then the disk may still fill up later.
+                    // Some file systems cannot reserve space. There the disk may still fill up later.
                     Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -146,7 +146,8 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Writes items `first..first + values.len_of(first axis)` of a declared field. Independent of other ranks.
+    /// Writes the items of a declared field from index `first` on, independently of other ranks. The first axis of
+    /// `values` is that of the items.
     ///
     /// # Errors
     /// When HDF5 refuses, or the field was not declared.
@@ -159,7 +160,7 @@ impl<'w> Writer<'w> {
         self.write_at(name, &[first], values)
     }
 
-    /// Writes a block whose first entry stands at `first` on the leading axes and at 0 on the others.
+    /// Writes a block whose first entry is at `first` on the leading axes and at 0 on the others.
     ///
     /// # Errors
     /// As `write`.
@@ -180,11 +181,11 @@ impl<'w> Writer<'w> {
             .map_err(self.refused(format!("write {name} to")))
     }
 
-    /// As `write_at`, in one step with all ranks of the file. Collective: each rank gives a block of `extents` entries,
-    /// which may be empty, as a row-major list. The caller must end the job after an error: other ranks wait.
+    /// As `write_at`, in one collective step. Each rank gives a block of `extents` entries as a row-major list. The
+    /// block may be empty. The caller must end the job after an error, because the other ranks wait.
     ///
     /// # Errors
-    /// As `write`, and when the list is not as long as the block or the block lies outside of the field.
+    /// As `write`, and when the length of the list is not that of the block, or the block is not within the field.
     pub fn write_together<T: H5Type>(
         &self,
         name: &str,

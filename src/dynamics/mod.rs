@@ -171,7 +171,7 @@ pub trait Dynamics<L: Law> {
     /// Whether the dynamics can stop there at all; inputs are checked with it before anything is allocated.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When they cannot stop at `until`.
     fn check(_law: &L, _until: Until) -> Result<(), EvolveError> {
         Ok(())
     }

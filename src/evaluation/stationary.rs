@@ -54,9 +54,9 @@ pub fn criticality_of_pairs(
         count += 1;
         words = words.max(word + 1);
         for sign in [1.0, -1.0].into_iter().take(1 + usize::from(symmetric)) {
-            let place = 0.5 * (sign * magnetisation + 1.0) * BINS as f64;
+            let position = 0.5 * (sign * magnetisation + 1.0) * BINS as f64;
             let terms = [1.0, sign * magnetisation, time, sign * increment, increment * increment];
-            let bin = &mut groups[word % GROUPS][(place as usize).min(BINS - 1)];
+            let bin = &mut groups[word % GROUPS][(position as usize).min(BINS - 1)];
             bin.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
     }
@@ -69,10 +69,10 @@ pub fn criticality_of_pairs(
     };
     let values = without(GROUPS).ok_or(EvaluationError::Empty("the set of bins with enough training pairs"))?;
     let left_out: Option<Vec<[f64; 4]>> = (words >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
-    Ok(std::array::from_fn(|number| {
-        let each = left_out.as_ref().map(|all| all.iter().map(|values| values[number]).collect::<Vec<_>>());
-        let unit = if number < 3 { "1" } else { "1/time" };
-        Metric::new(values[number], each.map(|each| jackknife_variance(&each).sqrt()), count, unit)
+    Ok(std::array::from_fn(|quantity| {
+        let each = left_out.as_ref().map(|all| all.iter().map(|values| values[quantity]).collect::<Vec<_>>());
+        let unit = if quantity < 3 { "1" } else { "1/time" };
+        Metric::new(values[quantity], each.map(|each| jackknife_variance(&each).sqrt()), count, unit)
     }))
 }
 
@@ -95,14 +95,14 @@ fn law(bins: &[Bin], patches: f64, stiffness: f64) -> Option<[f64; 4]> {
     }
     let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let density: Vec<f64> = exponents.iter().map(|exponent| (exponent - largest).exp()).collect();
-    let width = |number: Option<usize>| number.and_then(|number| widths.get(number)).copied().unwrap_or(0.0);
-    let width = |number: usize| 0.5 * (width(number.checked_sub(1)) + width(Some(number)));
-    let total: f64 = density.iter().enumerate().map(|(number, density)| density * width(number)).sum();
+    let width = |bin: Option<usize>| bin.and_then(|bin| widths.get(bin)).copied().unwrap_or(0.0);
+    let width = |bin: usize| 0.5 * (width(bin.checked_sub(1)) + width(Some(bin)));
+    let total: f64 = density.iter().enumerate().map(|(bin, density)| density * width(bin)).sum();
     let terms = kept.iter().zip(&density).enumerate();
     let sum: Moments =
-        terms.clone().map(|(number, (bin, density))| Moments::of(bin[0]) * (density * width(number))).sum();
+        terms.clone().map(|(index, (bin, density))| Moments::of(bin[0]) * (density * width(index))).sum();
     let [absolute, susceptibility, binder] = observables(sum * total.recip(), stiffness);
     let between = terms.filter(|(_, (bin, _))| 2.0 * bin[0].abs() <= absolute);
-    let passage: f64 = between.map(|(number, (bin, density))| width(number) * total / (bin[2] * density)).sum();
+    let passage: f64 = between.map(|(index, (bin, density))| width(index) * total / (bin[2] * density)).sum();
     (total > 0.0).then_some([absolute, susceptibility, binder, passage.recip()])
 }

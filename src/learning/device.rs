@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use std::{str::FromStr, sync::OnceLock};
 use tch::{Cuda, Device};
 
-/// The device that an input asks for.
+/// Which device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
     /// The processor.
     Cpu,
-    /// An NVIDIA accelerator; an error where there is none.
+    /// An NVIDIA accelerator. Without one the run fails.
     Cuda,
-    /// An accelerator where there is one, else the processor.
+    /// An accelerator if there is one, otherwise the processor.
     #[default]
     Auto,
 }
@@ -30,18 +30,18 @@ impl FromStr for DeviceChoice {
             _ => Err(LearningError::Input {
                 name: "device",
                 value: format!("\"{name}\""),
-                reason: "it is one of cpu, cuda and auto".into(),
+                reason: "choose cpu, cuda or auto".into(),
             }),
         }
     }
 }
 
-/// The device for the rank `node_rank` of its node; ranks take the node's accelerators in turn.
+/// The device of the rank with index `node_rank` on its node. The ranks of a node take its accelerators in turn.
 ///
-/// Call it before anything else of this module: libtorch asks for its CUDA half only once.
+/// Call it before anything else of this module, because libtorch looks for its CUDA half only once.
 ///
 /// # Errors
-/// [`LearningError::NoCuda`] when CUDA is asked for and libtorch's CUDA half, the driver or a device is absent.
+/// [`LearningError::NoCuda`] for [`DeviceChoice::Cuda`] without libtorch's CUDA half, a driver or a device.
 pub fn device(choice: DeviceChoice, node_rank: usize) -> Result<Device, LearningError> {
     if choice == DeviceChoice::Cpu {
         return Ok(Device::Cpu);
@@ -53,20 +53,23 @@ pub fn device(choice: DeviceChoice, node_rank: usize) -> Result<Device, Learning
     }
 }
 
-/// Number of accelerators, at least 1, or why there is none.
+/// Number of accelerators, at least 1.
+///
+/// # Errors
+/// Why there is none.
 fn accelerators() -> Result<usize, String> {
     static CUDA_HALF: OnceLock<Result<(), String>> = OnceLock::new();
     CUDA_HALF.get_or_init(load_cuda_half).clone()?;
     match Cuda::device_count() {
         count if count > 0 && Cuda::is_available() => Ok(count as usize),
-        _ => Err("libtorch finds no CUDA device (look at nvidia-smi and CUDA_VISIBLE_DEVICES)".into()),
+        _ => Err("libtorch finds no CUDA device; check nvidia-smi and CUDA_VISIBLE_DEVICES".into()),
     }
 }
 
-/// Loads libtorch_cuda.so for good, found along the run path of this binary, that is beside libtorch itself.
+/// Loads libtorch_cuda.so for the rest of the run. It lies beside libtorch, on the run path of this binary.
 fn load_cuda_half() -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: libtorch's own library; its initialisers register the CUDA back end and touch nothing of ours.
+    // SAFETY: the initialisers of this library register libtorch's CUDA back end and touch nothing else.
     match unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
             std::mem::forget(library);

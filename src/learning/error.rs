@@ -1,64 +1,65 @@
-//! What can go wrong while learning, in sentences that say what to do.
+//! The errors of learning. Every message says what to do.
 
 use std::path::PathBuf;
 
-/// Every failure of this module.
+/// Why a model could not be trained, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum LearningError {
     /// The accelerator that the input asks for cannot be used.
     #[error(
-        "The input asks for device \"cuda\", but {reason}. Use device = \"cpu\" or \"auto\" (`--device`), or point LIBTORCH at a \
-         libtorch built for CUDA on a machine with a driver."
+        "The device \"cuda\" cannot be used: {reason}. Choose --device cpu or --device auto, or set LIBTORCH to a \
+         libtorch built for CUDA on a machine with an NVIDIA driver."
     )]
     NoCuda {
-        /// Why CUDA is out of reach.
+        /// Why CUDA cannot be used.
         reason: String,
     },
-    /// A value of the input is outside of what the code can do.
-    #[error("The input value {name} = {value} cannot be used: {reason}.")]
+    /// A value of the input is out of range.
+    #[error("The input value {name} = {value} is not allowed: {reason}.")]
     Input {
-        /// Name of the input value.
+        /// Its key in the input.
         name: &'static str,
-        /// What the input says.
+        /// The value in the input.
         value: String,
         /// What is allowed.
         reason: String,
     },
-    /// Arrays that belong together differ in their extents.
-    #[error("Arrays do not fit together: {0}. Give all of them one row a sample, and as many columns as each other.")]
+    /// The shapes of arrays that belong together do not match.
+    #[error("The shapes of the arrays do not match: {0}. Give every array one row per sample.")]
     Extents(String),
-    /// There are too few samples to learn from.
+    /// There are too few samples to train on.
     #[error(
-        "{found} sample(s) are too few: at least {needed} are needed. Simulate more trajectories, or record more snapshots \
-         of each."
+        "There are {found} samples, but training needs at least {needed}. Simulate more trajectories, or record more \
+         snapshots per trajectory."
     )]
     TooFew {
         /// Number of samples.
         found: usize,
-        /// Least number.
+        /// Smallest number that is enough.
         needed: usize,
     },
-    /// A state or a patch has another number of components than the model was trained with.
+    /// The states do not have the model's number of components.
     #[error(
-        "{what} have {found} components, but the model was trained with {expected}. Use the model that was trained on \
-         data of this kind, or train again."
+        "{what} have {found} components, but the model was trained with {expected}. Use a model trained on data of \
+         this kind, or train a new one."
     )]
     Components {
-        /// What does not fit.
+        /// Which data do not match, as the subject of a sentence.
         what: &'static str,
         /// Its number of components.
         found: usize,
-        /// Those of the model.
+        /// Number of components of the model.
         expected: usize,
     },
-    /// A value of the training data is impossible.
+    /// A value of the training data is not allowed.
     #[error(
-        "`{name}` of row {row} of the training data is {value}, but {allowed}. Correct what made this row, or leave it out."
+        "In row {row} of the training data, `{name}` is {value}, but {allowed}. Correct the source of this row, or \
+         remove it."
     )]
     Value {
-        /// Which array.
+        /// Name of the array.
         name: &'static str,
-        /// Row, from 0.
+        /// Index of the row.
         row: usize,
         /// The value.
         value: String,
@@ -67,49 +68,49 @@ pub enum LearningError {
     },
     /// The training data hold NaN or infinity.
     #[error(
-        "{count} of {total} values of `{name}` in the training data are NaN or infinite (the first in row {row}). \
-         Look at the trajectories that made them, or leave them out."
+        "{count} of the {total} values of `{name}` in the training data are NaN or infinite. The first is in row \
+         {row}. Check the trajectories that these values come from, or remove them."
     )]
     DataNotFinite {
-        /// Which array.
+        /// Name of the array.
         name: &'static str,
-        /// Number of bad values.
+        /// Number of values that are not finite.
         count: usize,
         /// Number of values.
         total: usize,
-        /// First row with a bad value.
+        /// Index of the first row with such a value.
         row: usize,
     },
     /// The loss became NaN or infinite.
     #[error(
-        "The loss became {loss} in epoch {epoch}, batch {batch} (parameter norm {norm:.4e}, largest parameter \
-         {largest:.4e}, learning rate {learning_rate:.2e}). Lower learning_rate, set gradient_clip, or look for \
-         outliers in the increments.{kept}"
+        "The loss became {loss} in epoch {epoch}, batch {batch}. The parameter norm was {norm:.4e}, the largest \
+         parameter {largest:.4e}, the learning rate {learning_rate:.2e}. Lower learning_rate, set gradient_clip, or \
+         look for outliers in the increments.{kept}"
     )]
     Diverged {
         /// Epoch, from 0.
         epoch: usize,
         /// Batch within the epoch, from 0.
         batch: usize,
-        /// The loss that is no number.
+        /// The loss, NaN or infinite.
         loss: f64,
         /// Euclidean norm of all parameters.
         norm: f64,
         /// Largest magnitude of a parameter.
         largest: f64,
-        /// Learning rate of that step.
+        /// Learning rate of the step.
         learning_rate: f64,
-        /// Where the last good checkpoint is kept: empty, or a sentence after a space.
+        /// Names the last good checkpoint: a space and a sentence, or empty.
         kept: String,
     },
-    /// Somebody asked the training to stop.
+    /// The training was asked to stop.
     #[error("The training was stopped on request in epoch {epoch}, before batch {batch}.{kept}")]
     Stopped {
         /// Epoch, from 0.
         epoch: usize,
-        /// The batch that would have been next, from 0.
+        /// Next batch, from 0.
         batch: usize,
-        /// Where its state is kept: empty, or a sentence after a space.
+        /// Names the checkpoint of its state: a space and a sentence, or empty.
         kept: String,
     },
     /// A model file cannot be read.
@@ -117,14 +118,14 @@ pub enum LearningError {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// The reason of the operating system.
         source: std::io::Error,
     },
     /// A model file or a checkpoint cannot be written.
     #[error(transparent)]
     Write(#[from] crate::storage::StorageError),
-    /// A file is no model of the expected kind.
-    #[error("The model file {path} is not usable: {reason}. Delete it and train again.")]
+    /// A file does not hold a model of the expected kind.
+    #[error("The model file {path} cannot be used: {reason}. Delete it and train the model again.")]
     Format {
         /// The file.
         path: PathBuf,
@@ -133,8 +134,8 @@ pub enum LearningError {
     },
     /// A model file of another version of the program.
     #[error(
-        "The model file {path} was written by another version of tessera in file format {found}; this version reads format \
-         {expected}. Choose a new --out, or remove the run directory to recompute it."
+        "The model file {path} was written by another version of tessera in file format {found}. This version reads \
+         format {expected}. Choose a new --out, or remove the run directory to recompute it."
     )]
     OtherFormat {
         /// The file.
@@ -144,10 +145,10 @@ pub enum LearningError {
         /// The format of this version.
         expected: u32,
     },
-    /// A computing thread ended early.
-    #[error("A computing thread of the trainer ended early; its message stands above in the log.")]
+    /// A thread of the trainer ended early.
+    #[error("A thread of the trainer ended early. Its own message is above in the log.")]
     Thread,
     /// The tensor library refused an operation.
-    #[error("The tensor library refused an operation: {0}")]
+    #[error("The tensor library (libtorch) reports an error: {0}")]
     Tensor(#[from] tch::TchError),
 }

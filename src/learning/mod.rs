@@ -1,12 +1,12 @@
-//! Learning the macroscopic equation of motion: closure variables by an autoencoder, then drift and diffusion of the latent
-//! stochastic differential equation by maximum likelihood (arXiv 2511.12842, sections 2 and 3).
+//! Learning the macroscopic equation of motion: closure variables by an autoencoder, then drift and diffusion of the
+//! latent stochastic differential equation by maximum likelihood (arXiv 2511.12842, sections 2 and 3).
 //!
 //! - [`closure`]: encoder of patches into closure variables.
 //! - [`sde`]: drift and diffusion; [`fit()`]: their training on [`Pairs`].
-//! - [`Coordinates`]: between physical states and those of the networks.
-//! - [`predict`]: ensembles of the learned equation; [`sde::calibration`]: is the learned noise right?
+//! - [`Coordinates`]: the map between physical states and the states of the networks.
+//! - [`predict`]: ensembles of the learned equation. [`sde::calibration`]: is the learned noise right?
 //!
-//! Arrays go in, models and arrays come out: this module knows nothing of what is simulated, nor of files of data.
+//! Arrays go in, models and arrays come out. This module knows neither the simulated system nor the data files.
 //!
 //! # Example
 //!

@@ -1,8 +1,8 @@
 //! Least-squares fit of a perceptron with ReLU: arrays in, affine maps out.
 //!
-//! Inputs and targets are standardised for the fit; the maps that come out take raw ones. AdamW with a learning rate that
-//! falls by one factor after every epoch, in the training loop of all models. Repeatable: start and order of the samples
-//! come from the seed.
+//! Inputs and targets are standardised for the fit; the returned maps take raw inputs. The training is that of all
+//! models: AdamW, with a learning rate that falls by one factor per epoch. The seed fixes the first weights and the
+//! order of the samples.
 
 use crate::{
     learning::{
@@ -23,7 +23,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// Learning rate of the last epoch over that of the first.
+/// Ratio of the learning rates of the last and the first epoch.
 const LAST_RATE: f64 = 0.3;
 
 /// How to fit.
@@ -33,15 +33,15 @@ pub struct Regression {
     pub hidden: Vec<i64>,
     /// Passes over the samples.
     pub epochs: usize,
-    /// Samples a step.
+    /// Samples per step.
     pub batch: usize,
     /// Learning rate of the first step.
     pub learning_rate: f64,
-    /// Decay of the weights a step, times the learning rate.
+    /// Decay of the weights per unit of learning rate.
     pub weight_decay: f64,
-    /// Seed of the start and of the order of the samples.
+    /// Seed of the first weights and of the order of the samples.
     pub seed: u64,
-    /// Number of the model, which sets its streams apart.
+    /// Index of the model in the random streams.
     pub model: u64,
 }
 
@@ -55,10 +55,10 @@ pub struct Affine {
 }
 
 impl Regression {
-    /// Fits `targets` `[samples]` to `inputs` `[samples, features]`; ReLU stands between the maps.
+    /// Fits `targets` `[samples]` to `inputs` `[samples, features]`. The maps have ReLU between them.
     ///
     /// # Errors
-    /// When there are fewer samples than one batch, or torch fails.
+    /// When inputs and targets differ in length, there are fewer samples than one batch, or the training fails.
     pub fn fit(&self, inputs: ArrayView2<f32>, targets: ArrayView1<f32>) -> Result<Vec<Affine>, LearningError> {
         let samples = inputs.nrows();
         if samples != targets.len() {
@@ -81,7 +81,7 @@ impl Regression {
         let optimiser = AdamW::new(parameters.flat(), self.weight_decay, None);
         let objective = Arc::new(SquareError { network });
         let data = (&[features, wanted][..], Rows { first: 0, owned: 0..samples });
-        let mut descent = DataParallelStep::new(objective.clone(), parameters, optimiser, data, 0, &Alone);
+        let mut trainer = DataParallelStep::new(objective.clone(), parameters, optimiser, data, 0, &Alone);
         let samples = Samples { model: self.model, rows: (0..samples).collect(), held: Vec::new(), offsets: [0.0; 2] };
         let train = TrainInput {
             epochs: self.epochs,
@@ -90,8 +90,8 @@ impl Regression {
             decay: LAST_RATE.powf(1.0 / self.epochs as f64),
             ..TrainInput::default()
         };
-        run_epochs(&mut descent, &samples, &train, &TrainingContext::new(self.seed, &Alone, Device::Cpu), &mut |_| ())?;
-        let mut maps = affine_maps(&objective.network, &descent.parameters, &widths);
+        run_epochs(&mut trainer, &samples, &train, &TrainingContext::new(self.seed, &Alone, Device::Cpu), &mut |_| ())?;
+        let mut maps = affine_maps(&objective.network, &trainer.parameters, &widths);
         let first = &mut maps[0];
         first.weight /= &spread.insert_axis(Axis(1));
         first.bias = &first.bias - &mean.dot(&first.weight);
@@ -102,7 +102,7 @@ impl Regression {
     }
 }
 
-/// The square of the difference between the network and what is wanted, summed over the samples.
+/// The square error, summed over the samples.
 struct SquareError {
     network: Mlp,
 }
@@ -117,7 +117,7 @@ fn tensor(values: Vec<f32>, shape: &[i64]) -> Tensor {
     Tensor::from_slice(&values).view(shape)
 }
 
-/// The weights out of torch; there they stand as `[outputs, inputs]`.
+/// The affine maps of a network. Torch stores a weight as `[outputs, inputs]`.
 fn affine_maps(network: &Mlp, parameters: &Parameters, widths: &[i64]) -> Vec<Affine> {
     let values = |leaf: usize| -> Vec<f32> {
         let flat = no_grad(|| parameters.leaves()[leaf].detach().contiguous().view(-1));

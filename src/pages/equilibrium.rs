@@ -1,4 +1,4 @@
-//! Figures of the equilibrium distributions: those of one run, and those of all points of a sweep side by side.
+//! Figures of the equilibrium distributions of one run, and of all points of a sweep.
 
 use crate::{
     config::Input,
@@ -14,10 +14,10 @@ use ndarray::{Array2, ArrayView3, concatenate, s};
 
 /// Bins of a histogram.
 const BINS: usize = 60;
-/// Most records of a trajectory that a panel draws.
+/// Largest number of records that a panel draws of a trajectory.
 const RECORDS: usize = 500;
 
-/// The section on the distributions of one run. Ensembles without a finite trajectory are left out.
+/// The section on the distributions of one run, without ensembles in which all trajectories have diverged.
 pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> Section {
     let (part, observables) = (input.evaluate.equilibrium, evidence.observables);
     let mut section = Section::new("Equilibrium distributions");
@@ -30,7 +30,7 @@ pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> S
             SmallMultiples::new(format!("Equilibrium against {}", input.system.condition_axis().name), panels)
                 .described(
                     format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
-                    "the line through the points.",
+                    "a line through the points.",
                 ),
         ));
         section = section.with(Block::Table(at_each_condition(input, metrics, observables)));
@@ -50,8 +50,8 @@ pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> S
     section
 }
 
-/// Distributions of every observable, and the first observable along one trajectory: a panel for each point of a sweep,
-/// named by its label. Empty for families of systems under several conditions.
+/// Distributions of every observable, and the first observable along one trajectory, with one panel per point of a
+/// sweep. Empty for families of systems.
 pub fn panels(points: &[(String, Evidence)]) -> Vec<SmallMultiples> {
     let Some((_, first)) = points.first().filter(|(_, first)| first.conditions.len() == 1) else { return Vec::new() };
     let symbol = first.observables[0].symbol;
@@ -64,12 +64,12 @@ pub fn panels(points: &[(String, Evidence)]) -> Vec<SmallMultiples> {
     let trajectories = points.iter().map(|(label, evidence)| trajectory(evidence, label, symbol)).collect();
     let along = SmallMultiples::new(format!("{symbol} along one trajectory"), trajectories).described(
         "First trajectory of the truth and its prediction by the first model.",
-        "equal width, equally long stays.",
+        "equal width and equal residence times.",
     );
     of_each.chain([along]).collect()
 }
 
-/// The first component along the first trajectory of truth and of every kind of model.
+/// The first component along the first trajectory of the truth and of every kind of model.
 fn trajectory(evidence: &Evidence, title: &str, symbol: &str) -> Figure {
     let every = evidence.times.len().div_ceil(RECORDS);
     let line = |label: &str, colour: Colour, ensemble: ArrayView3<f64>| {
@@ -85,18 +85,18 @@ fn trajectory(evidence: &Evidence, title: &str, symbol: &str) -> Figure {
     figure.with(line("truth", Colour::Truth, evidence.truth.view()))
 }
 
-/// Distributions of one component of truth and models under one condition.
+/// Distributions of one component of truth and models at one condition.
 fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condition): (usize, usize)) -> Figure {
     let sample = |ensemble| evidence.equilibrium(ensemble, component, condition);
     let mut all = vec![("truth", Colour::Truth, sample(evidence.truth.view()))];
     for (kind, models) in &evidence.models {
         let (label, colour) = roles(*kind);
-        // The same trajectories of all models, one after another.
+        // The trajectories of all models, one model after another.
         let samples: Vec<Array2<f64>> = models.outer_iter().map(sample).collect();
         let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
         all.push((label, colour, concatenate(ndarray::Axis(0), &views).expect("models have equal ensembles")));
     }
-    // The bins follow the truth, and our prediction up to the width of the truth beyond it; what strays farther leaves the frame.
+    // The bins cover the truth, and our prediction up to one width of the truth on either side.
     let ours = beside(&all[0].2, &all[1].2);
     let views = [all[0].2.view(), ours.view()];
     let mut figure = Figure::new(title, Axis::linear(symbol), Axis::linear("probability density"));
@@ -110,27 +110,29 @@ fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condit
     figure
 }
 
-/// A prediction drawn in to the range of the truth and its width on either side.
+/// A prediction, clamped to the range of the truth plus its width on either side.
 fn beside(truth: &Array2<f64>, prediction: &Array2<f64>) -> Array2<f64> {
     let finite = truth.iter().copied().filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-    // Without a finite truth nothing finite is left, and there is no figure.
+    // Without a finite truth the result is not finite, and there is no figure.
     prediction.mapv(|value| if value.is_nan() { value } else { value.max(2.0 * low - high).min(2.0 * high - low) })
 }
 
-/// The same means as a table, with the unit of time, and how far from standing still both are.
+/// The equilibrium means at each condition as a table, with the simulated time and the change during the equilibrium
+/// part.
 fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable]) -> Table {
     let (system, axis) = (&input.system, input.system.condition_axis().name);
     let span = input.truth.interval * (input.truth.records - 1) as f64;
     let symbols: Vec<&str> = observables.iter().map(|observable| observable.symbol).collect();
     let heads = [&[axis, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
-    let mut table = Table::new(format!("Equilibrium under each {axis}"), &heads).described(
+    let mut table = Table::new(format!("Equilibrium at each {axis}"), &heads).described(
         format!(
-            "Means over the last {:.0} %, with one standard error. Change: the largest, over the observables, between the two halves \
-             of that part. Deviation: mean distance of ours from the truth.",
+            "Means over the last {:.0} %, with one standard error. Change: the difference between the two halves of \
+             that part, for the observable with the largest one. Deviation: mean distance of ours from the truth.",
             100.0 * input.evaluate.equilibrium
         ),
-        "equal rows; where the change is well above the errors, neither is in equilibrium, and both are compared at equal times.",
+        "equal rows. A change well above the errors means that the system is not in equilibrium. Truth and prediction \
+         are then compared at equal times.",
     );
     for (index, &condition) in system.conditions().iter().enumerate() {
         let cell =
@@ -148,7 +150,7 @@ fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable
     table
 }
 
-/// Equilibrium means of truth and of our models against the condition of a family of systems.
+/// Equilibrium means of the truth and of our models against the condition of a family of systems.
 fn against_condition(input: &Input, metrics: &Metrics, observable: &Observable) -> Figure {
     let symbol = observable.symbol;
     let mut figure = Figure::new(symbol, Axis::linear(input.system.condition_axis().name), Axis::linear(symbol));

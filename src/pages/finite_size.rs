@@ -1,4 +1,4 @@
-//! Finite-size scaling over the points of a sweep, drawn.
+//! Figures of finite-size scaling over the points of a sweep.
 
 use crate::{
     config::Point,
@@ -8,8 +8,8 @@ use crate::{
     scores::finite_size,
 };
 
-/// The exponents of a sweep of magnets over sizes and temperatures, and the section that shows them; nothing for a sweep of something
-/// else, or away from the critical point.
+/// The exponents of a sweep of magnets over sizes and temperatures, and their section. `None` for other sweeps, and
+/// away from the critical point.
 pub fn scaling(points: &[Point], metrics: &[Metrics]) -> Option<(Metrics, Section)> {
     let critical = |point: &Point| point.input.system.scores().iter().find_map(|score| score.critical());
     let of_points: Vec<_> = points
@@ -26,11 +26,11 @@ pub fn scaling(points: &[Point], metrics: &[Metrics]) -> Option<(Metrics, Sectio
     let names = ["<|M|>", "chi", "-dU/dT"];
     let mut figures = names.map(|name| {
         Figure::new(format!("{name} at T_c"), Axis::logarithmic("side L"), Axis::logarithmic(name))
-            .described("Lines: power laws by weighted least squares.", "parallel lines.")
+            .described("Lines are power laws from weighted least squares.", "parallel lines.")
     });
     let mut collapses = ["|M| L^(beta/nu)", "chi L^(-gamma/nu)"].map(|name| {
         Figure::new(name, Axis::linear("t L^(1/nu)"), Axis::linear(name))
-            .described("One line a size, exact exponents.", "one curve.")
+            .described("One line per size, with the exact exponents.", "one curve.")
     });
     for one in found {
         let (label, colour) = roles_of_source(one.source);
@@ -60,7 +60,7 @@ pub fn scaling(points: &[Point], metrics: &[Metrics]) -> Option<(Metrics, Sectio
 mod tests {
     use super::*;
 
-    /// Not of a sweep over methods away from T_c, nor of another magnet.
+    /// Neither a sweep over methods away from T_c nor another magnet has exponents.
     #[test]
     fn only_ising_magnets_about_the_critical_temperature_have_exponents() {
         let found = |input: &str, set: &[&str]| {

@@ -1,4 +1,4 @@
-//! What the pages show: metrics and arrays in, sections out.
+//! The sections of a page: metrics and arrays in, sections out.
 
 pub mod equilibrium;
 pub mod finite_size;

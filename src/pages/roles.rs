@@ -1,4 +1,4 @@
-//! Names of what is drawn: kinds of models, sources of metrics, conditions.
+//! Names and colours of kinds of models, sources of metrics and conditions.
 
 use crate::{
     config::Input,
@@ -14,7 +14,7 @@ pub fn roles(kind: ModelKind) -> (&'static str, Colour) {
     }
 }
 
-/// Name and colour of what metrics are measured of.
+/// Name and colour of each source of metrics.
 pub fn roles_of_source(source: Source) -> (&'static str, Colour) {
     match source {
         Source::Truth => ("direct simulation", Colour::Truth),
@@ -24,7 +24,7 @@ pub fn roles_of_source(source: Source) -> (&'static str, Colour) {
     }
 }
 
-/// What names a condition in figures: `at 2.5`, `at 3.4, not in the data`; nothing without a family.
+/// The name of a condition in figures: `at 2.5`, or `at 3.4, not in the data`. Empty for a single condition.
 pub fn condition_label(input: &Input, index: usize) -> String {
     if !input.system.is_family() {
         return String::new();
@@ -33,7 +33,7 @@ pub fn condition_label(input: &Input, index: usize) -> String {
     format!("at {}{unseen}", input.system.conditions()[index])
 }
 
-/// The unit of time of a family's member where it is known: `, unit 0.09321 s`.
+/// The unit of time of a member of a family, if known: `, unit 0.09321 s`.
 pub fn unit_label(input: &Input, index: usize) -> String {
     let known = input.system.seconds(index).filter(|_| input.system.is_family());
     known.map_or_else(String::new, |seconds| format!(", unit {} s", measured(seconds, None)))

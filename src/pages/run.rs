@@ -1,4 +1,4 @@
-//! The page of one run: what was learned and how good it is.
+//! The page of one run: the predictions beside the truth.
 
 use crate::{
     config::Input,
@@ -19,7 +19,7 @@ use crate::{
 use ndarray::Array2;
 use serde_json::Value;
 
-/// The headline numbers.
+/// The headline metrics.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
     let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
     [
@@ -27,25 +27,25 @@ pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
         (
             "Equilibrium",
             "equilibrium_deviation",
-            "mean distance of equilibrium means from the truth, over observables and conditions",
+            "distance of the equilibrium means from the truth, averaged over observables and conditions",
         ),
         ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
-        ("Its noise floor", "relaxation_error_noise_floor", "what two ensembles of the truth would give"),
-        ("Noise floor", "test_error_noise_floor", "what two ensembles of one law would give"),
-        ("Baseline", "test_error_baseline", "patch state as next state, lambda = 1"),
-        ("Test error, observables", "test_error_observables", "observables alone"),
+        ("Its noise floor", "relaxation_error_noise_floor", "relaxation error between two ensembles of the truth"),
+        ("Noise floor", "test_error_noise_floor", "test error between two ensembles of one law"),
+        ("Baseline", "test_error_baseline", "test error with the patch state as next state and lambda = 1"),
+        ("Test error, observables", "test_error_observables", "test error of the observables alone"),
     ]
     .into_iter()
     .filter_map(|(label, name, note)| Some(Highlight { label: label.into(), value: value(name)?, note: note.into() }))
     .collect()
 }
 
-/// The values that truth and our prediction reach, with room around them. The baseline may leave the frame.
+/// The range of the truth and of our prediction, with a margin. The baseline may leave it.
 fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, component: usize) -> (f64, f64) {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (_, _, ensemble) in all.filter(|(_, colour, _)| *colour != Colour::Baseline) {
         for (mean, spread) in ensemble.mean.column(component).iter().zip(ensemble.spread.column(component)) {
-            // `min` and `max` pass over values that are not numbers.
+            // `min` and `max` ignore NaN.
             (low, high) = (low.min(mean - spread), high.max(mean + spread));
         }
     }
@@ -53,7 +53,7 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
     if room > 0.0 && room.is_finite() { (low - room, high + room) } else { (-1.0, 1.0) }
 }
 
-/// The section on the observables against time, a panel for each start and condition.
+/// The section on the observables against time, with one panel per start and condition.
 pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     let groups = evidence.groups();
     let mut section = Section::new("Observables against time");
@@ -76,8 +76,10 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     };
     let multiples = |title: String, panels| {
         Block::Multiples(SmallMultiples::new(title, panels).described(
-            "Mean over trajectories; bands are one standard deviation. Predictions are those of the first seed, from the same initial states as the truth, at time 0, which a logarithmic axis has no place for; the baseline may leave the frame.",
-            "the same mean and the same width of the bands; a wider band means too much learned noise.",
+            "Means over trajectories, with bands of one standard deviation. Predictions are those of the first seed. \
+             They start from the initial states of the truth at time 0, which a logarithmic axis does not show. The \
+             baseline may leave the frame.",
+            "equal means and bands of equal width. A wider band means too much learned noise.",
         ))
     };
     let titles: Vec<String> = (0..groups)
@@ -102,7 +104,7 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     section
 }
 
-/// A value in few words: numbers to four places, of long lists the ends.
+/// A short form of a value, with numbers rounded to four decimals and only the ends of long lists.
 pub fn brief(value: &Value) -> String {
     let all = |values: &[Value]| values.iter().map(brief).collect::<Vec<_>>().join(", ");
     match value {
@@ -123,8 +125,8 @@ pub fn brief(value: &Value) -> String {
     }
 }
 
-/// One layer of a lattice: sites that have states in the colours of these; of others the first channel, from its least to its
-/// greatest value.
+/// The middle layer of a lattice. Sites with states have the colours of these. Other sites show their first channel,
+/// from its smallest to its largest value.
 ///
 /// # Errors
 /// When the image cannot be encoded.
@@ -154,7 +156,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn parameters_are_said_in_few_words() {
+    fn parameters_have_a_short_form() {
         let parameters =
             json!({"temperature": [30.0, 20.0, 9.0, 8.0, 3.0], "share": [1.0 / 3.0], "small": 1e-5, "field": 0.0});
         let system = json!({"alloy": parameters});

@@ -1,4 +1,4 @@
-//! The page of a scaling study: measurements of many jobs in a table and figures, beside the cost model.
+//! The page of a scaling study: measurements of many jobs in a table and figures, and the cost model.
 
 use crate::{
     evaluation::scaling::{CostModel, Network, ScalingPoint},
@@ -7,17 +7,17 @@ use crate::{
 
 /// Groups of tiles of one colour in two dimensions.
 const GROUPS: f64 = 4.0;
-/// Network that the extrapolation assumes, of a rank among many on a node.
+/// Network of the extrapolation, for one of many ranks on a node.
 const FABRIC: Network = Network { latency: 3e-6, bandwidth: 5e8 };
 
-/// The page of all measurements of a study, in any order, repeats included.
+/// The page of all measurements of a study, in any order. Repeats are averaged.
 pub fn page(mut points: Vec<ScalingPoint>) -> Report {
     points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
     let runs = points.len();
     page_of(&averaged(points), runs)
 }
 
-/// Repeats of one measurement as one: the mean, with the standard error over repeats where there are several.
+/// Averages repeats of one measurement. Several repeats have the standard error between them.
 fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
     let key = |point: &ScalingPoint| (point.side, point.tile, point.quantum.to_bits(), point.ranks, point.threads);
     let mut groups: Vec<Vec<ScalingPoint>> = Vec::new();
@@ -39,7 +39,7 @@ fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
     groups.into_iter().map(mean).collect()
 }
 
-/// The measurement on one core that a point is held against: of the same lattice and tile.
+/// The measurement on one core with the lattice, tile and quantum of a point.
 fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a ScalingPoint> {
     points.iter().find(|other| {
         (other.ranks, other.threads, other.side, other.tile) == (1, 1, point.side, point.tile)
@@ -47,44 +47,42 @@ fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a
     })
 }
 
+/// The columns of a measurement.
+fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 14] {
+    let sites = (point.side * point.side) as f64;
+    let one = reference(points, point);
+    let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
+        let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
+        Cell::Number(one.seconds.0 / seconds)
+    });
+    [
+        ("side", Cell::Number(point.side as f64)),
+        ("tile", Cell::Number(point.tile as f64)),
+        ("quantum", Cell::Number(point.quantum)),
+        ("ranks", Cell::Number(point.ranks as f64)),
+        ("threads", Cell::Number(point.threads as f64)),
+        ("ms per sweep", Cell::Number(1e3 * point.seconds.0)),
+        ("error", Cell::Number(1e3 * point.seconds.1)),
+        ("events/s", Cell::Number(point.events / point.seconds.0)),
+        ("speed-up", one.map_or(Cell::Empty, |one| Cell::Number(one.seconds.0 / point.seconds.0))),
+        ("model", model),
+        ("halo kB", Cell::Number(1e-3 * point.bytes)),
+        ("messages", Cell::Number(point.messages)),
+        ("ms idle", Cell::Number(1e3 * point.waited)),
+        ("bytes per site", Cell::Number(point.memory)),
+    ]
+}
+
 fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
-    let mut table = Table::new(
-        "Sweeps of one lattice",
-        &[
-            "side", "tile", "quantum", "ranks", "threads", "ms a sweep", "error", "events/s", "speed-up", "model",
-            "halo kB", "messages", "ms not evolving", "bytes a site",
-        ],
-    )
-    .described(
-        "Speed-up over one core of the same lattice. Model: the speed-up that the cost model predicts from the run on one \
-         core and the measured latency and bandwidth. Halo bytes, messages and idle time are a sweep's, of the busiest rank.",
-        "speed-up near the number of cores, and near the model.",
+    let rows: Vec<_> = points.iter().map(|point| columns(points, point)).collect();
+    let heads: Vec<&str> = rows.iter().take(1).flatten().map(|(head, _)| *head).collect();
+    let table = Table::new("Sweeps of one lattice", &heads).described(
+        "Speed-up is relative to one core with the same lattice. Model: the speed-up from the cost model, with the \
+         site time on one core and the measured latency and bandwidth. Halo bytes, messages and idle time are per \
+         sweep, for the busiest rank.",
+        "a speed-up near the number of cores, and near the model.",
     );
-    for point in points {
-        let sites = (point.side * point.side) as f64;
-        let one = reference(points, point);
-        let speed_up = one.map_or(Cell::Empty, |one| Cell::Number(one.seconds.0 / point.seconds.0));
-        let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
-            let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
-            Cell::Number(one.seconds.0 / seconds)
-        });
-        table = table.row(vec![
-            Cell::Number(point.side as f64),
-            Cell::Number(point.tile as f64),
-            Cell::Number(point.quantum),
-            Cell::Number(point.ranks as f64),
-            Cell::Number(point.threads as f64),
-            Cell::Number(1e3 * point.seconds.0),
-            Cell::Number(1e3 * point.seconds.1),
-            Cell::Number(point.events / point.seconds.0),
-            speed_up,
-            model,
-            Cell::Number(1e-3 * point.bytes),
-            Cell::Number(point.messages),
-            Cell::Number(1e3 * point.waited),
-            Cell::Number(point.memory),
-        ]);
-    }
+    let table = rows.into_iter().fold(table, |table, row| table.row(row.map(|(_, cell)| cell).into()));
     let mut section = Section::new("Measured").with(Block::Table(table));
     if let Some(figure) = measured(points) {
         section = section.with(Block::Figure(figure)).with(Block::Figure(speed_of_a_core(points)));
@@ -108,7 +106,7 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
         &[1.0, most],
         &[1.0, most],
     ));
-    for (number, &(side, tile)) in sides.iter().enumerate() {
+    for (index, &(side, tile)) in sides.iter().enumerate() {
         let own: Vec<&ScalingPoint> = points.iter().filter(|point| (point.side, point.tile) == (side, tile)).collect();
         let curve: Vec<(f64, f64)> = own
             .iter()
@@ -118,28 +116,28 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
             })
             .collect();
         let (x, y): (Vec<f64>, Vec<f64>) = curve.into_iter().unzip();
-        let colour = [Colour::Ours, Colour::Baseline][number % 2];
+        let colour = [Colour::Ours, Colour::Baseline][index % 2];
         if !x.is_empty() {
             figure = figure.with(Series::line(format!("{side} x {side}, tiles of {tile}"), colour, &x, &y));
         }
     }
-    Some(figure.described("Speed of the same lattice on more cores, over that on one.", "closeness to the ideal line."))
+    Some(figure.described("Speed-up of one lattice on more cores.", "points near the ideal line."))
 }
 
-/// All measurements, weak scaling among them: a core's events a second, which more cores should not lower.
+/// Events per second and core of all measurements. More cores should not lower it.
 fn speed_of_a_core(points: &[ScalingPoint]) -> Figure {
     let cores = |point: &ScalingPoint| (point.ranks * point.threads) as f64;
     let (x, y): (Vec<f64>, Vec<f64>) =
         points.iter().map(|point| (cores(point), point.events / point.seconds.0 / cores(point))).unzip();
-    Figure::new("Events a second and core", Axis::logarithmic("cores"), Axis::linear("events a second and core"))
+    Figure::new("Events per second and core", Axis::logarithmic("cores"), Axis::linear("events per second and core"))
         .with(Series::points("all lattices", Colour::Ours, &x, &y))
         .described(
-            "Every measurement, weak scaling included.",
-            "a level cloud: cores keep their speed when there are more of them.",
+            "All measurements, including weak scaling.",
+            "a constant level: the speed of a core does not depend on the number of cores.",
         )
 }
 
-/// What the model says of lattices and machines that were not measured.
+/// The cost model beyond the measured lattices and machines.
 fn extrapolated(one: &ScalingPoint) -> Section {
     let model = CostModel::of(one, FABRIC);
     let ranks: Vec<f64> = (0..=8).map(|power| 10_f64.powf(0.5 * f64::from(power))).collect();
@@ -151,14 +149,13 @@ fn extrapolated(one: &ScalingPoint) -> Section {
         figure = figure.with(Series::line(label, colour, &ranks, &efficiency));
     }
     let text = format!(
-        "The cost model T = n t_site + messages x latency + bytes / bandwidth with t_site = {:.3e} s as measured on one core, and \
-         for the network {:.1e} s a message and {:.1e} bytes a second. Assumed: square blocks, a halo of one byte a site, eight \
-         neighbours, four groups of tiles a sweep, nothing hidden behind computation, no jitter, and nodes as fast with all \
-         cores busy as with one.",
+        "The cost model is T = n t_site + messages x latency + bytes / bandwidth, with t_site = {:.3e} s as measured \
+         on one core, {:.1e} s per message and {:.1e} bytes per second. It assumes square blocks, a halo of one byte \
+         per site, eight neighbours and four groups of tiles per sweep. It neglects the overlap of messages and \
+         computation, jitter, and the slow-down of a node whose cores are all busy.",
         model.site, FABRIC.latency, FABRIC.bandwidth
     );
-    Section::new("Cost model").with(Block::Text(text)).with(Block::Figure(figure.described(
-        "Efficiency that the cost model predicts.",
-        "where latency begins to count: about 10^4 sites a rank.",
-    )))
+    Section::new("Cost model").with(Block::Text(text)).with(Block::Figure(
+        figure.described("Efficiency of the cost model.", "the onset of latency, at about 10^4 sites per rank."),
+    ))
 }

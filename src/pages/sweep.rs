@@ -1,4 +1,4 @@
-//! The joint page of a sweep.
+//! The page of a sweep.
 
 use crate::{
     config::Point,
@@ -9,36 +9,36 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// The parts of labels that tell the points apart, from the front; a part that goes with those before it is left out.
+/// Short titles of points: the parts of their labels, from the front, without those that distinguish no further points.
 fn titles(labels: &[String]) -> Vec<String> {
     if let [label] = labels {
         return vec![label.replace(',', ", ")];
     }
-    let told_apart = |titles: &[String]| titles.iter().collect::<HashSet<_>>().len();
+    let distinct = |titles: &[String]| titles.iter().collect::<HashSet<_>>().len();
     let most = labels.iter().map(|label| label.split(',').count()).max().unwrap_or(0);
     let mut titles = vec![String::new(); labels.len()];
-    for number in 0..most {
-        let longer = |(title, label): (&String, &String)| match label.split(',').nth(number) {
+    for index in 0..most {
+        let longer = |(title, label): (&String, &String)| match label.split(',').nth(index) {
             Some(part) if title.is_empty() => part.to_owned(),
             Some(part) => format!("{title}, {part}"),
             None => title.clone(),
         };
         let longer: Vec<String> = titles.iter().zip(labels).map(longer).collect();
-        if told_apart(&longer) > told_apart(&titles) {
+        if distinct(&longer) > distinct(&titles) {
             titles = longer;
         }
     }
     titles
 }
 
-/// Figures of a sweep over one number: title, metric, that of the baseline, label of the axis.
+/// Figures of a sweep over one number: title, metric, metric of the baseline, label of the axis.
 const FIGURES: &[(&str, &str, &str, &str)] = &[
     ("Test error", "test_error", "test_error_baseline", "relative error"),
     ("Discrepancy", "mmd", "mmd_baseline", "mmd"),
 ];
 
-/// The page of a sweep: tables of metrics, figures against a swept number, the distributions at each point, and exponents where the
-/// sweep has some.
+/// The page of a sweep: tables of metrics, figures against a swept number, the distributions at each point and, if
+/// there are any, the exponents.
 pub fn page(
     points: &[Point],
     metrics: &[Metrics],
@@ -86,7 +86,7 @@ pub fn page(
     }
 }
 
-/// A metric against the swept key, when it is one number.
+/// A metric against the swept key, if there is one key with numbers.
 fn figure(
     points: &[Point],
     metrics: &[Metrics],
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_are_as_short_as_tells_points_apart() {
+    fn titles_are_short_and_distinguish_points() {
         let labels = ["side=16,time=1,step=2", "side=32,time=1,step=2", "side=32,time=4,step=2"].map(str::to_owned);
         assert_eq!(titles(&labels), ["side=16, time=1", "side=32, time=1", "side=32, time=4"]);
         assert_eq!(titles(&labels[..2]), ["side=16", "side=32"]);

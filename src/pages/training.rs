@@ -1,4 +1,4 @@
-//! What the page says of the training: losses, whether the learned noise is right, and the learned drift beside the pairs.
+//! The section on the training: losses, calibration of the learned noise, and the learned drift beside the pairs.
 
 use crate::{
     evaluation::{binned_drift::BinnedDrift, distributions::Density},
@@ -9,10 +9,10 @@ use crate::{
     scores::ModelKind,
 };
 
-/// Largest error of a residual variance that passes without a warning.
+/// Largest error of a residual variance without a warning.
 const TOLERANCE: f64 = 0.1;
-/// The section on the training. `names` are those of the components; `learned` is the drift of our first model, with its seed. Where
-/// the equation is learned in fewer coordinates than there are components, these have numbers.
+/// The section on the training. `names` are those of the components. `learned` is the seed and the drift of our first
+/// model. If there are fewer coordinates than components, a coordinate is named by its index.
 pub fn training(trainings: &[Training], names: &[String], learned: (u64, &[BinnedDrift])) -> Section {
     let coordinates = trainings.first().map_or(0, |training| training.calibration.len());
     let numbered: Vec<String> = (0..coordinates).map(|index| format!("coordinate {index}")).collect();
@@ -26,7 +26,7 @@ pub fn training(trainings: &[Training], names: &[String], learned: (u64, &[Binne
         .with(Block::Multiples(drift(learned.0, learned.1, names)))
 }
 
-/// One sentence for each component of our models whose learned noise is off.
+/// One warning for each component of our models with a wrong learned noise.
 fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
     let ours = trainings.iter().filter(|training| training.kind == ModelKind::Ours);
     let all = ours.flat_map(|training| names.iter().zip(&training.calibration).map(move |pair| (training.seed, pair)));
@@ -34,9 +34,9 @@ fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
         .map(|(seed, (name, variance))| {
             let side = if *variance > 1.0 { "small" } else { "large" };
             format!(
-                "The learned noise of {name} (ours, seed {seed}) is too {side}: its normalised residuals have variance \
-                 {variance:.2} instead of 1, so sigma is off by about {:.0} %. Train for more epochs, take more pairs, \
-                 or use a state-dependent diffusion.",
+                "The learned noise of {name} (ours, seed {seed}) is too {side}: the variance of its normalised \
+                 residuals is {variance:.2} instead of 1, and the error of sigma is about {:.0} %. Train for more \
+                 epochs, use more pairs, or choose a state-dependent diffusion.",
                 100.0 * (1.0 - variance.sqrt()).abs(),
             )
         })
@@ -44,7 +44,7 @@ fn warnings(trainings: &[Training], names: &[String]) -> Vec<String> {
 }
 
 fn losses(trainings: &[Training]) -> Figure {
-    let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss less its minimum"));
+    let mut figure = Figure::new("Loss", Axis::linear("epoch"), Axis::linear("validation loss minus its minimum"));
     for training in trainings {
         let (label, colour) = roles(training.kind);
         let losses: Vec<f64> = training.curve.iter().map(|record| record.validation_loss).collect();
@@ -53,7 +53,7 @@ fn losses(trainings: &[Training]) -> Figure {
         let above: Vec<f64> = losses.iter().map(|loss| loss - least).collect();
         figure = figure.with(Series::line(label, colour, &epochs, &above));
     }
-    figure.described("One line a seed.", "a plateau before the last epoch.")
+    figure.described("One line per seed.", "a plateau before the last epoch.")
 }
 
 fn variances(trainings: &[Training], names: &[String]) -> Table {
@@ -61,7 +61,7 @@ fn variances(trainings: &[Training], names: &[String]) -> Table {
         "Calibration of the learned noise",
         &["model", "lambda", "component", "variance of normalised residuals"],
     )
-    .described("1 when the diffusion is right.", "values within a few per cent of 1.");
+    .described("It is 1 if the diffusion is right.", "values within a few per cent of 1.");
     for training in trainings {
         for (name, &variance) in names.iter().zip(&training.calibration) {
             table = table.row(vec![
@@ -92,12 +92,13 @@ fn residuals(trainings: &[Training], names: &[String]) -> SmallMultiples {
         panel
     });
     SmallMultiples::new("Normalised residuals of the training pairs", panels.collect()).described(
-        "Increments less learned drift, divided by the learned noise. One line a seed.",
-        "the normal law: wider means too little learned noise, long tails mean increments that are not Gaussian.",
+        "Increments minus learned drift, divided by the learned noise. One line per seed.",
+        "the normal distribution. A wider one means too little learned noise. Long tails mean increments that are not \
+         Gaussian.",
     )
 }
 
-/// Mean rate of change in bins of each component, and the mean of the learned drift over the same pairs.
+/// Mean rate of change in bins of each component, and mean learned drift over the same pairs.
 fn drift(seed: u64, binned: &[BinnedDrift], names: &[String]) -> SmallMultiples {
     let panel = |(name, binned): (&String, &BinnedDrift)| {
         Figure::new(name, Axis::linear(name), Axis::linear("drift"))
@@ -106,7 +107,7 @@ fn drift(seed: u64, binned: &[BinnedDrift], names: &[String]) -> SmallMultiples 
     };
     SmallMultiples::new("Drift", names.iter().zip(binned).map(panel).collect()).described(
         format!("Mean rate of change of each component against itself, over the training pairs; seed {seed}."),
-        "a line through the points; error bars are one standard error.",
+        "a line through the points. Error bars are one standard error.",
     )
 }
 
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_that_is_off_is_named_and_only_that() {
+    fn a_wrong_noise_has_a_warning() {
         let training = |kind, variances: [f64; 2]| Training {
             kind,
             seed: 7,

@@ -2,7 +2,7 @@
 
 use super::{Message, Ranks};
 
-/// The only rank there is: every reduction is the identity.
+/// A single rank. Every reduction is the identity.
 pub struct Alone;
 
 impl Ranks for Alone {

@@ -1,23 +1,23 @@
-//! How one lattice is shared out over ranks: a Cartesian grid of ranks, each with a block of whole tiles.
+//! The division of a lattice over a Cartesian grid of ranks, each with a block of whole tiles.
 
 use crate::lattice::{Boundary, Shape, Tiling};
 use std::ops::Range;
 
-/// Why a lattice cannot be shared out.
+/// Why a lattice cannot be divided.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum DecompositionError {
-    /// Tiles do not fit.
-    #[error("tiles of {tile:?} do not fit a whole number of times into a lattice of {lattice:?}. Choose another tile")]
+    /// The extents of a tile do not divide those of the lattice.
+    #[error("tiles of {tile:?} do not fit into a lattice of {lattice:?}. Choose a tile whose sides divide the lattice")]
     Tile {
         /// Extents of a tile.
         tile: Vec<usize>,
         /// Extents of the lattice.
         lattice: Vec<usize>,
     },
-    /// A window that covers a whole axis would see itself as its fixed surroundings.
+    /// A tile covers a whole axis, so its window would be its own surroundings.
     #[error(
-        "one tile covers a whole side of the lattice ({tile:?} of {lattice:?}). Choose a tile of at most half the side, \
-         or leave it out to evolve the lattice exactly, as one window"
+        "a tile of {tile:?} covers a whole side of the lattice of {lattice:?}. Choose a tile of at most half the side, \
+         or leave the tile out to evolve the lattice exactly, as one window"
     )]
     OneTile {
         /// Extents of a tile.
@@ -25,37 +25,37 @@ pub enum DecompositionError {
         /// Extents of the lattice.
         lattice: Vec<usize>,
     },
-    /// No grid of that many ranks has whole tiles for each.
+    /// No grid of this many ranks gives every rank a tile.
     #[error(
-        "{ranks} ranks cannot share a lattice of {counts:?} tiles: no grid of so many blocks has a whole tile for each \
-         along each axis. Use {nearest} ranks, or smaller tiles"
+        "{ranks} ranks cannot share a lattice of {counts:?} tiles, because no grid of {ranks} blocks has a tile for \
+         every block. Use {nearest} ranks, or smaller tiles"
     )]
     Ranks {
-        /// Ranks that were to share it.
+        /// Number of ranks.
         ranks: usize,
         /// Tiles along each axis.
         counts: Vec<usize>,
-        /// The largest number of ranks below it that can.
+        /// The largest smaller number of ranks that can share the lattice.
         nearest: usize,
     },
-    /// Tiles are too small for what happens at their edges.
+    /// The tiles are too small for the reach of events.
     #[error(
-        "a tile of {tile:?} is too small: events read {reach} and write {spread} sites away, so tiles of one colour would \
-         touch. Choose a tile with at least {least} sites along each side"
+        "a tile of {tile:?} is too small: events read {reach} sites and write {spread} sites beyond it, so tiles of \
+         one colour would interact. Choose a tile with at least {least} sites along each side"
     )]
     Thin {
         /// Extents of a tile.
         tile: Vec<usize>,
-        /// How far events read.
+        /// Distance in sites that events read.
         reach: usize,
-        /// How far they write.
+        /// Distance in sites that they write.
         spread: usize,
-        /// Least side.
+        /// Smallest side that is enough.
         least: usize,
     },
 }
 
-/// A lattice cut into tiles, and the tiles shared out over a grid of ranks.
+/// A lattice of tiles, divided over a grid of ranks.
 #[derive(Clone, Debug)]
 pub struct Decomposition {
     /// Extents of the lattice.
@@ -69,10 +69,11 @@ pub struct Decomposition {
 }
 
 impl Decomposition {
-    /// The grid of `ranks` ranks whose largest block is smallest, and among those the one with the smallest surface.
+    /// Divides `lattice` over the grid of `ranks` ranks with the smallest largest block, and of these the one with the
+    /// smallest surface.
     ///
     /// # Errors
-    /// When the tiles do not fit, or no grid of that many ranks gives each a tile.
+    /// When the tiles do not fit, or no grid of this many ranks gives every rank a tile.
     pub fn new(lattice: Shape, tile: Shape, ranks: usize) -> Result<Self, DecompositionError> {
         let tiling = Tiling::new(lattice, tile)
             .ok_or_else(|| DecompositionError::Tile { tile: tile.used(), lattice: lattice.used() })?;
@@ -84,7 +85,7 @@ impl Decomposition {
         Ok(Self { lattice, tiling, grid, boundary: Boundary::Periodic })
     }
 
-    /// The same for a lattice with this boundary.
+    /// The same decomposition for a lattice with this boundary.
     pub fn bounded(self, boundary: Boundary) -> Self {
         Self { boundary, ..self }
     }
@@ -107,12 +108,12 @@ impl Decomposition {
         (bounds.clone().map(|range| range.start), Shape(bounds.map(|range| range.len())))
     }
 
-    /// The rank that owns a site; the coordinate is periodic.
+    /// The rank that owns a site at a periodic coordinate.
     pub fn owner(&self, site: [isize; 3]) -> usize {
         let position = std::array::from_fn(|axis| {
             let tile = site[axis].rem_euclid(self.lattice.0[axis] as isize) as usize / self.tiling.tile.0[axis];
             let (counts, grid) = (self.tiling.counts[axis], self.grid[axis]);
-            // The largest position whose first tile, position * counts / grid rounded down, is not behind this one.
+            // The largest position whose first tile, position * counts / grid rounded down, is at most this one.
             (((tile + 1) * grid - 1) / counts) as isize
         });
         Shape(self.grid).wrapped_index(position)

@@ -1,7 +1,7 @@
-//! One rank's share of a large lattice: a block of sites, and a halo of copies of its neighbours' sites.
+//! The share of one rank of a large lattice: a block of sites, and a halo of copies of its neighbours' sites.
 //!
-//! The windows of a group evolve in fixed surroundings; then what they wrote goes to all copies. Windows whose sites
-//! other ranks wait for evolve first, and the others while the messages travel.
+//! The windows of a group evolve in fixed surroundings. Then all copies of the written sites are updated. Windows with
+//! sites for other ranks evolve first, and the others during the communication.
 
 use super::{
     Decomposition, Message, Plan, Ranks,
@@ -19,14 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What went through the network.
+/// Communication of a rank.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     /// Messages sent.
     pub messages: u64,
     /// Bytes sent.
     pub bytes: u64,
-    /// Time that this rank packed, unpacked and waited, while nothing evolved.
+    /// Time for packing, unpacking and waiting, during which nothing evolved.
     pub waited: Duration,
 }
 
@@ -57,11 +57,11 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
     }
 }
 
-/// What a window wrote, row-major, and how many events that took.
+/// The written sites of a window, row-major, and its number of events.
 type Written<S> = (Vec<S>, Elapsed);
 
 impl<S: Pod + Default + Send + Sync> Domain<S> {
-    /// The share of `rank`, cut out of the whole lattice, with `halo` sites around it on each divided axis.
+    /// The share of `rank` of the whole lattice, with `halo` sites around it on each divided axis.
     pub fn new(decomposition: Decomposition, rank: usize, halo: usize, whole: &Lattice<S>) -> Self {
         let extent = Extent { decomposition, halo };
         let (origin, shape) = extent.local(rank);
@@ -71,7 +71,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         Self { extent, rank, local, traffic: Traffic::default() }
     }
 
-    /// How the lattice is shared out.
+    /// The division of the lattice.
     pub fn decomposition(&self) -> &Decomposition {
         &self.extent.decomposition
     }
@@ -81,7 +81,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         self.extent.decomposition.block(self.rank)
     }
 
-    /// What went through the network so far.
+    /// All communication so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
@@ -91,8 +91,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         Plan::new(&self.extent, self.rank, cover, spread)
     }
 
-    /// Fills `window` with the sites at `origin`, a coordinate of the whole lattice, and around it. The box must begin
-    /// in this rank's block and, with its halo, lie within the local copy.
+    /// Fills `window`, whose box has its first site at `origin`, a coordinate of the whole lattice. This site must be
+    /// in the block of this rank, and the box with its halo within the local copy.
     pub fn load(&self, window: &mut Window<S>, origin: [isize; 3]) {
         let (local, _) = self.extent.local(self.rank);
         let lattice = self.extent.decomposition.lattice.0;
@@ -129,11 +129,11 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         whole
     }
 
-    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, and brings all
-    /// copies up to date. Collective.
+    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, and updates
+    /// all copies. Collective.
     ///
     /// # Errors
-    /// When a window of this rank cannot evolve. The caller must then end the job: other ranks wait.
+    /// When a window of this rank cannot evolve. The caller must then end the job, because the other ranks wait.
     pub fn evolve<L: Law<Site = S>, D: Dynamics<L> + Default + Send>(
         &mut self,
         ranks: &dyn Ranks,
@@ -182,7 +182,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         Ok(total)
     }
 
-    /// Brings this rank's copies of what its own windows wrote up to date.
+    /// Updates this rank's copies of the sites that its own windows wrote.
     fn store(&mut self, own: &[Own], written: &[Written<S>], shape: Shape) {
         for (own, (values, _)) in own.iter().zip(written) {
             for copy in &own.copies {
@@ -195,7 +195,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         }
     }
 
-    /// Brings this rank's copies of what came from other ranks up to date.
+    /// Updates this rank's copies of the sites from other ranks.
     fn unpack(&mut self, receives: &[(usize, Vec<Part>)], incoming: &[Message]) {
         for ((_, parts), message) in receives.iter().zip(incoming) {
             let values: Vec<S> = values_of(&message.bytes);
@@ -208,9 +208,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         }
     }
 
-    /// Sums over the whole lattice of what `observe` finds in each tile, added in the order of the tiles whatever the
-    /// number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` numbers.
-    /// Collective.
+    /// Sums of the values of `observe` over all tiles of the lattice, added in the order of the tiles for any number of
+    /// ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` values. Collective.
     pub fn sum_over_tiles(
         &self,
         ranks: &dyn Ranks,
@@ -225,7 +224,7 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
             observe(&window)
         };
         let found: Vec<Vec<f64>> = tiles.par_iter().map(sums).collect();
-        // Each slot is filled by one rank and zero on the others, so that the sum over ranks is exact.
+        // Each slot is zero on all ranks but one, so the sum over ranks is exact.
         let mut slots = vec![0.0; count * self.extent.decomposition.tiling.len()];
         for (index, sums) in tiles.iter().zip(found) {
             slots[index * count..][..count].copy_from_slice(&sums);
@@ -251,7 +250,7 @@ fn packed<S: Pod>(sends: &[(usize, Vec<(usize, Part)>)], written: &[Written<S>],
     sends.iter().map(message).collect()
 }
 
-/// The sites of a part, out of the values of a written box.
+/// The sites of a part of a written box.
 fn cut<S: Copy>(values: &[S], written: Shape, part: &Part) -> Vec<S> {
     let [_, rows, columns] = written.0;
     let mut sites = Vec::with_capacity(part.shape.sites());
@@ -264,7 +263,7 @@ fn cut<S: Copy>(values: &[S], written: Shape, part: &Part) -> Vec<S> {
     sites
 }
 
-/// Bytes as values, whatever their alignment.
+/// Bytes of any alignment as values.
 fn values_of<S: Pod>(bytes: &[u8]) -> Vec<S> {
     bytemuck::pod_collect_to_vec(bytes)
 }

@@ -1,8 +1,7 @@
-//! Ranks and what crosses between them: plain slices only, no system and no file.
+//! Ranks and the communication between them.
 //!
-//! `Ranks` is the whole vocabulary. `Alone` serves one process (tests, tools), `World` serves MPI
-//! (feature `mpi`). A [`Domain`] is one
-//! rank's share of a large lattice; [`Sweeps`] advance it.
+//! [`Ranks`] is the interface. [`Alone`] implements it for one process, `World` for MPI (feature `mpi`). A [`Domain`]
+//! is the share of one rank of a large lattice, and [`Sweeps`] advance the lattice.
 
 mod alone;
 mod decomposition;
@@ -20,37 +19,37 @@ pub use sweeps::Sweeps;
 #[cfg(feature = "mpi")]
 pub use world::World;
 
-/// Bytes for, or from, another rank.
+/// Bytes to or from another rank.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The other rank.
     pub rank: usize,
-    /// What is sent; for a message that is awaited, as many bytes as will come.
+    /// The bytes to send, or a buffer with the length of the expected message.
     pub bytes: Vec<u8>,
 }
 
-/// A group of processes that run the same program on different items. Only the thread that started MPI may call it.
+/// Processes that run the same program on different items. Only the thread that started MPI may call the methods.
 pub trait Ranks {
     /// This process, in `0..size()`.
     fn rank(&self) -> usize;
     /// Number of processes.
     fn size(&self) -> usize;
-    /// Rank among the processes of the same node; picks the accelerator.
+    /// Rank among the processes of the same node. It selects the accelerator.
     fn node_rank(&self) -> usize;
-    /// Replaces `values` on every rank by their sums over ranks. Every rank must call it with the same length.
+    /// Replaces `values` by their sums over ranks. Every rank must call it with the same length.
     fn sum(&self, values: &mut [f64]);
-    /// Replaces `values` on every rank by their means over ranks (gradients).
+    /// Replaces `values` by their means over ranks. Every rank must call it with the same length.
     fn mean(&self, values: &mut [f32]);
-    /// Copies `bytes` of rank 0 to every rank. Lengths must agree.
+    /// Copies `bytes` of rank 0 to every rank. Lengths must be equal.
     fn broadcast(&self, bytes: &mut [u8]);
     /// The bytes of each rank, in rank order. Lengths may differ.
     fn all_gather(&self, bytes: &[u8]) -> Vec<Vec<u8>>;
-    /// Sends `outgoing` and fills `incoming`, at most one message each way between two ranks; does `meanwhile` while
-    /// they travel. Every rank that is named in a message must call it too.
+    /// Sends `outgoing`, receives `incoming`, and runs `meanwhile` in the meantime. There is at most one message each
+    /// way between two ranks. Every rank with a message must call it.
     fn exchange(&self, outgoing: &[Message], incoming: &mut [Message], meanwhile: &mut dyn FnMut());
     /// Waits for all ranks.
     fn barrier(&self);
-    /// Ends the whole job at once with a non-zero exit status, after printing `message`.
+    /// Prints `message` and ends the whole job with a non-zero exit status.
     fn abort(&self, message: &str) -> !;
 
     /// The value of each rank, in rank order.
@@ -58,14 +57,14 @@ pub trait Ranks {
         gathered(self.all_gather(&value.to_le_bytes()))
     }
 
-    /// The contiguous share of `items` that this rank works on; shares differ by at most one item.
+    /// The contiguous range of `0..items` for this rank. Ranges of ranks differ in length by at most one.
     fn share(&self, items: usize) -> std::ops::Range<usize> {
         let bound = |rank: usize| rank * items / self.size();
         bound(self.rank())..bound(self.rank() + 1)
     }
 }
 
-/// Replaces `values` by their sums over ranks, to the last bit the same on every rank.
+/// Replaces `values` by their sums over ranks, with identical bits on every rank.
 pub fn total_over(ranks: &dyn Ranks, values: &mut [f64]) {
     if ranks.size() == 1 || values.is_empty() {
         return;
@@ -89,7 +88,7 @@ pub fn distinct(values: impl Iterator<Item = f64>, ranks: &dyn Ranks) -> Vec<f64
     sorted(gathered(ranks.all_gather(&own.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())))
 }
 
-/// The numbers that the ranks sent as bytes, in rank order.
+/// The values in the bytes of all ranks, in rank order.
 fn gathered(parts: Vec<Vec<u8>>) -> Vec<f64> {
     parts.iter().flat_map(|bytes| bytes.as_chunks().0).map(|bytes| f64::from_le_bytes(*bytes)).collect()
 }

@@ -1,18 +1,18 @@
-//! Who sends which sites to whom when the windows of a cover evolve group by group.
+//! The plan of messages between ranks when the windows of a cover evolve group by group.
 //!
-//! A window is evolved by the rank that owns its first site. What it wrote goes to every rank that holds a copy of
-//! these sites: their owner, and the ranks whose halos reach there. All ranks derive the same plan from the geometry,
-//! so messages carry values only.
+//! The rank that owns the first site of a window evolves it. Every rank with a copy of the written sites gets them: the
+//! owner of the sites, and the ranks whose halos contain them. All ranks derive the same plan from the geometry, so
+//! messages hold only values.
 
 use super::Decomposition;
 use crate::lattice::{Boundary, Cover, Placed, Shape};
 
-/// A piece of a written box on its way to one rank.
+/// A part of a written box for one rank.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    /// Where it goes.
+    /// The receiving rank.
     pub rank: usize,
-    /// First site, counted within the written box.
+    /// First site, relative to the written box.
     pub from: [usize; 3],
     /// Extents.
     pub shape: Shape,
@@ -27,31 +27,31 @@ pub(super) struct Own {
     pub placed: Placed,
     /// First site in the local lattice of this rank.
     pub home: [isize; 3],
-    /// Where the written box goes on this rank: its place, and copies of it in the halo.
+    /// The parts of the written box on this rank: in the block, and copies in the halo.
     pub copies: Vec<Part>,
 }
 
-/// One group of windows, as one rank sees it.
+/// The windows of one group for one rank.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    /// This rank's windows; those that other ranks wait for come first.
+    /// The windows that this rank evolves, first those with sites for other ranks.
     pub own: Vec<Own>,
-    /// How many of them others wait for.
+    /// Number of windows with sites for other ranks.
     pub awaited: usize,
-    /// For each rank that gets something: pieces of own windows, by their place in `own`.
+    /// For each receiving rank: the parts of own windows, with the index in `own`.
     pub sends: Vec<(usize, Vec<(usize, Part)>)>,
-    /// For each rank that something comes from: the pieces.
+    /// For each sending rank: the parts.
     pub receives: Vec<(usize, Vec<Part>)>,
 }
 
-/// A decomposition, and how far a rank's copy of the lattice goes beyond its block on each divided axis.
+/// A decomposition, and the width of the halo on each divided axis.
 #[derive(Clone, Debug)]
 pub(super) struct Extent {
     pub decomposition: Decomposition,
     pub halo: usize,
 }
 
-/// A stretch of a written box along one axis that one position of the grid holds.
+/// The stretch of a written box along one axis that a position of the grid holds.
 struct Stretch {
     position: usize,
     from: usize,
@@ -60,8 +60,8 @@ struct Stretch {
 }
 
 impl Extent {
-    /// Halo sites before and behind the block at `position` along `axis`: none where one rank holds the whole axis,
-    /// which then closes on itself, and none beyond a mirror.
+    /// Halo sites before and behind the block at `position` along `axis`. There are none if one rank holds the whole
+    /// axis, which is then periodic in itself, and none beyond a mirror.
     fn halos(&self, axis: usize, position: usize) -> [usize; 2] {
         let ranks = self.decomposition.grid[axis];
         let mirrored = self.decomposition.boundary == Boundary::Mirrored;
@@ -79,7 +79,7 @@ impl Extent {
         )
     }
 
-    /// Every place, on any rank, that holds a copy of sites of the box.
+    /// All parts, on all ranks, with copies of sites of the box.
     fn parts(&self, origin: [isize; 3], shape: Shape) -> Vec<Part> {
         let [first, second, third] =
             std::array::from_fn(|axis| self.stretches(axis, origin[axis], shape.0[axis] as isize));
@@ -131,7 +131,7 @@ impl Extent {
 /// The plan of one rank for a cover.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Extents of what a window writes.
+    /// Extents of the written box of a window.
     pub(super) written: Shape,
     pub(super) spread: usize,
     pub(super) groups: Vec<Group>,

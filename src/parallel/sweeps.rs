@@ -1,10 +1,10 @@
-//! A large lattice advanced tile by tile on all ranks of a team.
+//! Sweeps of a large lattice, tile by tile, on several ranks.
 //!
 //! Synchronous sublattice stepping (Shim and Amar, Phys. Rev. B 71, 125432, 2005): in one sweep every colour of tiles
-//! evolves for the time quantum in fixed surroundings; tiles of one colour do not touch, so they may evolve at once.
-//! The order of the colours is drawn for each sweep. Exact as the quantum goes to zero. Laws with a synchronous step
-//! take it in all tiles at once, which is exact. Events that cannot leave a tile need tiles that move: they then lie in
-//! one of several places, drawn for each sweep. Tiles keep the working set in cache, so one rank gains too.
+//! evolves for the time quantum in fixed surroundings. Tiles of one colour do not touch, so they evolve in parallel.
+//! The order of the colours is drawn for each sweep. The method is exact in the limit of a small quantum. Laws with a
+//! synchronous step take it in all tiles at once, which is exact. If events cannot cross a tile edge, the tile grid is
+//! shifted at random every sweep. Tiles also keep the working set in cache, which makes a single rank faster.
 
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
@@ -15,21 +15,21 @@ use crate::{
 use rand::seq::{IndexedRandom, SliceRandom};
 use std::ops::Range;
 
-/// A lattice that is shared out over ranks, and how it is stepped.
+/// A lattice divided over ranks, with its sweeps.
 pub struct Sweeps<L: Law, D> {
     domain: Domain<L::Site>,
-    /// One plan for each place of the tiles.
+    /// One plan for each shift of the tile grid.
     plans: Vec<Plan>,
     workers: Workers<L, D>,
     quantum: f64,
 }
 
 impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
-    /// `whole` cut into tiles of shape `tile` and shared out over `ranks`; each tile evolves for `quantum` units of
-    /// time in one sweep, or for one step of a law that has one.
+    /// Divides `whole` into tiles of shape `tile`, and these over `ranks`. In one sweep each tile evolves for a time
+    /// `quantum`, or for the synchronous step of the law.
     ///
     /// # Errors
-    /// When the tiles do not fit, are too small for the law, or cannot be shared out over that many ranks.
+    /// When the tiles do not fit, are too small for the law, or cannot be divided over this many ranks.
     pub fn new(
         law: &L,
         whole: &Lattice<L::Site>,
@@ -42,7 +42,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         if one {
             return Err(DecompositionError::OneTile { tile: tile.used(), lattice: whole.shape.used() });
         }
-        // An axis of one site would count as unused.
+        // An axis with one site would count as unused.
         let least = (L::REACH + 2 * L::SPREAD).max(2);
         if tile.0.iter().zip(whole.shape.0).any(|(&side, extent)| extent > 1 && side < least) {
             let (reach, spread) = (L::REACH, L::SPREAD);
@@ -66,12 +66,12 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         &self.domain
     }
 
-    /// Advances the lattice by the sweeps with these indices of trajectory `trajectory`. Random streams are keyed by
-    /// trajectory, sweep and tile, so the result does not depend on ranks, threads or how a run is split into calls.
-    /// Collective; the events are those of this rank.
+    /// Advances the lattice by the sweeps with these indices, and returns the events of this rank. Random streams are
+    /// keyed by trajectory, sweep and tile, so the result depends neither on ranks and threads nor on the division into
+    /// calls. Collective.
     ///
     /// # Errors
-    /// When a tile of this rank cannot evolve. The caller must then end the job: other ranks wait.
+    /// When a tile of this rank cannot evolve. The caller must then end the job, because the other ranks wait.
     pub fn advance(
         &mut self,
         law: &L,
@@ -97,12 +97,12 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 }
 
-/// Places of the tiles: shifted by half a tile, or not, along each used axis. Even, because lattices may have layers of
-/// two kinds.
+/// Shifts of the tile grid, by nothing or half a tile along each used axis. They are even, because lattices may have
+/// layers of two kinds.
 fn shifts(tile: Shape) -> Vec<[isize; 3]> {
     let half = tile.0.map(|extent| (extent / 2) as isize & !1);
     (0..8)
-        .filter(|place| (0..3).all(|axis| place >> axis & 1 == 0 || tile.0[axis] > 1))
-        .map(|place| std::array::from_fn(|axis| if place >> axis & 1 == 1 { half[axis] } else { 0 }))
+        .filter(|corner| (0..3).all(|axis| corner >> axis & 1 == 0 || tile.0[axis] > 1))
+        .map(|corner| std::array::from_fn(|axis| if corner >> axis & 1 == 1 { half[axis] } else { 0 }))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! All ranks of an MPI job, or a team of them.
+//! All ranks of an MPI job, or a team of some of them.
 
 use super::{Message, Ranks};
 use mpi::{
@@ -11,18 +11,18 @@ use mpi::{
 };
 use std::{io::Write, rc::Rc};
 
-/// The MPI world, or a part of it. Only the thread that made it calls MPI; rayon threads compute between calls.
+/// The MPI world, or a part of it. Only the thread that made it calls MPI. Rayon threads compute between calls.
 ///
-/// MPI ends with the last of its communicators: a team may outlive the world that it was cut out of.
+/// MPI ends when its last communicator is dropped, so a team may outlive the world.
 pub struct World {
     world: SimpleCommunicator,
     node: SimpleCommunicator,
-    /// After the communicators, so that it is dropped after them.
+    /// Dropped after the communicators, because fields drop in order.
     universe: Rc<Universe>,
 }
 
 impl World {
-    /// Starts MPI with funnelled threads; `None` when MPI was started before in this process.
+    /// Starts MPI with funnelled threads. `None` if this process has already started MPI.
     pub fn start() -> Option<Self> {
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)?;
         let world = universe.world();
@@ -30,8 +30,8 @@ impl World {
         Some(Self { world, node, universe: Rc::new(universe) })
     }
 
-    /// The ranks in teams of `size` neighbours, the last one smaller when it does not divide their number: this rank's
-    /// team, and its index. Collective.
+    /// Divides the ranks into teams of `size` neighbours and returns the team of this rank and its index. The last team
+    /// may be smaller. Collective.
     pub fn team(&self, size: usize) -> (Self, usize) {
         let index = self.rank() / size.max(1);
         let color = Color::with_value(index as i32);
@@ -40,20 +40,20 @@ impl World {
         (Self { world: team, node, universe: Rc::clone(&self.universe) }, index)
     }
 
-    /// From now on a panic on any thread of this rank ends the whole job, after its message.
+    /// Makes a panic on any thread of this rank print its message and end the whole job.
     pub fn abort_on_panic(&self) {
         let report = std::panic::take_hook();
         let (rank, size) = (self.rank(), self.size());
         std::panic::set_hook(Box::new(move |panic| {
             report(panic);
-            eprintln!("tessera: rank {rank} of {size} panicked; this is a defect of the program");
+            eprintln!("tessera: rank {rank} of {size} panicked. This is a bug in tessera, please report it.");
             std::thread::sleep(std::time::Duration::from_millis(300));
             // SAFETY: MPI was started by `self` and the world communicator lives until the process ends.
             unsafe { mpi::ffi::MPI_Abort(mpi::ffi::RSMPI_COMM_WORLD, 1) };
         }));
     }
 
-    /// The communicator as MPI's C type, for libraries that take one (parallel HDF5).
+    /// The communicator in C, for parallel HDF5.
     pub fn raw(&self) -> mpi::ffi::MPI_Comm {
         self.world.as_raw()
     }
@@ -97,7 +97,7 @@ impl Ranks for World {
         self.world.all_gather_into(&(bytes.len() as u64), &mut lengths[..]);
         let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
         let mut parts = vec![Vec::new(); self.size()];
-        // MPI counts in 32 bits: longer messages take several rounds.
+        // MPI counts in 32 bits, so longer messages take several rounds.
         let most = i32::MAX as usize / self.size();
         for first in (0..lengths.iter().copied().max().unwrap_or(0)).step_by(most) {
             let counts: Vec<i32> = lengths.iter().map(|length| length.saturating_sub(first).min(most) as i32).collect();
@@ -145,10 +145,10 @@ impl Ranks for World {
     }
 
     fn abort(&self, message: &str) -> ! {
-        // One write, so that the messages of several ranks do not mix.
+        // A single write keeps the messages of several ranks apart.
         let line = format!("tessera: rank {} of {}: {message}\n", self.rank(), self.size());
         std::io::stderr().write_all(line.as_bytes()).ok();
-        // mpirun forwards the message in a process of its own, which the abort would overtake.
+        // mpirun forwards the message in another process, which needs some time before the abort.
         std::thread::sleep(std::time::Duration::from_millis(300));
         self.world.abort(1)
     }

@@ -1,6 +1,6 @@
-//! Axes: linear or logarithmic, with their own round ticks and labels.
+//! Linear and logarithmic axes with round ticks and labels.
 //!
-//! A figure is drawn in axis coordinates (the value, or its decimal logarithm), so one code path serves both scales.
+//! A figure is drawn in axis coordinates, which are the values or their decimal logarithms.
 
 /// How values map to positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub enum Scale {
     /// Proportional to the value.
     #[default]
     Linear,
-    /// Proportional to its logarithm; values that are not positive are not drawn.
+    /// Proportional to its logarithm. Only positive values are drawn.
     Logarithmic,
 }
 
@@ -19,7 +19,7 @@ pub struct Axis {
     pub label: String,
     /// How values map to positions.
     pub scale: Scale,
-    /// First and last value; from the data when `None`.
+    /// First and last value. With `None` they come from the data.
     pub range: Option<(f64, f64)>,
 }
 
@@ -40,7 +40,7 @@ impl Axis {
         self
     }
 
-    /// Axis coordinate of a value; `None` where it cannot be drawn.
+    /// Axis coordinate of a value, if it can be drawn.
     pub(super) fn coordinate(&self, value: f64) -> Option<f64> {
         let coordinate = match self.scale {
             Scale::Linear => value,
@@ -49,7 +49,7 @@ impl Axis {
         coordinate.is_finite().then_some(coordinate)
     }
 
-    /// Range in axis coordinates around the values, with a margin of `margin` of the range on both sides.
+    /// Range of the values in axis coordinates, with a share `margin` of it added on both sides.
     pub(super) fn extent(&self, values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
         if let Some((first, last)) = self.range.map(|(a, b)| (self.coordinate(a), self.coordinate(b)))
             && let (Some(first), Some(last)) = (first, last)
@@ -71,7 +71,7 @@ impl Axis {
         (low - room, high + room)
     }
 
-    /// Ticks within a range of axis coordinates, about `count` of them: (coordinate, label).
+    /// About `count` ticks, as (coordinate, label), within a range of axis coordinates.
     pub(super) fn ticks(&self, (low, high): (f64, f64), count: usize) -> Vec<(f64, String)> {
         match self.scale {
             Scale::Linear => linear_ticks(low, high, count),
@@ -96,7 +96,7 @@ fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
     (first..=last).map(|index| index as f64 * step).map(|value| (value, label(value))).collect()
 }
 
-/// A value in units of the power of ten of `largest`, so that all ticks of an axis share one power.
+/// A value in units of the power of ten of `largest`, which all ticks of an axis share.
 fn scientific(value: f64, step: f64, largest: f64) -> String {
     let exponent = largest.log10().floor();
     let digits = (exponent - step.log10().floor()).max(0.0) as usize;

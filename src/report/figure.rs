@@ -1,8 +1,7 @@
 //! A figure: series over two axes, drawn as inline SVG with a legend and a caption in HTML.
 //!
-//! The drawing library works in whole pixels, so everything is drawn `FINE` times larger and scaled down by the view
-//! box. It has no fonts: text is written as SVG text in the font of the page, and the legend is HTML, so nothing
-//! depends on measured widths.
+//! The drawing library works in whole pixels, so a drawing is `FINE` times larger and scaled down by the view box. The
+//! library has no fonts. Labels are therefore SVG text in the font of the page, and the legend is HTML.
 
 use std::fmt::Display;
 
@@ -19,7 +18,7 @@ use super::{ReportError, caption_html, escape};
 
 /// Drawing units per pixel of the page.
 const FINE: i32 = 8;
-/// Text size in pixels of the page; the library divides sizes by 1.24.
+/// Text size in pixels of the page. The library divides sizes by 1.24.
 const TEXT: f64 = 12.0 * 1.24;
 
 /// One plot.
@@ -27,17 +26,17 @@ const TEXT: f64 = 12.0 * 1.24;
 pub struct Figure {
     /// Heading over the plot.
     pub title: String,
-    /// What is shown.
+    /// Description.
     pub caption: String,
-    /// What the reader should see in it; may be empty.
+    /// What to look for; may be empty.
     pub look_for: String,
     /// Horizontal axis.
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
-    /// Drawn in order, the last on top.
+    /// Series in drawing order. The last one is on top.
     pub series: Vec<Series>,
-    /// Width and height in pixels; the page scales it to its column.
+    /// Width and height in pixels. The page scales the plot to its column.
     pub size: (u32, u32),
 }
 
@@ -46,7 +45,7 @@ type Plane<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedC
 type Point = (f64, f64);
 
 impl Figure {
-    /// An empty plot of the usual size.
+    /// An empty plot of the default size.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
         let (caption, look_for) = (String::new(), String::new());
         Self { title: title.into(), caption, look_for, x, y, series: Vec::new(), size: (460, 300) }
@@ -74,7 +73,7 @@ impl Figure {
     /// Heading, legend, drawing and caption.
     ///
     /// # Errors
-    /// When the drawing library refuses.
+    /// When the drawing library reports an error.
     pub fn html(&self) -> Result<String, ReportError> {
         let legend = legend_html(&self.series);
         let notes = caption_html(&self.caption, &self.look_for);
@@ -85,7 +84,7 @@ impl Figure {
     /// The drawing alone.
     ///
     /// # Errors
-    /// As [`html`](Self::html).
+    /// When the drawing library reports an error.
     pub fn svg(&self) -> Result<String, ReportError> {
         let mut drawing = String::new();
         let fine = FINE as u32;
@@ -178,7 +177,7 @@ impl Figure {
     fn draw_series(&self, plane: &Plane, series: &Series, x_range: Point, y_range: Point) -> Result<(), ReportError> {
         let colour = series.colour.marker();
         let stroke = if series.mark == Mark::Dashed { series.colour.dashed_marker() } else { colour };
-        // The truth is wider, so that it stays visible under a prediction that agrees.
+        // The truth is wider, so it stays visible under an equal prediction.
         let quarters = if series.colour == Colour::Truth { 11 } else { 7 };
         let line = stroke.stroke_width(FINE as u32 * quarters / 4);
         let inside = |x: f64| x_range.0 <= x && x <= x_range.1;
@@ -230,7 +229,7 @@ pub(super) fn heading(title: &str) -> String {
     if title.is_empty() { String::new() } else { format!("<h3>{}</h3>\n", escape(title)) }
 }
 
-/// Names and marks of the series, each name once: truth, ours, baseline, then the others, whatever is drawn on top.
+/// Names and marks of the series, each name once, in the order truth, ours, baseline, others.
 pub(super) fn legend_html(series: &[Series]) -> String {
     let mut seen: Vec<&str> = Vec::new();
     let mut items = String::new();

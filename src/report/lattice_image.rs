@@ -1,4 +1,4 @@
-//! Lattice configurations as crisp images: one pixel per site in an indexed PNG, scaled up by the page without blur.
+//! Images of lattice configurations: one pixel per site in an indexed PNG. The page scales it up without interpolation.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::{ReportError, caption_html, escape, figure};
 pub struct LatticePalette(pub Vec<(i32, [u8; 3], String)>);
 
 impl LatticePalette {
-    /// States 0, 1, ... by name and colour; `None` when there are none.
+    /// Names and colours of the states 0, 1, ...; `None` without states.
     pub fn of_states(states: &[(&str, [u8; 3])]) -> Option<Self> {
         let entry = |(value, &(name, colour)): (i32, &(&str, [u8; 3]))| (value, colour, name.to_owned());
         (!states.is_empty()).then(|| Self((0..).zip(states).map(entry).collect()))
@@ -42,10 +42,10 @@ pub struct LatticeImage {
 }
 
 impl LatticeImage {
-    /// An image of `sites` [row, column], whose values must all be in the palette.
+    /// An image of `sites` [row, column]. The palette must hold all their values.
     ///
     /// # Errors
-    /// When a value is not in the palette, or the lattice is larger than an image can be.
+    /// When a value is not in the palette, or the lattice has no sites or is too large for an image.
     pub fn new(
         label: impl Into<String>,
         sites: ArrayView2<i32>,
@@ -60,11 +60,11 @@ impl LatticeImage {
         Ok(Self { label: label.into(), address: encode(sites.dim(), &indices, colours)?, shape: sites.dim() })
     }
 
-    /// An image of a real field [row, column] from dark (`range.0`) to bright (`range.1`), for example space against
-    /// time. Values outside the range take its end colours, those that are not finite are grey.
+    /// An image of a real field [row, column], from dark (`range.0`) to bright (`range.1`). Values out of range have
+    /// the colours of its ends. Values that are not finite are grey.
     ///
     /// # Errors
-    /// When the field is larger than an image can be.
+    /// When the field is empty or too large for an image.
     pub fn field(label: impl Into<String>, field: ArrayView2<f64>, range: (f64, f64)) -> Result<Self, ReportError> {
         const GREY: u8 = 255;
         let shade = |value: f64| (254.0 * ((value - range.0) / (range.1 - range.0)).clamp(0.0, 1.0)) as u8;
@@ -87,13 +87,13 @@ impl LatticeImage {
 pub struct ImageGrid {
     /// Heading over the images.
     pub title: String,
-    /// What is shown.
+    /// Description.
     pub caption: String,
-    /// What the reader should see.
+    /// What to look for.
     pub look_for: String,
-    /// Shown in order.
+    /// The images, in order.
     pub images: Vec<LatticeImage>,
-    /// Key of the colours, if they have names.
+    /// Palette for the legend, if its colours have names.
     pub palette: Option<LatticePalette>,
 }
 
@@ -137,9 +137,9 @@ fn cividis(share: f64) -> [u8; 3] {
         [217, 200, 92],
         [254, 232, 56],
     ];
-    let place = share * (STOPS.len() - 1) as f64;
-    let left = (place as usize).min(STOPS.len() - 2);
-    let part = place - left as f64;
+    let position = share * (STOPS.len() - 1) as f64;
+    let left = (position as usize).min(STOPS.len() - 2);
+    let part = position - left as f64;
     let mix = |channel: usize| {
         let (low, high) = (f64::from(STOPS[left][channel]), f64::from(STOPS[left + 1][channel]));
         (low + part * (high - low)).round() as u8

@@ -1,8 +1,8 @@
 //! One self-contained HTML page of a run: text, tables, vector figures and lattice images.
 //!
-//! Nothing here computes physics: numbers come from `evaluation` and the caller. The page loads nothing from anywhere,
-//! runs no script, follows the reader's light or dark setting, and prints. Colours mean roles ([`palette::Colour`]):
-//! the truth is ink, this method is blue, the baseline orange, and lines differ in dash as well as in colour.
+//! This module computes no physics. The page loads no other file, runs no script, has a light and a dark theme, and can
+//! be printed. Colours stand for roles ([`palette::Colour`]): the truth is black, this method is blue, the baseline is
+//! orange. Roles also differ in the dash of their lines.
 
 pub mod axis;
 pub mod figure;
@@ -22,19 +22,19 @@ pub use palette::Colour;
 pub use series::Series;
 pub use table::{Cell, Table};
 
-/// Why a page or a part of it cannot be made.
+/// Why a page or a part of it could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The drawing library refused.
-    #[error("figure \"{figure}\" could not be drawn: {reason}")]
+    /// The drawing library reports an error.
+    #[error("the figure \"{figure}\" could not be drawn: {reason}")]
     Drawing {
         /// Title of the figure.
         figure: String,
-        /// What the library said.
+        /// The error of the library.
         reason: String,
     },
     /// A lattice holds a value without a colour.
-    #[error("site ({row}, {column}) holds {value}, which has no colour. Add it to the palette")]
+    #[error("the value {value} of site ({row}, {column}) has no colour. Add it to the palette")]
     Palette {
         /// Row of the site.
         row: usize,
@@ -43,20 +43,20 @@ pub enum ReportError {
         /// Its value.
         value: i32,
     },
-    /// A lattice without sites or beyond the size of an image.
-    #[error("a lattice of {height} x {width} sites cannot be an image: both sides must be from 1 to 16384")]
+    /// A lattice has no sites or is too large for an image.
+    #[error("a lattice of {height} x {width} sites has no image: both sides must be from 1 to 16384")]
     Size {
         /// Rows.
         height: usize,
         /// Columns.
         width: usize,
     },
-    /// The image encoder refused.
+    /// The image encoder reports an error.
     #[error("the image of a lattice could not be encoded: {0}")]
     Encoding(#[from] png::EncodingError),
 }
 
-/// Text with the characters that HTML reserves replaced.
+/// Text with the reserved characters of HTML replaced.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -84,7 +84,7 @@ fn notes_html(caption: &str, look_for: &str) -> String {
     html
 }
 
-/// The same as the caption of a figure; nothing when both are empty.
+/// The same as the caption of a figure; empty if both are.
 fn caption_html(caption: &str, look_for: &str) -> String {
     let notes = notes_html(caption, look_for);
     if notes.is_empty() { notes } else { format!("<figcaption>\n{notes}</figcaption>\n") }

@@ -1,4 +1,4 @@
-//! Small multiples: many panels of one kind with one legend, such as an observable from several initial conditions.
+//! Small multiples: panels of one kind with one legend, such as an observable from several initial conditions.
 
 use crate::evaluation::trajectories::MeanAndSpread;
 
@@ -13,16 +13,16 @@ use super::{ReportError, caption_html, notes_html};
 pub struct SmallMultiples {
     /// Heading over the panels.
     pub title: String,
-    /// What is shown.
+    /// Description.
     pub caption: String,
-    /// What the reader should see.
+    /// What to look for.
     pub look_for: String,
-    /// The panels; their own captions are drawn too.
+    /// The panels. Their own captions are shown too.
     pub panels: Vec<Figure>,
 }
 
 impl SmallMultiples {
-    /// Panels of small size.
+    /// Panels of a smaller size.
     pub fn new(title: impl Into<String>, panels: Vec<Figure>) -> Self {
         let panels = panels.into_iter().map(|panel| panel.sized(250, 185)).collect();
         Self { title: title.into(), panels, ..Self::default() }
@@ -59,7 +59,7 @@ impl SmallMultiples {
 /// One ensemble in a panel: its name, its role and its mean and spread against time.
 pub type Ensemble<'a> = (&'a str, Colour, &'a MeanAndSpread);
 
-/// Mean and spread of one component of several ensembles against `times`; bands are one standard deviation.
+/// Mean of one component of several ensembles against `times`, with bands of one standard deviation.
 pub fn ensemble_panel(
     title: impl Into<String>,
     x: Axis,

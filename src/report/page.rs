@@ -1,4 +1,4 @@
-//! The page: title, sections, blocks; one string of HTML with everything inside.
+//! The page: title, sections and blocks as one string of HTML.
 
 use super::palette::declarations;
 use super::{Figure, ImageGrid, ReportError, SmallMultiples, Table, escape};
@@ -6,31 +6,31 @@ use super::{Figure, ImageGrid, ReportError, SmallMultiples, Table, escape};
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Title of page and document.
+    /// Title of the page.
     pub title: String,
     /// One line under the title: system, sizes, date, revision.
     pub subtitle: String,
-    /// Shown in order.
+    /// Sections, in order.
     pub sections: Vec<Section>,
 }
 
-/// A heading and what stands under it.
+/// A heading and the blocks below it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {
-    /// Heading, also in the list of contents.
+    /// Heading, also shown in the table of contents.
     pub heading: String,
-    /// Shown in order; consecutive figures share rows where the page is wide enough.
+    /// Blocks, in order. Consecutive figures share a row if the page is wide enough.
     pub blocks: Vec<Block>,
 }
 
-/// One number to see first.
+/// One headline value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Highlight {
-    /// What it is.
+    /// Its name.
     pub label: String,
-    /// The number, as text.
+    /// The value, as text.
     pub value: String,
-    /// What to hold it against.
+    /// Its meaning.
     pub note: String,
 }
 
@@ -39,21 +39,21 @@ pub struct Highlight {
 pub enum Block {
     /// Paragraphs, separated by empty lines.
     Text(String),
-    /// Other pages, by their places relative to this one.
+    /// Other pages, by their paths relative to this one.
     Links(Vec<String>),
-    /// A paragraph that must not be missed: diverged trajectories, limits of validity.
+    /// A warning, for instance about diverged trajectories.
     Warning(String),
-    /// The numbers to see first.
+    /// The headline values.
     Highlights(Vec<Highlight>),
     /// A table.
     Table(Table),
     /// A plot.
     Figure(Figure),
-    /// Many plots of one kind.
+    /// Plots of one kind.
     Multiples(SmallMultiples),
     /// Lattice configurations.
     Images(ImageGrid),
-    /// Text as it is, such as the input, folded under its title: (title, text).
+    /// Folded verbatim text, such as the input: (title, text).
     Verbatim(String, String),
 }
 
@@ -71,7 +71,7 @@ impl Section {
 }
 
 impl Report {
-    /// The page as one string, ready to be written to a file.
+    /// The page as the text of an HTML file.
     ///
     /// # Errors
     /// When a figure cannot be drawn.
@@ -121,9 +121,9 @@ fn is_figure(block: &Block) -> bool {
 fn block_html(block: &Block) -> Result<String, ReportError> {
     Ok(match block {
         Block::Text(text) => paragraphs(text),
-        Block::Links(places) => {
-            let item = |place: &String| format!("<li><a href=\"./{0}\">{0}</a></li>\n", escape(place));
-            format!("<ul>\n{}</ul>\n", places.iter().map(item).collect::<String>())
+        Block::Links(links) => {
+            let item = |link: &String| format!("<li><a href=\"./{0}\">{0}</a></li>\n", escape(link));
+            format!("<ul>\n{}</ul>\n", links.iter().map(item).collect::<String>())
         }
         Block::Warning(text) => format!("<aside class=\"warning\" role=\"note\">{}</aside>\n", paragraphs(text)),
         Block::Highlights(highlights) => highlights_html(highlights),
@@ -150,7 +150,7 @@ fn highlights_html(highlights: &[Highlight]) -> String {
     format!("<dl class=\"highlights\">\n{}</dl>\n", highlights.iter().map(item).collect::<String>())
 }
 
-/// The style sheet with the colours of the light theme, the dark theme, and the light theme again for paper.
+/// The style sheet with the colours of the light and the dark theme. Printing uses the light theme.
 fn style() -> String {
     let light = declarations(false);
     let dark = declarations(true);

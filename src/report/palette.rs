@@ -1,31 +1,31 @@
-//! Colours by role, readable on light and dark pages and to colour-blind readers (after M. Okabe and K. Ito, 2008).
+//! Colours by role for light and dark pages, safe for colour-blind readers (after M. Okabe and K. Ito, 2008).
 //!
-//! Figures are drawn with one marker value per role, and the marker is then replaced by a style variable, so that one
-//! drawing serves both themes.
+//! Figures are drawn with one marker value per role. A style variable then replaces the marker, so one drawing serves
+//! both themes.
 
 use plotters::style::RGBColor;
 
-/// What a colour stands for.
+/// The role of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Colour {
-    /// The truth: ink.
+    /// The truth, in black (white in the dark theme).
     Truth,
-    /// This method: blue.
+    /// This method, in blue.
     Ours,
-    /// The method compared with: orange.
+    /// The baseline, in orange.
     Baseline,
-    /// Any further quantity, in turn green, purple, yellow, sky.
+    /// Further quantities, in green, purple, yellow and sky blue.
     Other(u8),
     /// Axes and tick labels.
     Axis,
     /// Grid lines.
     Grid,
-    /// Guides: fitted lines, theory.
+    /// Fits and theory.
     Guide,
 }
 
 impl Colour {
-    /// Every distinct colour, with the name of its style variable, its light and its dark value.
+    /// Every colour, with the name of its style variable and its values in the light and the dark theme.
     pub const ALL: [(Self, &'static str, &'static str, &'static str); 10] = [
         (Self::Truth, "--truth", "#1b1f24", "#f2f4f7"),
         (Self::Ours, "--ours", "#0067a8", "#5ab4f0"),
@@ -39,7 +39,7 @@ impl Colour {
         (Self::Guide, "--guide", "#8b949e", "#7d8590"),
     ];
 
-    /// Place in [`Self::ALL`].
+    /// Index in [`Self::ALL`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Truth => 0,
@@ -57,7 +57,7 @@ impl Colour {
         format!("var({})", Self::ALL[self.index()].1)
     }
 
-    /// The value that stands for this colour while a figure is drawn.
+    /// The marker of this colour while a figure is drawn.
     pub(super) fn marker(self) -> RGBColor {
         RGBColor(1, 0, self.index() as u8)
     }
@@ -68,7 +68,7 @@ impl Colour {
     }
 }
 
-/// Replaces the markers in a drawing by style variables; dashes are 6 and 4 pixels of `fine` drawing units.
+/// Replaces the markers in a drawing by style variables. Dashes are 6 pixels and gaps 4 pixels of `fine` drawing units.
 pub(super) fn apply_theme(drawing: &str, fine: i32) -> String {
     Colour::ALL.iter().enumerate().fold(drawing.to_owned(), |drawing, (index, (colour, ..))| {
         let style = colour.style();

@@ -1,4 +1,4 @@
-//! What a figure shows: lines with bands, histograms, points with error bars.
+//! The series of a figure: lines with bands, histograms, points with error bars.
 
 use crate::evaluation::distributions::Density;
 use crate::evaluation::fit::PowerLaw;
@@ -13,27 +13,27 @@ pub enum Mark {
     Line,
     /// A dashed line.
     Dashed,
-    /// Discs, with error bars where a band is given.
+    /// Discs, with error bars if there is a band.
     Points,
 }
 
 /// One quantity in a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Name in the legend; an empty one is not listed.
+    /// Name in the legend. Series with an empty name are not listed.
     pub label: String,
-    /// What it stands for.
+    /// Its role.
     pub colour: Colour,
     /// How it is drawn.
     pub mark: Mark,
-    /// Points (x, y); a value that is not finite breaks a line.
+    /// Points (x, y). A value that is not finite interrupts a line.
     pub points: Vec<(f64, f64)>,
     /// Lower and upper end of the band or error bar of each point.
     pub band: Option<Vec<(f64, f64)>>,
 }
 
 impl Series {
-    /// A line; the baseline and guides are dashed.
+    /// A line. Those of the baseline and of guides are dashed.
     pub fn line(label: impl Into<String>, colour: Colour, x: &[f64], y: &[f64]) -> Self {
         let dashed = matches!(colour, Colour::Baseline | Colour::Guide);
         let mark = if dashed { Mark::Dashed } else { Mark::Line };
@@ -51,13 +51,13 @@ impl Series {
         Self { mark: Mark::Dashed, ..self }
     }
 
-    /// The same series with a band (or error bars) of `spread` on both sides.
+    /// The same series with a band or error bars of `spread` on both sides.
     pub fn with_band(mut self, spread: &[f64]) -> Self {
         self.band = Some(self.points.iter().zip(spread).map(|((_, y), s)| (y - s, y + s)).collect());
         self
     }
 
-    /// The outline of a histogram, with a band of one standard error where known.
+    /// The outline of a histogram, with a band of one standard error if known.
     pub fn histogram(label: impl Into<String>, colour: Colour, density: &Density) -> Self {
         let corners = |values: &[f64]| -> Vec<f64> { values.iter().flat_map(|&value| [value, value]).collect() };
         let edges = corners(&density.edges);
@@ -75,8 +75,8 @@ impl Series {
         Self::line(label, colour, &[first, last], &[at(first), at(last)]).dashed()
     }
 
-    /// Points and band in axis coordinates, split where a value cannot be drawn: runs of (x, y, lower, upper).
-    /// An end of a band that cannot be drawn (below zero on a logarithmic axis) goes to `floor`.
+    /// Points and band in axis coordinates as runs of (x, y, lower, upper). A value that cannot be drawn starts a new
+    /// run. The end of a band below zero on a logarithmic axis is drawn at `floor`.
     pub(super) fn runs(&self, x_axis: &Axis, y_axis: &Axis, floor: f64) -> Vec<Vec<[f64; 4]>> {
         let mut runs = vec![Vec::new()];
         for (index, &(x, y)) in self.points.iter().enumerate() {
@@ -95,8 +95,7 @@ impl Series {
     }
 }
 
-/// A long run with the lowest and highest point of each stretch kept, so that a page stays small and peaks stay
-/// visible.
+/// Reduces a long run to the lowest and highest point of each stretch. The page stays small and peaks stay visible.
 fn thinned(run: Vec<[f64; 4]>) -> Vec<[f64; 4]> {
     const STRETCHES: usize = 500;
     if run.len() <= 3 * STRETCHES {

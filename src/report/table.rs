@@ -1,4 +1,4 @@
-//! Tables, and numbers written with the digits that their errors allow.
+//! Tables, with as many digits of a value as its error allows.
 
 use crate::evaluation::{Metric, Metrics};
 
@@ -8,15 +8,15 @@ use super::{caption_html, escape, figure};
 /// One entry of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number without an error, in four significant digits.
+    /// A value without an error, with four significant digits.
     Number(f64),
-    /// A number with its error.
+    /// A value with its error.
     Metric(Metric),
-    /// A number with its error, emphasised.
+    /// A value with its error, emphasised.
     Best(Metric),
-    /// Nothing to say.
+    /// An empty cell.
     Empty,
 }
 
@@ -31,9 +31,9 @@ impl From<&str> for Cell {
 pub struct Table {
     /// Heading over the table.
     pub title: String,
-    /// What is shown.
+    /// Description.
     pub caption: String,
-    /// What the reader should see.
+    /// What to look for.
     pub look_for: String,
     /// Names of the columns, with units.
     pub columns: Vec<String>,
@@ -61,7 +61,7 @@ impl Table {
         self
     }
 
-    /// All metrics of a run, a row each.
+    /// All metrics of a run, one row per metric.
     pub fn of_metrics(title: impl Into<String>, metrics: &Metrics) -> Self {
         metrics.iter().fold(Self::new(title, &["metric", "value", "unit", "samples"]), |table, (name, metric)| {
             let unit = if metric.unit == "1" { Cell::Empty } else { Cell::Text(metric.unit.clone()) };
@@ -107,8 +107,8 @@ impl Cell {
     }
 }
 
-/// A value with its standard error: `0.51 ± 0.02`, or `(8.0 ± 0.3) × 10⁻⁴` when the value is small or large.
-/// The error has one significant digit, two when it starts with 1; without an error the value has four.
+/// A value with its standard error: `0.51 ± 0.02`, or `(8.0 ± 0.3) × 10⁻⁴` for small and large values. The error has
+/// one significant digit, or two if it starts with 1. A value without error has four.
 pub fn measured(value: f64, std_error: Option<f64>) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
@@ -120,9 +120,9 @@ pub fn measured(value: f64, std_error: Option<f64>) -> String {
     let Some(error) = std_error.filter(|error| error.is_finite() && *error > 0.0) else {
         return plain(value);
     };
-    let (place, exponent) = places(value, error);
+    let (last, exponent) = digits(value, error);
     let power = 10.0_f64.powi(exponent);
-    let decimals = (exponent - place).max(0) as usize;
+    let decimals = (exponent - last).max(0) as usize;
     let round = |number: f64| minus(format!("{:.decimals$}", number / power));
     match exponent {
         0 => format!("{} ± {}", round(value), round(error)),
@@ -130,17 +130,17 @@ pub fn measured(value: f64, std_error: Option<f64>) -> String {
     }
 }
 
-/// Power of ten of the last digit shown, and the exponent taken out of value and error.
-fn places(value: f64, error: f64) -> (i32, i32) {
+/// Power of ten of the last digit shown, and common exponent of value and error.
+fn digits(value: f64, error: f64) -> (i32, i32) {
     let mut order = floor_log10(error);
-    // 0.096 rounds to 0.10: the rounded error decides how many digits it needs.
+    // The rounded error determines the number of its digits, because 0.096 rounds to 0.10.
     if (error / 10.0_f64.powi(order)).round() >= 10.0 {
         order += 1;
     }
-    let place = if error / 10.0_f64.powi(order) < 1.95 { order - 1 } else { order };
+    let last = if error / 10.0_f64.powi(order) < 1.95 { order - 1 } else { order };
     let top = floor_log10(if value == 0.0 { error } else { value }).max(order);
-    let exponent = if (-3..5).contains(&top) && place <= 0 { 0 } else { top };
-    (place, exponent)
+    let exponent = if (-3..5).contains(&top) && last <= 0 { 0 } else { top };
+    (last, exponent)
 }
 
 fn floor_log10(value: f64) -> i32 {

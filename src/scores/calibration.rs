@@ -1,9 +1,9 @@
-//! Whether the learned noise is right: variances of the normalised residuals of the training pairs.
+//! Calibration of the learned noise: variances of the normalised residuals of the training pairs.
 
 use super::{Evidence, ModelKind, Score};
 use crate::evaluation::{EvaluationError, Metric, Metrics};
 
-/// The variance of each coordinate, of each model; 1 when the diffusion is right.
+/// The variance by coordinate and model. It is 1 if the diffusion is right.
 pub struct NoiseCalibration;
 
 impl Score for NoiseCalibration {

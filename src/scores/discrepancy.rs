@@ -7,7 +7,7 @@ use crate::evaluation::{
 };
 use ndarray::{ArrayView3, Axis};
 
-/// Mean discrepancy over times and starts, and that between halves of the truth. Only where the input asks for it.
+/// Mean discrepancy over times and starts, and that between two halves of the truth. Only if the input asks for it.
 pub struct Discrepancy;
 
 impl Score for Discrepancy {
@@ -43,7 +43,7 @@ impl Score for Discrepancy {
         vec![MetricTable {
             title: "Discrepancy at each point",
             caption: "Maximum mean discrepancy of the scaled observables, averaged over times and initial states.",
-            look_for: "values near that of two halves of the truth.",
+            look_for: "values near the one between two halves of the truth.",
             metrics: ["mmd", "mmd_baseline", "mmd_halves_of_truth"].map(str::to_owned).into(),
         }]
     }

@@ -1,4 +1,4 @@
-//! Equilibrium of each observable: means, spreads and distances of distributions over the last part of all trajectories.
+//! Equilibrium of each observable: means, spreads and distances of distributions in the last part of all trajectories.
 
 use super::{
     Evidence, Key, MetricTable, ModelKind, Score,
@@ -7,16 +7,16 @@ use super::{
 use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, Symmetry, distributions::distances};
 use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
 
-/// Means, spreads and distances, under each condition and all together.
+/// Means, spreads and distances, at each condition and over all conditions.
 pub struct Equilibrium;
 
-/// What is compared of each observable.
+/// The metrics of each observable.
 const QUANTITIES: [&str; 4] = ["equilibrium", "spread", "wasserstein_1", "kolmogorov_smirnov"];
 
 impl Score for Equilibrium {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         for condition in 0..evidence.conditions.len() {
-            under_condition(evidence, kind, condition, metrics);
+            at_condition(evidence, kind, condition, metrics);
         }
         deviation(evidence, kind, metrics);
         Ok(())
@@ -30,23 +30,24 @@ impl Score for Equilibrium {
         vec![
             MetricTable {
                 title: "Equilibrium means",
-                caption: "Over the last part of all trajectories, learned and direct.",
-                look_for: "equal numbers within their errors.",
+                caption: "Means over the equilibrium part of all trajectories, learned and direct.",
+                look_for: "equal values within their errors.",
                 metrics: of_each(QUANTITIES[0]),
             },
             MetricTable {
                 title: "Equilibrium spreads",
-                caption: "Standard deviations over the last part of all trajectories, learned and direct.",
-                look_for: "equal numbers within their errors, smaller as one over the root of the number of sites.",
+                caption: "Standard deviations over the equilibrium part of all trajectories, learned and direct.",
+                look_for: "equal values within their errors, which fall as one over the square root of the number of \
+                           sites.",
                 metrics: of_each(QUANTITIES[1]),
             },
         ]
     }
 }
 
-/// Means, spreads and distances of each observable under one condition. The truth of a distribution is that of the simulation
-/// and its images under the symmetries of the law.
-fn under_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metrics: &mut Metrics) {
+/// Means, spreads and distances of each observable at one condition. The true distribution combines the simulation with
+/// its images under the symmetries of the law.
+fn at_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metrics: &mut Metrics) {
     let at = evidence.condition(condition);
     let mut changes = [Vec::new(), Vec::new()];
     for (component, observable) in evidence.observables.iter().enumerate() {
@@ -69,18 +70,18 @@ fn under_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metri
             let [mean, spread] = mean_and_spread(sample, unit);
             found[0].push(mean);
             found[1].push(spread);
-            // Fails only when every trajectory has diverged: then there is no distribution to compare.
+            // An error means that every trajectory has diverged, so there is no distribution to compare.
             let (resamples, seed) = (evidence.choices.resamples, evidence.choices.seed);
-            if let Ok(apart) = distances(law.view(), sample.view(), unit, resamples, seed) {
-                found[2].push(apart.wasserstein_1);
-                found[3].push(apart.kolmogorov_smirnov);
+            if let Ok(distance) = distances(law.view(), sample.view(), unit, resamples, seed) {
+                found[2].push(distance.wasserstein_1);
+                found[3].push(distance.kolmogorov_smirnov);
             }
         }
         for (quantity, found) in QUANTITIES.into_iter().zip(found) {
             metrics.insert(key(quantity).by(kind), over_models(&found, unit));
         }
     }
-    // Not a number where every trajectory has diverged.
+    // NaN if every trajectory has diverged.
     let largest = |changes: Vec<f64>| changes.into_iter().reduce(|a, b| if b.is_nan() || b > a { b } else { a });
     let [of_truth, of_models] =
         changes.map(|all| Metric::exact(largest(all).unwrap_or(f64::NAN), evidence.observables.len(), "1"));
@@ -91,7 +92,7 @@ fn under_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metri
     metrics.insert(key.by(kind), of_models);
 }
 
-/// Mean over observables and conditions of the distance of the equilibrium mean over all models from that of the truth.
+/// Distance of the equilibrium mean over all models from the true one, averaged over observables and conditions.
 fn deviation(evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) {
     let mean =
         |distances: &[f64]| Metric::exact(distances.iter().sum::<f64>() / distances.len() as f64, distances.len(), "1");
@@ -112,8 +113,8 @@ fn deviation(evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) {
     metrics.insert(Key::new("equilibrium_deviation").by(kind), mean(&all));
 }
 
-/// Mean over the later half of all times less that over the earlier one; trajectories that diverge are left out, and without any other
-/// it is not a number.
+/// Mean over the later half of all times minus mean over the earlier half, without diverged trajectories. NaN if all
+/// have diverged.
 fn change(samples: &[&Array2<f64>]) -> f64 {
     let half = |row: ArrayView1<f64>| {
         let (early, late) = row.split_at(Axis(0), row.len() / 2);
@@ -124,8 +125,8 @@ fn change(samples: &[&Array2<f64>]) -> f64 {
     changes.iter().sum::<f64>() / changes.len() as f64
 }
 
-/// Trajectories, each followed in time by its images, which have the same law: the way to know a distribution between whose
-/// parts few trajectories pass. `ensemble` gives the equilibrium sample of a component.
+/// Trajectories, each followed in time by its images, which have the same law. They sample a distribution between whose
+/// parts few trajectories pass. `ensemble` returns the equilibrium sample of a component.
 fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize) -> Array2<f64>) -> Array2<f64> {
     let own = sample(component);
     let images = symmetries.iter().map(|symmetry| (symmetry.permutation[component], symmetry.signs[component]));
@@ -135,8 +136,8 @@ fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize)
     concatenate(Axis(1), &views).expect("an image has the extents of the original")
 }
 
-/// Mean and standard deviation over trajectories and times, with errors between trajectories or parts of them. Trajectories that
-/// diverge are left out.
+/// Mean and standard deviation over trajectories and times, without diverged trajectories. The errors are those between
+/// trajectories or parts of them.
 fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
     let parts = parts(sample);
     let finite = sample.rows().into_iter().filter(|row| row.iter().all(|value| value.is_finite()));

@@ -1,50 +1,50 @@
-//! What is scored: truth, predictions and training pairs as plain arrays in physical units, read once.
+//! The data that are scored: truth, predictions and training pairs as plain arrays in physical units.
 
 use super::ModelKind;
 use crate::evaluation::{Observable, Symmetry};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView3, Axis, s};
 
-/// Everything that scores and pages look at.
+/// The data of all scores and pages.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// The observables, the first latent components; closure variables follow them.
+    /// The observables. They are the first latent components, followed by the closure variables.
     pub observables: &'static [Observable],
-    /// Direct simulation `[trajectory, record, component]`, condition by condition, in each start by start.
+    /// Direct simulation `[trajectory, record, component]`, ordered by condition, then by start.
     pub truth: Array3<f64>,
     /// Predictions of each kind of model `[model, trajectory, record, component]`, in the order of the truth.
     pub models: Vec<(ModelKind, Array4<f64>)>,
     /// Times of the records.
     pub times: Vec<f64>,
-    /// Least value of each component over the training states, and range.
+    /// Smallest value of each component over the training states; 0 for a component that is not scaled.
     pub least: Array1<f64>,
-    /// Its range over the training states; 0 and 1 for a component that is used as it is.
+    /// Range of each component over the training states; 1 for a component that is not scaled.
     pub range: Array1<f64>,
     /// Conditions of the family, at least one.
     pub conditions: Vec<f64>,
     /// Starts of the direct simulation.
     pub starts: usize,
-    /// Symmetries of the law but for identity.
+    /// Symmetries of the law, without the identity.
     pub symmetries: Vec<Symmetry>,
-    /// Sites of the directly simulated system.
+    /// Number of sites of the directly simulated system.
     pub sites: usize,
     /// The training pairs.
     pub pairs: PairsEvidence,
-    /// Drift and noise of each model at the pairs, where the equation has one component and one condition.
+    /// Drift and noise of each model at the pairs, if the equation has one component and one condition.
     pub equations: Vec<LearnedEquation>,
-    /// Variance of the normalised residuals by coordinate, of each model: kind, seed, variances.
+    /// Variances of the normalised residuals by coordinate, for each model: kind, seed, variances.
     pub calibrations: Vec<(ModelKind, u64, Vec<f64>)>,
-    /// How to score.
+    /// Choices of the input.
     pub choices: Choices,
 }
 
-/// Training pairs, and how they come to be compared with the direct simulation.
+/// Training pairs, and how they can be compared with the direct simulation.
 #[derive(Clone, Debug, Default)]
 pub struct PairsEvidence {
     /// Number of all training pairs.
     pub count: usize,
     /// Latent states `[pair, component]`.
     pub state: Array2<f64>,
-    /// Their increments, K times the change that a patch makes.
+    /// Increments, K times the change by one patch.
     pub increment: Array2<f64>,
     /// Durations.
     pub duration: Array1<f64>,
@@ -52,31 +52,31 @@ pub struct PairsEvidence {
     pub word: Array1<u32>,
     /// K, the number of patches.
     pub patches: usize,
-    /// Whether the pairs are those of the size that is simulated directly.
+    /// Whether the pairs have the size of the direct simulation.
     pub of_simulated_size: bool,
-    /// Whether all models learn from all pairs, so that the scatter between them lacks that of the data.
+    /// Whether all models learn from all pairs. Their scatter then lacks the sampling error of the data.
     pub shared: bool,
 }
 
-/// What one model of an equation of one component says at the states of the pairs.
+/// Drift and noise of one model with one component at the states of the pairs.
 #[derive(Clone, Debug)]
 pub struct LearnedEquation {
     /// Kind of the model.
     pub kind: ModelKind,
     /// States.
     pub z: Vec<f64>,
-    /// Drift at each.
+    /// Drift at each state.
     pub drift: Vec<f64>,
-    /// Noise at each.
+    /// Noise at each state.
     pub noise: Vec<f64>,
 }
 
-/// Choices of the input that scores follow.
+/// Choices of the input for scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Choices {
     /// Seed of the bootstrap.
     pub seed: u64,
-    /// The last part of each trajectory that counts as equilibrium.
+    /// Share of each trajectory, at its end, that counts as equilibrium.
     pub equilibrium: f64,
     /// Bootstrap resamples.
     pub resamples: usize,
@@ -91,12 +91,12 @@ impl Evidence {
         &found.expect("scores are asked for the kinds that there are").1
     }
 
-    /// Groups of trajectories that start alike under one condition.
+    /// Number of groups of trajectories with equal start and condition.
     pub fn groups(&self) -> usize {
         self.conditions.len() * self.starts
     }
 
-    /// The condition with this index, for names of metrics; `None` without a family.
+    /// The condition with this index, for names of metrics; `None` for a single condition.
     pub fn condition(&self, index: usize) -> Option<f64> {
         (self.conditions.len() > 1).then(|| self.conditions[index])
     }
@@ -106,12 +106,12 @@ impl Evidence {
         self.times.get(1).map_or(f64::NAN, |second| second - self.times[0])
     }
 
-    /// Components in the units of training, as the published scores take them.
+    /// Components in the units of training, as in the published scores.
     pub fn scaled(&self, ensemble: ArrayView3<f64>) -> Array3<f64> {
         (&ensemble - &self.least) / &self.range
     }
 
-    /// One component over the last part of every trajectory under one condition, `[trajectory, record]`.
+    /// One component in the equilibrium part of every trajectory at one condition, `[trajectory, record]`.
     pub fn equilibrium(&self, ensemble: ArrayView3<f64>, component: usize, condition: usize) -> Array2<f64> {
         let members = group(ensemble, condition, self.conditions.len());
         let records = members.len_of(Axis(1));
@@ -120,7 +120,7 @@ impl Evidence {
     }
 }
 
-/// The trajectories of one of `groups` equal groups: those of a condition, or from a start.
+/// The trajectories of one of `groups` equal groups, for instance those of one condition or one start.
 pub fn group<T>(ensemble: ndarray::ArrayView3<T>, index: usize, groups: usize) -> ndarray::ArrayView3<T> {
     let trajectories = ensemble.len_of(Axis(0)) / groups;
     ensemble.slice_move(s![index * trajectories..(index + 1) * trajectories, .., ..])

@@ -1,6 +1,7 @@
-//! Finite-size scaling over the points of a sweep of magnets: at T_c <|M|> ~ L^(-beta/nu), chi ~ L^(gamma/nu) and
-//! dU/dT ~ L^(1/nu), and all sizes fall on one curve when drawn against t L^(1/nu), t = (T - T_c) / T_c (K. Binder, Z. Phys. B 43,
-//! 119, 1981). Only where each side has been simulated about T_c, once at each temperature.
+//! Finite-size scaling over the points of a sweep of magnets (K. Binder, Z. Phys. B 43, 119, 1981).
+//!
+//! At T_c, <|M|> ~ L^(-beta/nu), chi ~ L^(gamma/nu) and dU/dT ~ L^(1/nu). Against t L^(1/nu), t = (T - T_c) / T_c, the
+//! scaled curves of all sizes collapse. Every side needs simulations near T_c, one per temperature.
 
 use super::{Key, ModelKind, Source};
 use crate::evaluation::{
@@ -9,7 +10,7 @@ use crate::evaluation::{
     fit::{PolynomialFit, PowerLaw, polynomial_fit, power_law_fit},
 };
 
-/// A critical point with its exact exponents, which the collapse of curves is drawn with.
+/// A critical point with its exact exponents, for the collapse of curves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CriticalPoint {
     /// T_c.
@@ -22,15 +23,15 @@ pub struct CriticalPoint {
     pub nu: f64,
 }
 
-/// Highest degree of the polynomials in T. A parabola through three temperatures bends the exponents the least when those of each
-/// side lie at the same (T - T_c) L.
+/// Highest degree of the polynomials in T. The error of a parabola through three temperatures cancels in the exponents
+/// if these have the same (T - T_c) L at every side.
 const DEGREE: usize = 2;
-/// Largest distance |t| L of a temperature from T_c that stands for T_c where those of a side do not lie about it: <|M|> is then
-/// off by about 3 %.
+/// If the temperatures of a side are not on both sides of T_c, the nearest one replaces T_c up to this distance |t| L.
+/// The error of <|M|> is then about 3 %.
 const NEAR: f64 = 0.1;
-/// Ending of exponents that leave the smallest side out, where corrections to the power laws are largest.
+/// Suffix of exponents without the smallest side, where corrections to scaling are largest.
 const WITHOUT_SMALLEST: &str = "_without_smallest";
-/// What is scaled.
+/// The scaled quantities.
 const NAMES: [&str; 3] = ["absolute_magnetisation", "susceptibility", "binder"];
 
 /// <|M|>, chi and U of one size at one temperature.
@@ -42,18 +43,18 @@ pub struct MagnetPoint {
     pub temperature: f64,
     /// The values.
     pub values: [f64; 3],
-    /// Their standard errors; NaN where they are not known.
+    /// Their standard errors; NaN if unknown.
     pub errors: [f64; 3],
 }
 
-/// What one source says.
+/// The finite-size scaling of one source.
 #[derive(Clone, Debug)]
 pub struct FiniteSize {
     /// Our models, the direct simulation or the pairs.
     pub source: Source,
     /// <|M|>, chi and -dU/dT at T_c.
     pub at_critical: [AgainstSide; 3],
-    /// Collapse of |M| and chi, a curve a side; none for the pairs.
+    /// Collapse of |M| and chi, one curve per side. Empty for the pairs.
     pub curves: [Vec<ScaledCurve>; 2],
 }
 
@@ -64,7 +65,7 @@ pub struct AgainstSide {
     pub sides: Vec<f64>,
     /// Values at T_c.
     pub values: Vec<f64>,
-    /// Their standard errors; NaN where they are not known.
+    /// Their standard errors; NaN if unknown.
     pub errors: Vec<f64>,
 }
 
@@ -83,15 +84,15 @@ impl AgainstSide {
     }
 }
 
-/// The exponents of the direct simulation, of our models and of the pairs alone, with what they come from. `points` holds side,
-/// temperature and metrics of each point of a sweep. Nothing over fewer than two sizes, away from T_c, or where two points have one
-/// side and temperature.
+/// The exponents of the direct simulation, of our models and of the pairs, and the data behind them. `points` holds
+/// side, temperature and metrics of each point of a sweep. `None` for fewer than two sizes near T_c, or if two points
+/// have equal side and temperature.
 pub fn finite_size(critical: &CriticalPoint, points: &[(f64, f64, Metrics)]) -> Option<(Metrics, Vec<FiniteSize>)> {
     let mut exponents = Metrics::new();
     let mut found = Vec::new();
     for source in [Source::Truth, Source::Model(ModelKind::Ours), Source::Pairs] {
         let Some(magnets) = magnets(critical, points, source) else {
-            // There may be too few pairs to say anything by themselves.
+            // There may be too few pairs.
             if source == Source::Pairs { continue } else { return None }
         };
         let at_critical = against_side(&magnets, critical.temperature);
@@ -120,7 +121,7 @@ pub fn finite_size(critical: &CriticalPoint, points: &[(f64, f64, Metrics)]) -> 
     Some((exponents, found))
 }
 
-/// Name, value and error of the exponent that a quantity's slope against the side gives.
+/// Name, value and error of the exponent from the slope of a quantity against the side.
 fn exponent(index: usize, (slope, error): (f64, f64)) -> (&'static str, f64, f64) {
     match index {
         0 => ("beta_over_nu", -slope, error),
@@ -129,7 +130,8 @@ fn exponent(index: usize, (slope, error): (f64, f64)) -> (&'static str, f64, f64
     }
 }
 
-/// What a source says at the points, if none has side and temperature of another, and two sizes have values at T_c.
+/// The values of a source at the points. `None` if two points have equal side and temperature, or fewer than two sizes
+/// have values at T_c.
 fn magnets(critical: &CriticalPoint, points: &[(f64, f64, Metrics)], source: Source) -> Option<Vec<MagnetPoint>> {
     let point = |(side, temperature, metrics): &(f64, f64, Metrics)| {
         let metric = |name| metrics.get(&Key::new(name).from_source(source).to_string());
@@ -140,10 +142,10 @@ fn magnets(critical: &CriticalPoint, points: &[(f64, f64, Metrics)], source: Sou
         Some(MagnetPoint { side: *side, temperature: *temperature, values, errors })
     };
     let magnets: Vec<MagnetPoint> = points.iter().map(point).collect::<Option<_>>()?;
-    let mut places: Vec<[u64; 2]> =
+    let mut pairs: Vec<[u64; 2]> =
         magnets.iter().map(|magnet| [magnet.side, magnet.temperature].map(f64::to_bits)).collect();
-    places.sort_unstable();
-    let distinct = places.windows(2).all(|pair| pair[0] != pair[1]);
+    pairs.sort_unstable();
+    let distinct = pairs.windows(2).all(|pair| pair[0] != pair[1]);
     (distinct && against_side(&magnets, critical.temperature)[0].sides.len() > 1).then_some(magnets)
 }
 
@@ -154,8 +156,8 @@ fn sides(magnets: &[MagnetPoint]) -> Vec<f64> {
     sides
 }
 
-/// <|M|>, chi and -dU/dT at T_c from polynomials in T; <|M|> and chi at the temperature next to T_c where those of a side
-/// lie all above or all below it, if that is near. Values that are not positive are left out: there is no power law through them.
+/// <|M|>, chi and -dU/dT at T_c from polynomials in T. If all temperatures of a side are above or below T_c, <|M|> and
+/// chi are those at the nearest one, see [`NEAR`]. Power laws need positive values, so the others are left out.
 fn against_side(magnets: &[MagnetPoint], critical: f64) -> [AgainstSide; 3] {
     let mut found: [AgainstSide; 3] = Default::default();
     for side in sides(magnets) {
@@ -189,7 +191,7 @@ fn in_temperature(magnets: &[&MagnetPoint], index: usize) -> Option<PolynomialFi
     polynomial_fit(&temperatures, &values, known.then_some(&errors[..]), DEGREE.min(magnets.len() - 1)).ok()
 }
 
-/// Collapse of one quantity: t L^(1/nu) against value L^power, one curve a size.
+/// Collapse of one quantity: t L^(1/nu) against value L^power, one curve per size.
 fn curves(critical: &CriticalPoint, magnets: &[MagnetPoint], index: usize, power: f64) -> Vec<ScaledCurve> {
     let curve = |side: f64| {
         let scaled = |magnet: &MagnetPoint| {
@@ -212,8 +214,8 @@ mod tests {
     /// beta / nu, gamma / nu and nu of the two-dimensional Ising model.
     const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
 
-    /// The parabola's slope is wrong by a term in (h L)^2, where h is the distance of the temperatures: at the same h L it is
-    /// wrong by one factor at all sides, which leaves the exponent alone.
+    /// The parabola's slope is wrong by a term in (h L)^2, where h is the distance of the temperatures: at the same h L
+    /// it is wrong by one factor at all sides, which leaves the exponent alone.
     #[test]
     fn values_are_those_at_the_critical_temperature() {
         let magnets: Vec<MagnetPoint> = [16.0_f64, 32.0, 64.0]

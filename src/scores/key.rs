@@ -1,4 +1,4 @@
-//! Names of metrics: what is measured, of which observable, of what, under which condition.
+//! Names of metrics: the quantity, the observable, the source and the condition.
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -7,9 +7,9 @@ use std::{borrow::Cow, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelKind {
-    /// Partial evolution: the increment of the evolved patch, with the input's lambda (arXiv 2511.12842, Eq. 10).
+    /// Partial evolution: the increment of the evolved patch, with lambda of the input (arXiv 2511.12842, Eq. 10).
     Ours,
-    /// The paper's baseline: the evolved patch's own state is the next state of the lattice, lambda = 1.
+    /// The baseline of the paper: the state of the evolved patch is the next state of the lattice, and lambda = 1.
     Baseline,
 }
 
@@ -23,18 +23,19 @@ impl ModelKind {
     }
 }
 
-/// What a metric is measured of.
+/// The source of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Models of a kind.
     Model(ModelKind),
     /// The direct simulation.
     Truth,
-    /// The law that the training pairs imply without a model.
+    /// The law of the training pairs, without a model.
     Pairs,
 }
 
-/// The name of a metric. As text: `equilibrium_magnetisation_truth_at_2.5`; our models and a single condition have no words.
+/// The name of a metric, as text for instance `equilibrium_magnetisation_truth_at_2.5`. Our models and a single
+/// condition add no word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     quantity: Cow<'static, str>,
@@ -49,27 +50,27 @@ impl Key {
         Self { quantity: quantity.into(), observable: None, source: Source::Model(ModelKind::Ours), condition: None }
     }
 
-    /// That of one observable, by name.
+    /// For one observable, by name.
     pub fn of(self, observable: &'static str) -> Self {
         Self { observable: Some(observable), ..self }
     }
 
-    /// That of models of a kind.
+    /// For models of a kind.
     pub fn by(self, kind: ModelKind) -> Self {
         Self { source: Source::Model(kind), ..self }
     }
 
-    /// That of another source.
+    /// For a source.
     pub fn from_source(self, source: Source) -> Self {
         Self { source, ..self }
     }
 
-    /// That of the direct simulation.
+    /// For the direct simulation.
     pub fn of_truth(self) -> Self {
         self.from_source(Source::Truth)
     }
 
-    /// That under a condition of a family; `None` for all together.
+    /// At a condition of a family; `None` for all conditions.
     pub fn at(self, condition: Option<f64>) -> Self {
         Self { condition, ..self }
     }

@@ -3,8 +3,8 @@
 use super::{Evidence, Key, LearnedEquation, MetricTable, ModelKind, Score, models::over_models};
 use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, fit::polynomial_fit};
 
-/// The line a z + b through the learned drift at the states of the pairs, by least squares, and the mean noise c, in physical
-/// units. Only for equations of one component.
+/// Least-squares fit a z + b to the learned drift at the states of the pairs, and the mean noise c, in physical units.
+/// Only for equations of one component.
 pub struct LinearDriftFit;
 
 /// Names of a, b and c.
@@ -30,9 +30,9 @@ impl Score for LinearDriftFit {
     fn tables(&self, _: &[Observable]) -> Vec<MetricTable> {
         vec![MetricTable {
             title: "Equations of one component",
-            caption: "dz = (a z + b) dt + c dB: slope a and value b at zero of the line through the learned drift, and mean \
-                      noise c.",
-            look_for: "the values of the theory.",
+            caption: "dz = (a z + b) dt + c dB: slope a and offset b of a linear fit to the learned drift, and mean \
+                      learned noise c.",
+            look_for: "agreement with theory.",
             metrics: NAMES.map(str::to_owned).into(),
         }]
     }

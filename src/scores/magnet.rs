@@ -19,13 +19,13 @@ pub struct Magnet {
     pub component: usize,
     /// Temperature (J = k_B = 1).
     pub temperature: f64,
-    /// The critical point of the model, where sweeps over sizes and temperatures have exponents.
+    /// The critical point of the model, for the exponents of sweeps over sizes and temperatures.
     pub critical: Option<CriticalPoint>,
 }
 
-/// What is measured.
+/// The metrics.
 const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
-/// Distance of the laws of |M|.
+/// Distance of the distributions of |M|.
 const DISTANCE: &str = "wasserstein_1_absolute_magnetisation";
 
 impl Score for Magnet {
@@ -45,15 +45,15 @@ impl Score for Magnet {
         }
         let choices = evidence.choices;
         let size = |sample: &Array2<f64>| sample.mapv(f64::abs);
-        let apart: Vec<Metric> = samples
+        let distances: Vec<Metric> = samples
             .iter()
             .filter_map(|one| {
                 distances(size(&truth).view(), size(one).view(), "1", choices.resamples, choices.seed).ok()
             })
             .map(|found| found.wasserstein_1)
             .collect();
-        if !apart.is_empty() {
-            metrics.insert(Key::new(DISTANCE).by(kind), over_models(&apart, "1"));
+        if !distances.is_empty() {
+            metrics.insert(Key::new(DISTANCE).by(kind), over_models(&distances, "1"));
         }
         if kind == ModelKind::Ours {
             self.of_pairs(evidence, metrics);
@@ -73,18 +73,19 @@ impl Score for Magnet {
         vec![
             MetricTable {
                 title: "Size and spread of the magnetisation",
-                caption: "<|M|>, susceptibility and Binder cumulant: learned, of the direct simulation, and of the law that the \
-                          training pairs imply without a model (from the ratio of their drift and variance at each M).",
-                look_for: "equal numbers. Where the pairs differ from the direct simulation the data are at fault, where the \
-                           model differs from the pairs the training is.",
+                caption: "<|M|>, susceptibility and Binder cumulant of the learned model, of the direct simulation and \
+                          of the training pairs. The values of the pairs follow from the ratio of their drift and \
+                          variance at each M, without a model.",
+                look_for: "equal values. If the pairs differ from the direct simulation, the cause is in the data. If \
+                           the model differs from the pairs, the cause is in the training.",
                 metrics: with(&["", "_truth", "_pairs"], &NAMES[..3]),
             },
             MetricTable {
                 title: "Equilibrium of the magnetisation",
-                caption: "Distance of the distributions of M (the truth together with its images under the symmetries of the \
-                          law) and of |M|, and rate of reversals of the sign. Escaped: predicted trajectories that leave \
-                          [-1, 1] for good; they are left out.",
-                look_for: "equal rates, small distances.",
+                caption: "Distances of the distributions of M and |M|, and rate of sign reversals. The true \
+                          distribution of M combines the simulation with its images under the symmetries of the law. \
+                          Escaped: predicted trajectories that leave [-1, 1] permanently. They are not scored.",
+                look_for: "equal rates and small distances.",
                 metrics: equilibrium,
             },
         ]
@@ -96,7 +97,8 @@ impl Score for Magnet {
 }
 
 impl Magnet {
-    /// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories; NaN where all diverge.
+    /// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories. NaN if all have
+    /// diverged.
     fn of_sample(&self, evidence: &Evidence, sample: &Array2<f64>, threshold: f64) -> Vec<Metric> {
         let (sites, choices) = (evidence.sites, evidence.choices);
         let block = sample.ncols() / parts(sample);
@@ -108,8 +110,8 @@ impl Magnet {
         at.into_iter().chain([rate.unwrap_or_else(|_| none())]).collect()
     }
 
-    /// The equilibrium samples of each model without the trajectories that leave the physical range for good. Counts those, and
-    /// all that leave it at some time.
+    /// The equilibrium samples of each model, without the trajectories that leave the physical range permanently. Two
+    /// metrics count these, and all that leave it at some time.
     fn kept(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Vec<Array2<f64>> {
         let models = evidence.of(kind);
         let outside = |values: ArrayView1<f64>| values.iter().any(|value| value.is_nan() || value.abs() > 1.0);
@@ -125,8 +127,8 @@ impl Magnet {
         samples
     }
 
-    /// The same quantities of the law that the training pairs imply without a model, where the direct simulation has their size.
-    /// Models that share all pairs do not show the scatter of the data: its error, known from the pairs, joins theirs.
+    /// The same quantities for the law of the training pairs, if the direct simulation has their size. The scatter
+    /// between models that share all pairs lacks the sampling error of the pairs, so that error is added in quadrature.
     fn of_pairs(&self, evidence: &Evidence, metrics: &mut Metrics) {
         let pairs = &evidence.pairs;
         if !pairs.of_simulated_size {
@@ -139,7 +141,7 @@ impl Magnet {
             word: pairs.word[row] as usize,
         });
         let symmetric = !evidence.symmetries.is_empty();
-        // Fails only where there are too few pairs to say anything.
+        // An error means that there are too few pairs.
         let Ok(found) = criticality_of_pairs(each, pairs.patches, symmetric, evidence.sites, self.temperature) else {
             return;
         };
@@ -154,16 +156,16 @@ impl Magnet {
     }
 }
 
-/// Without the trajectories that are outside [-1, 1] at more than half of all times. The drift of a network is bounded, so that
-/// they do not end in infinity, but they have diverged all the same.
+/// Removes the trajectories that are outside [-1, 1] at more than half of all times. They have diverged, even if the
+/// bounded drift of a network keeps them finite.
 fn within_range(sample: &Array2<f64>) -> Array2<f64> {
     let inside = |row: &ArrayView1<f64>| 2 * row.iter().filter(|value| value.abs() <= 1.0).count() >= row.len();
     let kept: Vec<usize> = (0..sample.nrows()).filter(|&index| inside(&sample.row(index))).collect();
     sample.select(Axis(0), &kept)
 }
 
-/// Mean over models. Its error is that between them, or what their own errors give where that is more: the scatter of a few
-/// models can be small by chance, and exponents are fitted with these errors as weights.
+/// Mean over models. Its error is the larger one of the error between models and that from their own errors. The
+/// scatter of a few models can be small by chance, and these errors are the weights in the fit of exponents.
 fn mean_of_models(each: &[Metric]) -> Metric {
     let mut mean = over_models(each, &each[0].unit);
     let own: Option<f64> = each.iter().map(|metric| metric.std_error.map(|error| error * error)).sum();

@@ -1,6 +1,7 @@
-//! Scores: evidence in, metrics out. A score is a type that implements [`Score`]; it also says how its metrics are shown side by side.
+//! Scores: evidence in, metrics out. A score is a type that implements [`Score`]. It also defines tables of its
+//! metrics.
 //!
-//! Scores of all systems stand in [`REGISTRY`], those of one system in its `System::scores`. A crate of your own adds one with
+//! [`REGISTRY`] holds the scores of all systems, `System::scores` those of one system. Another crate adds a score with
 //! `tessera::Program::score`.
 
 mod calibration;
@@ -30,31 +31,31 @@ use crate::{
     registry::Registry,
 };
 
-/// Something that can be said of models.
+/// A score of models.
 pub trait Score: Send + Sync {
-    /// Adds the metrics of the models of one kind. What does not depend on the kind is added with ours.
+    /// Adds the metrics of the models of one kind. Metrics that do not depend on the kind are added with ours.
     ///
     /// # Errors
-    /// When the ensembles do not fit each other. A model whose trajectories all diverge is no error: its metrics are NaN.
+    /// When the shapes of the ensembles do not match. If all trajectories of a model diverge, its metrics are NaN.
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError>;
 
-    /// Tables of its metrics for the page of a sweep, a column a metric. `observables` are those of the system.
+    /// Tables of its metrics for the page of a sweep, one column per metric. `observables` are those of the system.
     fn tables(&self, _observables: &[Observable]) -> Vec<MetricTable> {
         Vec::new()
     }
 
-    /// The critical point that sweeps over size and temperature are scaled about, and the temperature of this system.
+    /// The critical point for finite-size scaling of sweeps, and the temperature of this system.
     fn critical(&self) -> Option<(CriticalPoint, f64)> {
         None
     }
 }
 
-/// A table of metrics for the points of a sweep. Metrics that no point has are left out.
+/// A table of metrics for the points of a sweep. Metrics without any value are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricTable {
     /// Title.
     pub title: &'static str,
-    /// What the numbers are.
+    /// Meaning of the metrics.
     pub caption: &'static str,
     /// What to look for.
     pub look_for: &'static str,
@@ -62,7 +63,7 @@ pub struct MetricTable {
     pub metrics: Vec<String>,
 }
 
-/// A score, by a function that makes it.
+/// Makes a score.
 pub type MakeScore = fn() -> Box<dyn Score>;
 
 /// The scores of all systems.
@@ -83,7 +84,7 @@ pub fn with_those_of_system(own: Vec<Box<dyn Score>>) -> Vec<Box<dyn Score>> {
 /// The metrics of all kinds of models.
 ///
 /// # Errors
-/// The first error of a score.
+/// The first error of [`Score::score`].
 pub fn metrics(evidence: &Evidence, scores: &[Box<dyn Score>]) -> Result<Metrics, EvaluationError> {
     let mut metrics = Metrics::new();
     for (kind, _) in &evidence.models {

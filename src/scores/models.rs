@@ -1,14 +1,14 @@
-//! One metric out of those of several models.
+//! Metrics over several models.
 
 use crate::evaluation::Metric;
 use ndarray::Array2;
 
-/// Parts that the equilibrium of a trajectory is cut into where there are fewer trajectories than [`FEW`]: their scatter
-/// gives the errors then, which are right where a part is longer than the memory of the system.
+/// With fewer trajectories than [`FEW`], the equilibrium of each is cut into this many parts. The errors then come from
+/// the scatter of the parts. They are right if a part is longer than the correlation time.
 const PARTS: usize = 4;
 const FEW: usize = 8;
 
-/// Mean over training seeds with the error between them; with one seed its own error.
+/// Mean over training seeds, with the standard error between them. A single seed has its own error.
 pub fn over_models(found: &[Metric], unit: &str) -> Metric {
     match found {
         [one] => one.clone(),
@@ -16,7 +16,7 @@ pub fn over_models(found: &[Metric], unit: &str) -> Metric {
     }
 }
 
-/// Parts of each trajectory whose scatter gives errors: one, the whole trajectory, where there are enough of them.
+/// Number of parts of each trajectory for errors: one if there are enough trajectories.
 pub fn parts(sample: &Array2<f64>) -> usize {
     if sample.nrows() < FEW { PARTS.min(sample.ncols()) } else { 1 }
 }

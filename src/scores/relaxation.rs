@@ -1,4 +1,4 @@
-//! How well the relaxation is learned: mean trajectories compared at every record from the start to the end of the relaxation. The
+//! Errors of the relaxation: mean trajectories are compared at every record until the end of the relaxation. The
 //! published score averages over all times, most of which are equilibrium.
 
 use super::{Evidence, Key, MetricTable, ModelKind, Score, group, models::over_models};
@@ -8,9 +8,10 @@ use crate::evaluation::{
 };
 use ndarray::Array3;
 
-/// Root mean square over starts and times of the difference of the means of model and truth, in the units of training: of each
-/// observable, and over all. Beside it the value that two ensembles of the truth would give (`..._noise_floor`), the difference in
-/// standard errors (`relaxation_z`, 1 for a perfect model), and the mean ratio of the spreads.
+/// Root mean square difference between the mean trajectories of model and truth over starts and times, in the units of
+/// training, for each observable and for all. Further metrics are the value for two ensembles of the truth
+/// (`..._noise_floor`), the difference in standard errors (`relaxation_z`, 1 for a perfect model), and the mean ratio
+/// of the spreads.
 pub struct Relaxation;
 
 /// Share of an observable's largest distance from equilibrium that counts as relaxed.
@@ -55,16 +56,17 @@ impl Score for Relaxation {
         let of_each = observables.iter().map(|observable| format!("relaxation_error_{}", observable.name));
         vec![MetricTable {
             title: "Relaxation at each point",
-            caption: "Difference of the mean trajectories of model and truth until the truth is relaxed: root mean square, the same \
-                      for two ensembles of the truth, in standard errors, and ratio of the spreads.",
-            look_for: "errors near the noise floor, z and ratio near 1.",
+            caption: "Root mean square difference between the mean trajectories of model and truth until the truth is \
+                      relaxed. Noise floor: the same for two ensembles of the truth. z: the difference in standard \
+                      errors. The last ratio is that of the spreads.",
+            look_for: "errors near the noise floor, and z and the ratio of the spreads near 1.",
             metrics: names.map(str::to_owned).into_iter().chain(of_each).collect(),
         }]
     }
 }
 
-/// The last record at which some group's mean of a component is away from its equilibrium, the mean over the later half; none where
-/// nothing relaxes.
+/// The last record at which the mean of a component in some group is away from its equilibrium, the mean over the later
+/// half. `None` if nothing relaxes.
 fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     let distances: Vec<Vec<f64>> = groups
         .iter()
@@ -79,8 +81,8 @@ fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     distances.iter().filter_map(away).max().filter(|&record| record > 0)
 }
 
-/// Root mean square difference, its noise floor, root mean square difference in standard errors, and mean ratio of the spreads, over
-/// all groups, these components and the records 1 to `last`.
+/// Root mean square difference, its noise floor, root mean square difference in standard errors, and mean ratio of the
+/// spreads, over all groups, these components and the records 1 to `last`.
 fn compared(
     truth: &[MeanAndSpread],
     prediction: &[MeanAndSpread],
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
     use ndarray::Array2;
 
-    /// Means exp(-t / 10), 10 trajectories of spread 0.1.
+    /// Ten trajectories with mean exp(-t / 10) + `shift`.
     fn ensemble(shift: f64, spread: f64) -> Vec<MeanAndSpread> {
         let mean = Array2::from_shape_fn((101, 1), |(time, _)| (-0.1 * time as f64).exp() + shift);
         vec![MeanAndSpread { spread: Array2::from_elem((101, 1), spread), mean, trajectories: 10, diverged: 0 }]

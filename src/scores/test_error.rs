@@ -1,5 +1,5 @@
-//! The published score: relative square error of the mean trajectory (arXiv 2511.12842, figures 4 and 9), over all latent
-//! components and over the observables alone, in the units of training.
+//! The published score: relative square error of the mean trajectory (arXiv 2511.12842, figures 4 and 9) in the units
+//! of training, over all latent components and over the observables alone.
 
 use super::{Evidence, Key, MetricTable, ModelKind, Score, group, models::over_models};
 use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, trajectories::test_error};
@@ -48,9 +48,10 @@ impl Score for PublishedTestError {
         ];
         vec![MetricTable {
             title: "Test error at each point",
-            caption: "Relative error of the mean trajectory, averaged over the initial states. Standard errors are between \
-                      training seeds where there are several, otherwise from a bootstrap.",
-            look_for: "errors well above the noise floor, which is what two ensembles of one law would give.",
+            caption: "Relative error of the mean trajectory, averaged over the initial states. Standard errors are \
+                      those between training seeds, or from a bootstrap for a single seed. Noise floor: the error \
+                      between two ensembles of one law.",
+            look_for: "errors well above the noise floor.",
             metrics: metrics.map(str::to_owned).into(),
         }]
     }

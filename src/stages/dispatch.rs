@@ -1,4 +1,4 @@
-//! From a stage and the system of an input to the function that runs it, with the system's type.
+//! Finds the function of a stage for the system of an input.
 
 use super::{closure, evaluate, evolve, predict, report, simulate, train, truth, upsample};
 use crate::{
@@ -18,17 +18,17 @@ macro_rules! functions {
 
 static FUNCTIONS: Registry<RunStage> = Registry::new(for_built_in_systems!(functions));
 
-/// Makes a system known to inputs and to all stages, under a name. `template` is a commented input.
+/// Registers a system under a name for inputs and all stages. `template` is a commented input.
 pub fn register<S: System<Site: H5Type, Feature: Feature>>(name: &'static str, template: &'static str) {
     let (read, find_fault) = (systems::read::<S>, systems::find_fault::<S>);
     systems::REGISTRY.add(name, systems::Registered { read, find_fault, template });
     FUNCTIONS.add(name, run_stage::<S>);
 }
 
-/// Runs a stage.
+/// Runs a stage for the system of the input.
 ///
 /// # Errors
-/// Those of the stage.
+/// When the stage cannot read or write a file, its engine fails, or it is asked to stop.
 pub fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
     let run = FUNCTIONS.get(context.input.system.name()).expect("a system is registered with its stages");
     run(context, stage)

@@ -52,7 +52,7 @@ pub fn encode_patches<S: System<Feature: Feature>>(closure: &Closure, patches: A
     }
 }
 
-/// What the autoencoder sees of patches `[patch, site]`, `[patch, channel * site]`.
+/// The features `[patch, channel * site]` of patches `[patch, site]`.
 pub fn features<S: System<Feature: Feature>>(patches: ArrayView2<S::Site>) -> Array2<S::Feature> {
     let (count, sites) = patches.dim();
     let mut features = Array2::from_elem((count, S::CHANNELS * sites), S::Feature::default());
@@ -77,7 +77,7 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
 /// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same order.
 ///
 /// # Errors
-/// Those of `sites`.
+/// When `sites` cannot read the sites.
 pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
     closure: &Closure,

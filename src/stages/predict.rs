@@ -27,14 +27,14 @@ const ACCELERATOR_GROUPS: usize = 256;
 #[derive(Clone)]
 struct Batch {
     kind: ModelKind,
-    /// Number of the model among those of its kind, and its seed.
-    number: usize,
+    /// Index of the model among those of its kind, and its seed.
+    model: usize,
     seed: u64,
     condition: Option<f64>,
     trajectories: Range<usize>,
     /// Stream of the noise of the first group.
     stream: [u64; 2],
-    /// Numbers of the groups among those of all models.
+    /// Indices of the groups among those of all models.
     groups: Range<usize>,
 }
 
@@ -56,7 +56,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     let all = groups_of_all_models(context, starts.nrows());
     let pending = file.pending(all.len())?;
     let own = &pending[context.world.share(pending.len())];
-    let batches = merged(own.iter().map(|&number| all[number].clone()), groups);
+    let batches = merged(own.iter().map(|&group| all[group].clone()), groups);
     let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
     let start_of_work = Instant::now();
     let mut progress = context.progress("predict", own.len(), "groups of trajectories");
@@ -89,7 +89,7 @@ fn roll_out(
     for batch in batches {
         let initial = starts.slice(s![batch.trajectories.clone(), ..]);
         let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-        file.write(batch.kind, [batch.number, batch.trajectories.start, 0], first)?;
+        file.write(batch.kind, [batch.model, batch.trajectories.start, 0], first)?;
         rollouts.push(batch.rollout(context, initial)?);
     }
     let all = context.input.truth.records;
@@ -99,7 +99,7 @@ fn roll_out(
             rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
         for (batch, records) in batches.iter().zip(records) {
             let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
-            file.write(batch.kind, [batch.number, batch.trajectories.start, record], records.view())?;
+            file.write(batch.kind, [batch.model, batch.trajectories.start, record], records.view())?;
         }
     }
     Ok(())
@@ -118,17 +118,17 @@ fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
         .into_iter()
         .flat_map(|kind| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
     let mut groups = Vec::new();
-    for (model, (kind, (number, &seed))) in models.enumerate() {
-        for (place, &condition) in conditions.iter().enumerate() {
+    for (stream, (kind, (model, &seed))) in models.enumerate() {
+        for (index, &condition) in conditions.iter().enumerate() {
             for group in 0..groups_each {
-                let within = |group: usize| place * under_each + (group * GROUP).min(under_each);
+                let within = |group: usize| index * under_each + (group * GROUP).min(under_each);
                 groups.push(Batch {
                     kind,
-                    number,
+                    model,
                     seed,
                     condition,
                     trajectories: within(group)..within(group + 1),
-                    stream: [model as u64, (place * groups_each + group) as u64],
+                    stream: [stream as u64, (index * groups_each + group) as u64],
                     groups: groups.len()..groups.len() + 1,
                 });
             }
@@ -210,16 +210,16 @@ mod tests {
     /// Models 0 and 1 with five groups each, one condition; group 3 is written.
     #[test]
     fn batches_join_groups_that_follow_each_other_of_one_model() {
-        let group = |number: usize| Batch {
+        let group = |group: usize| Batch {
             kind: ModelKind::Ours,
-            number: number / 5,
+            model: group / 5,
             seed: 1,
             condition: None,
-            trajectories: number % 5 * GROUP..(number % 5 + 1) * GROUP,
-            stream: [(number / 5) as u64, (number % 5) as u64],
-            groups: number..number + 1,
+            trajectories: group % 5 * GROUP..(group % 5 + 1) * GROUP,
+            stream: [(group / 5) as u64, (group % 5) as u64],
+            groups: group..group + 1,
         };
-        let pending = || (0..10).filter(|&number| number != 3).map(group);
+        let pending = || (0..10).filter(|&group| group != 3).map(group);
         let found = |most| merged(pending(), most).iter().map(|batch| batch.groups.clone()).collect::<Vec<_>>();
         assert_eq!(found(1).len(), 9);
         assert_eq!(found(2), [0..2, 2..3, 4..5, 5..7, 7..9, 9..10]);

@@ -1,7 +1,8 @@
-//! Checkpoints: the state of work under way, with what it belongs to and a checksum.
+//! Checkpoints: the state of an unfinished computation, with the name of its owner and a checksum.
 //!
 //! The bytes are the name of the format, the SHA-256 of the owner's name, the SHA-256 of the state, and the state. The
-//! owner's name tells everything that determines the work, so work never resumes from the checkpoint of another input.
+//! owner's name holds everything that determines the computation, so nothing resumes from the checkpoint of another
+//! input.
 
 use super::{StorageError, create_folder, whole::write_parts};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,7 @@ const SUM: usize = 32;
 /// Bytes before the state.
 const HEAD: usize = FORMAT.len() + 2 * SUM;
 
-/// A checkpoint in a file of its own, which is whole or absent.
+/// A checkpoint file, whole or absent.
 pub struct CheckpointFile {
     path: PathBuf,
     owner: String,
@@ -24,12 +25,12 @@ impl CheckpointFile {
         Self { path: path.into(), owner: owner.into() }
     }
 
-    /// Where it is.
+    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What `parse` makes of the state; nothing without a file. `warn` hears of a file that cannot be used, and why.
+    /// The state as `parse` reads it, or `None` without a usable file. `warn` gets the reason why a file is not used.
     pub fn read<T>(&self, parse: impl FnOnce(&[u8]) -> Result<T, String>, warn: impl FnOnce(&str)) -> Option<T> {
         let bytes = std::fs::read(&self.path).ok()?;
         match decode(&self.owner, &bytes).and_then(parse) {
@@ -41,7 +42,7 @@ impl CheckpointFile {
         }
     }
 
-    /// Writes the state, whose parts follow each other, in place of an older one. Makes the folder.
+    /// Replaces the file by one with this state, given in parts. Creates the folder if needed.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -51,7 +52,7 @@ impl CheckpointFile {
     }
 }
 
-/// A checkpoint as bytes, for a file that holds more.
+/// A checkpoint as bytes, to embed in another file.
 pub fn encode(owner: &str, state: &[u8]) -> Vec<u8> {
     [&head(owner, &[state])[..], state].concat()
 }
@@ -59,7 +60,7 @@ pub fn encode(owner: &str, state: &[u8]) -> Vec<u8> {
 /// The state in the bytes of a checkpoint.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// The reason why it cannot be used: damage, another format or another owner.
 pub fn decode<'b>(owner: &str, bytes: &'b [u8]) -> Result<&'b [u8], String> {
     let damaged = || "it is damaged".to_owned();
     let (head, state) = bytes.split_at_checked(HEAD).ok_or_else(damaged)?;
@@ -77,7 +78,7 @@ pub fn decode<'b>(owner: &str, bytes: &'b [u8]) -> Result<&'b [u8], String> {
     Ok(state)
 }
 
-/// What the user hears of a checkpoint that cannot be used.
+/// The warning about a checkpoint that cannot be used.
 pub fn not_used(path: &Path, reason: &str) -> String {
     format!("The checkpoint {} is not used: {reason}.", path.display())
 }

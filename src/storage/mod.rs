@@ -1,4 +1,4 @@
-//! Small files and checkpoints that survive a kill: each is whole or absent.
+//! Small files and checkpoints that survive a kill: every file is whole or absent.
 
 pub mod checkpoint;
 pub(crate) mod whole;
@@ -11,26 +11,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file system refused.
+/// The file system reports an error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", .path.display())]
 pub struct StorageError {
-    /// What was tried.
+    /// The action that failed.
     pub action: String,
     /// The file or folder.
     pub path: PathBuf,
-    /// The system's own words.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
 impl StorageError {
-    /// For `map_err`: what was tried, and with which file or folder.
+    /// For `map_err`: the action that failed, and its file or folder.
     pub fn when(action: impl Into<String>, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { action: action.into(), path: path.to_owned(), source }
     }
 }
 
-/// Makes a folder and those above it.
+/// Creates a folder and its parents.
 ///
 /// # Errors
 /// When the file system refuses.

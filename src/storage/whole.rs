@@ -1,13 +1,13 @@
-//! Small files that are whole or absent, whenever the program is killed.
+//! Small files that are whole or absent, even after a kill.
 
 use super::StorageError;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fs::File, io::Write as _, path::Path};
 
-/// End of the name of a file that is being written.
+/// File extension of unfinished files.
 pub(crate) const TEMPORARY: &str = "partial";
 
-/// Writes a small file under a temporary name, brings it to the disk and renames it.
+/// Writes a small file under a temporary name, flushes it to disk and renames it.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -15,7 +15,7 @@ pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), StorageEr
     write_parts(path, &[bytes.as_ref()])
 }
 
-/// As [`write_whole`], for bytes that follow each other.
+/// As [`write_whole`], for a file in several parts.
 pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), StorageError> {
     let temporary = path.with_added_extension(TEMPORARY);
     File::create(&temporary)
@@ -27,10 +27,10 @@ pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> Result<(), StorageErr
         .map_err(StorageError::when("write", path))
 }
 
-/// Writes a value as indented JSON, whole or not at all.
+/// Writes a value as indented JSON with [`write_whole`].
 ///
 /// # Errors
-/// When the value has no JSON form or the file system refuses.
+/// When the value cannot be written as JSON, or the file system refuses.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StorageError> {
     let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
     write_whole(path, text.map_err(StorageError::when("write", path))?)
@@ -39,7 +39,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StorageErro
 /// Reads a value from JSON.
 ///
 /// # Errors
-/// When the file cannot be read or holds something else.
+/// When the file cannot be read, or its content is not JSON of this type.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StorageError> {
     let text = std::fs::read(path).map_err(StorageError::when("read", path))?;
     serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(StorageError::when("read", path))

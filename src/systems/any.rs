@@ -1,4 +1,4 @@
-//! A system whose type is known at run time only, as an input names it: what checks, files and pages ask of it.
+//! Systems with a type that is known only at run time, from the name in an input.
 
 use super::{ConditionAxis, REGISTRY, System};
 use crate::{
@@ -22,15 +22,15 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn time_unit(&self) -> &'static str;
     /// Shape of a system with `side` sites along each side.
     fn shape(&self, side: usize) -> Shape;
-    /// Checks parameters and starts, as [`System::check`].
+    /// As [`System::check`], for starts as an input lists them.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to do.
+    /// When a start has another form than the system needs, and those of [`System::check`].
     fn check(&self, starts: &[toml::Value]) -> Result<(), String>;
-    /// Whether the dynamics can stop there.
+    /// Checks that the dynamics can evolve for this span.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// When they cannot stop there.
     fn check_span(&self, until: Until) -> Result<(), EvolveError>;
     /// As [`System::file`].
     fn file(&self) -> Option<&Path>;
@@ -40,13 +40,13 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn conditions(&self) -> &[f64];
     /// As [`System::at_conditions`].
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
-    /// As [`System::seconds`], of the member with this condition.
+    /// As [`System::seconds`], for the member at this condition.
     fn seconds(&self, condition: usize) -> Option<f64>;
     /// As [`System::symmetries`].
     fn symmetries(&self) -> Vec<Symmetry>;
     /// As [`System::scores`].
     fn scores(&self) -> Vec<Box<dyn Score>>;
-    /// Bytes of a site in files and in memory.
+    /// Bytes per site in files and in memory.
     fn site_bytes(&self) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
@@ -54,9 +54,9 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn has_lanes(&self) -> bool;
     /// Whether several ranks can share one lattice.
     fn is_local(&self) -> bool;
-    /// The least side of a lattice: a site does not reach itself, nor a neighbour twice over.
+    /// The smallest side of a lattice on which a site reaches neither itself nor a neighbour twice.
     fn least_side(&self) -> usize;
-    /// What lies beyond the edges of the system.
+    /// The boundary of the system.
     fn boundary(&self) -> Boundary;
 }
 
@@ -134,13 +134,13 @@ impl<S: System> AnySystem for S {
     }
 }
 
-/// The starts of the direct simulation, as an input lists them, in the form that a system takes.
+/// Converts the starts of the direct simulation from an input to those of a system.
 ///
 /// # Errors
-/// When one of them has another form.
+/// When a start has another form than the system needs.
 pub fn starts_of<S: System>(starts: &[toml::Value]) -> Result<Vec<S::Start>, String> {
     let start = |value: &toml::Value| {
-        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is no start: {error}"))
+        value.clone().try_into().map_err(|error| format!("truth.starts holds {value}, which is not a start: {error}"))
     };
     starts.iter().map(start).collect()
 }
@@ -158,7 +158,8 @@ impl SystemInput {
         Self { name, system: Arc::new(system) }
     }
 
-    /// What is wrong with the `[system]` table of a whole input, with its place in the text, which [`Deserialize`] cannot name.
+    /// The error in the `[system]` table of an input with its position in the text, which [`Deserialize`] does not
+    /// know.
     pub fn find_fault(text: &str) -> Option<toml::de::Error> {
         let input: toml::Table = toml::from_str(text).ok()?;
         let (name, _) = input.get("system")?.as_table()?.iter().next()?;
@@ -170,20 +171,20 @@ impl SystemInput {
         self.name
     }
 
-    /// The system as what it is.
+    /// The system as its own type.
     ///
     /// # Panics
-    /// When it is another type.
+    /// When the system has another type.
     pub fn downcast<S: System>(&self) -> &S {
         (&*self.system as &dyn Any).downcast_ref().expect("a system is registered under its own name")
     }
 
-    /// The family of some of the members.
-    pub fn of_members(&self, indices: &[usize]) -> Self {
+    /// The family of the members at the conditions with these indices.
+    pub fn at_conditions(&self, indices: &[usize]) -> Self {
         Self { name: self.name, system: self.system.at_conditions(indices) }
     }
 
-    /// Whether there are several conditions: one data set and one model of all of them.
+    /// Whether there are several conditions, with one data set and one model for all of them.
     pub fn is_family(&self) -> bool {
         self.conditions().len() > 1
     }
@@ -223,7 +224,7 @@ impl<'de> Deserialize<'de> for SystemInput {
     }
 }
 
-/// Reads a map with one entry, whose key says what the value is.
+/// Reads a map with one entry. The key names the type of the value.
 struct OneSystem;
 
 impl<'de> Visitor<'de> for OneSystem {
@@ -235,7 +236,9 @@ impl<'de> Visitor<'de> for OneSystem {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SystemInput, A::Error> {
         let Some(name) = map.next_key::<String>()? else {
-            return Err(A::Error::custom("no system is given; write a table [system.<name>], such as [system.ising]"));
+            return Err(A::Error::custom(
+                "the input has no system; add a table [system.<name>], such as [system.ising]",
+            ));
         };
         let entry = REGISTRY.get(&name).map_err(A::Error::custom)?;
         let found = map.next_value_seed(ParametersSeed { read: entry.read })?;
@@ -243,7 +246,7 @@ impl<'de> Visitor<'de> for OneSystem {
         match (map.next_key::<String>()?, name) {
             (None, Some(name)) => Ok(SystemInput { name, system: found }),
             (other, _) => Err(A::Error::custom(format!(
-                "a second system `{}` is given; leave one of them out",
+                "the input has a second system `{}`; remove one of the two",
                 other.unwrap_or_default()
             ))),
         }
@@ -274,7 +277,7 @@ pub fn read<S: System>(from: &mut dyn erased_serde::Deserializer) -> Result<Arc<
     Ok(Arc::new(erased_serde::deserialize::<S>(from)?))
 }
 
-/// What is wrong with the `[system]` table of a whole input, with its place in the text; `None` when nothing is.
+/// The error in the `[system]` table of an input, with its position in the text; `None` for a valid one.
 pub type FindFault = fn(&str) -> Option<toml::de::Error>;
 
 /// [`FindFault`] of one type.

@@ -1,9 +1,9 @@
-//! A parameter that one data set may hold at several values, such as the temperature: a family of systems, from which one
-//! model with that condition is learned.
+//! Conditions: a parameter of a system, such as the temperature, with several values in one data set. These values make
+//! a family of systems, and one model is learned for all of them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What the conditions of a system are, for files and figures.
+/// Name and unit of the conditions of a system, for files and figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionAxis {
     /// Name, such as "temperature".
@@ -12,7 +12,7 @@ pub struct ConditionAxis {
     pub unit: &'static str,
 }
 
-/// The values of a condition: one number in an input, or a list of them for a family. At least one in a valid input.
+/// The values of a condition: a number in an input, or a list for a family. A valid input has at least one value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition(pub Vec<f64>);
 
@@ -27,8 +27,8 @@ impl Condition {
         &self.0
     }
 
-    /// Those of some members of a family; a single value is that of every member.
-    pub fn of_members(&self, indices: &[usize]) -> Self {
+    /// The values of some members of a family. A single value is that of every member.
+    pub fn at_conditions(&self, indices: &[usize]) -> Self {
         match &self.0[..] {
             [_] => self.clone(),
             values => Self(indices.iter().map(|&index| values[index]).collect()),

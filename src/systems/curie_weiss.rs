@@ -1,9 +1,10 @@
 //! Curie-Weiss model: every spin interacts with every other one (J = k_B = 1); continuous-time Glauber dynamics.
 //!
-//! H = -1/(2n) sum_ij s_i s_j - h sum_i s_i, so that T_c = 1 (arXiv 2511.12842, appendix D.1). Spin i flips with rate
-//! 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i ((S - s_i) / n + h), S the sum of all n spins: one rate for spins up, one for spins
-//! down, both changed by every flip. The spins are laid on a square so that there are patches. A patch has no halo; it
-//! evolves in the field of the whole system, the sum of the other spins held fixed. Observable: magnetisation M.
+//! H = -1/(2n) sum_ij s_i s_j - h sum_i s_i, so that T_c = 1 (arXiv 2511.12842, appendix D.1). Spin i flips with rate 1
+//! / (1 + exp(dH_i / T)), where dH_i = 2 s_i ((S - s_i) / n + h) and S is the sum of all n spins. All spins up have one
+//! rate and all spins down another, and every flip changes both. The spins lie on a square, which is divided into
+//! patches. A patch has no halo. It evolves in the mean field of the whole system, with the sum of the other spins held
+//! fixed. Observable: magnetisation M.
 
 use super::{Observable, Symmetry, System, spins};
 use crate::{
@@ -24,12 +25,12 @@ pub struct CurieWeiss {
     /// External field in units of J.
     #[serde(default)]
     pub field: f64,
-    /// The spins outside the window; none for a whole system.
+    /// The spins outside the window; `None` for a whole system.
     #[serde(skip)]
     outside: Outside,
 }
 
-/// What a window's spins feel of the spins that are not in it.
+/// The spins outside a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Outside {
     spins: usize,
@@ -88,12 +89,12 @@ impl Events for CurieWeiss {
     }
 }
 
-/// O(1) selection: the sites in one list, those up before those down. A flip moves the border and changes both rates.
+/// O(1) selection from one list of sites, those up before those down. A flip moves the border and changes both rates.
 #[derive(Clone, Debug, Default)]
 pub struct UpBeforeDown {
     sites: Vec<u32>,
-    /// Place in `sites` by site number.
-    places: Vec<u32>,
+    /// Position in `sites` by site index.
+    positions: Vec<u32>,
     up: usize,
     rates: [f64; 2],
 }
@@ -106,9 +107,9 @@ impl Selector<CurieWeiss> for UpBeforeDown {
         self.up = up.len();
         up.extend(down);
         self.sites = up;
-        self.places.resize(window.padded_sites(), 0);
-        for (place, &site) in (0..).zip(&self.sites) {
-            self.places[site as usize] = place;
+        self.positions.resize(window.padded_sites(), 0);
+        for (position, &site) in (0..).zip(&self.sites) {
+            self.positions[site as usize] = position;
         }
         self.rates = law.rates(self.up, self.sites.len());
     }
@@ -121,26 +122,26 @@ impl Selector<CurieWeiss> for UpBeforeDown {
         let rate_of_up = self.up as f64 * self.rates[0];
         let total = rate_of_up + (self.sites.len() - self.up) as f64 * self.rates[1];
         let drawn = (rng.random::<f64>() * total).min(total.next_down());
-        // Rounding may reach the end of a list.
-        let place = if drawn < rate_of_up {
+        // Rounding may give the index after the end of a list.
+        let position = if drawn < rate_of_up {
             ((drawn / self.rates[0]) as usize).min(self.up - 1)
         } else {
             (self.up + ((drawn - rate_of_up) / self.rates[1]) as usize).min(self.sites.len() - 1)
         };
-        self.sites[place] as usize
+        self.sites[position] as usize
     }
 
     fn refresh(&mut self, law: &CurieWeiss, window: &Window<i8>, site: usize) {
-        let place = self.places[site] as usize;
-        let (was_up, is_up) = (place < self.up, window.values()[site] > 0);
+        let position = self.positions[site] as usize;
+        let (was_up, is_up) = (position < self.up, window.values()[site] > 0);
         if was_up == is_up {
             return;
         }
         self.up = if is_up { self.up + 1 } else { self.up - 1 };
         let border = if is_up { self.up - 1 } else { self.up };
-        self.sites.swap(place, border);
-        self.places[self.sites[place] as usize] = place as u32;
-        self.places[site] = border as u32;
+        self.sites.swap(position, border);
+        self.positions[self.sites[position] as usize] = position as u32;
+        self.positions[site] = border as u32;
         self.rates = law.rates(self.up, self.sites.len());
     }
 }
@@ -171,7 +172,7 @@ impl System for CurieWeiss {
         sites.to_vec()
     }
 
-    /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
+    /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
         spins::shuffled(shape, start, rng)
     }
@@ -180,7 +181,7 @@ impl System for CurieWeiss {
         vec![sum_of(window.values_of(region)) as f64]
     }
 
-    /// A flip of all spins, without a field.
+    /// Without a field, the flip of all spins.
     fn symmetries(&self) -> Vec<Symmetry> {
         if self.field == 0.0 { vec![Symmetry::of_signs(&[-1.0])] } else { Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! What the systems of continuous fields on a line share: features and parameter checks.
+//! Features and parameter checks of systems of continuous fields on a line.
 
 /// Sites `[site][channel]` as features `[channel, site]`.
 pub fn channels<const N: usize>(sites: &[[f64; N]]) -> Vec<f32> {
@@ -31,6 +31,6 @@ pub fn stable_step(table: &str, step: f64, largest: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{table}.step is {step}, at which the explicit scheme is unstable; the largest stable step is {largest}"
+        "{table}.step is {step}, but the explicit scheme is unstable at this step; the largest stable step is {largest}"
     ))
 }

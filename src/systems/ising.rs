@@ -71,7 +71,7 @@ impl Events for Ising {
 impl ClassedEvents for Ising {
     const CLASSES: usize = 10;
 
-    /// 5 for spin up, plus the number of neighbours that are up.
+    /// Number of neighbours that are up, plus 5 for spin up.
     fn class(&self, window: &Window<i8>, site: usize) -> usize {
         let [_, row, _] = window.strides();
         let spins = window.values();
@@ -113,7 +113,7 @@ impl System for Ising {
         sites.to_vec()
     }
 
-    /// Spins shuffled at a magnetisation that is `start`, or else uniform in [-1, 1].
+    /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
         spins::shuffled(shape, start, rng)
     }
@@ -131,16 +131,16 @@ impl System for Ising {
                 sites += 1;
             }
         }
-        // Each site owns half of its four pairs; a pair differs when its product is -1.
+        // Each site counts half of its four pairs. The spins of a pair differ if their product is -1.
         vec![spin_sum as f64, (4 * sites - pair_sum) as f64 / 8.0]
     }
 
-    /// A flip of all spins, without a field.
+    /// Without a field, the flip of all spins.
     fn symmetries(&self) -> Vec<Symmetry> {
         if self.field == 0.0 { vec![Symmetry::of_signs(&[-1.0, 1.0])] } else { Vec::new() }
     }
 
-    /// Those of a magnet, at one temperature.
+    /// The scores of a magnet, for a single temperature.
     fn scores(&self) -> Vec<Box<dyn Score>> {
         let critical = (self.field == 0.0).then_some(CRITICAL_POINT);
         match self.temperature.all() {
@@ -152,7 +152,7 @@ impl System for Ising {
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         let temperatures = self.temperature.all();
         if temperatures.is_empty() {
-            return Err("system.ising.temperature is an empty list; it needs a temperature".into());
+            return Err("system.ising.temperature is an empty list; add at least one temperature".into());
         }
         spins::check("ising", temperatures, self.field, starts)
     }
@@ -162,6 +162,6 @@ impl System for Ising {
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {
-        Self { temperature: self.temperature.of_members(indices), ..self.clone() }
+        Self { temperature: self.temperature.at_conditions(indices), ..self.clone() }
     }
 }

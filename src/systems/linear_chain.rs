@@ -1,7 +1,8 @@
-//! A chain of overdamped particles pushed at its first one, with an exact solution (arXiv 2511.12842, appendix D.2).
+//! A chain of overdamped particles with a force on the first one, exactly solvable (arXiv 2511.12842, appendix D.2).
 //!
-//! dX_i = [-gamma X_i + kappa (X_{i-1} - 2 X_i + X_{i+1}) + F delta_{i1}] dt + sigma dW_i, ends free. The mean displacement m
-//! of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend on the size.
+//! dX_i = [-gamma X_i + kappa (X_{i-1} - 2 X_i + X_{i+1}) + F delta_{i1}] dt + sigma dW_i, ends free. The mean
+//! displacement m of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend
+//! on the size.
 
 use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{
@@ -24,7 +25,7 @@ pub struct LinearChain {
     pub force: f64,
     /// sigma, noise of a particle.
     pub noise: f64,
-    /// Without a start all particles begin at one displacement, uniform in [-spread, spread].
+    /// Initial displacements without a start are uniform in [-spread, spread].
     pub spread: f64,
     /// Time step of the integrator.
     pub step: f64,
@@ -57,7 +58,7 @@ impl DriftNoise for LinearChain {
 
     fn drift(&self, window: &Window<f64>, site: usize) -> f64 {
         let sites = window.values();
-        // The first particle is the one that sees itself to its left.
+        // Only the first particle is its own left neighbour.
         let force = if window.home(site - 1) == Some(site) { self.force } else { 0.0 };
         let curvature = sites[site - 1] - 2.0 * sites[site] + sites[site + 1];
         -self.friction * sites[site] + self.coupling * curvature + force
@@ -88,7 +89,7 @@ impl System for LinearChain {
         sites.iter().map(|&value| value as f32).collect()
     }
 
-    /// All particles at one displacement: `start`, or else uniform in [-spread, spread].
+    /// All particles at the displacement `start`, by default uniform in [-spread, spread].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<f64> {
         Lattice::filled(shape, start.unwrap_or_else(|| rng.random_range(-self.spread..=self.spread)))
     }

@@ -1,7 +1,7 @@
-//! The systems. One physics is one file: a struct with its parameters and pure functions.
+//! The systems, one file per physics: a struct with its parameters and pure functions.
 //!
-//! To add a system to this crate, write its file, add one line to `for_built_in_systems`, and ship an input. A crate of your own adds
-//! one with `tessera::Program::system`.
+//! To add a system to this crate, write its file, add one line to `for_built_in_systems`, and ship an input. Another
+//! crate adds a system with `tessera::Program::system`.
 
 pub mod alloy;
 
@@ -35,7 +35,7 @@ use crate::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, path::Path};
 
-/// The systems of this crate, a line each: type, name in inputs, commented input.
+/// The systems of this crate, one per line: type, name in inputs, commented input.
 macro_rules! for_built_in_systems {
     ($table:ident) => {
         $table! {
@@ -50,12 +50,12 @@ macro_rules! for_built_in_systems {
 #[cfg(feature = "program")]
 pub(crate) use for_built_in_systems;
 
-/// What is registered of a system.
+/// The functions and the input of a registered system.
 #[derive(Clone, Copy)]
 pub struct Registered {
     /// Reads its parameters.
     pub read: ReadSystem,
-    /// Finds what is wrong with them in a text.
+    /// Finds the error in the text of an input.
     pub find_fault: FindFault,
     /// A commented input, for `tessera new`.
     pub template: &'static str,
@@ -74,21 +74,21 @@ macro_rules! registered {
 /// All systems by their names in inputs.
 pub static REGISTRY: Registry<Registered> = Registry::new(for_built_in_systems!(registered));
 
-/// One of the parts that move on their own, such as a vacancy, and what partial evolution needs to evolve it alone.
+/// A part of a state that moves on its own, such as a vacancy, for partial evolution.
 #[derive(Clone, Debug)]
 pub struct MovingPart<S> {
     /// First site of its window.
     pub origin: [isize; 3],
-    /// The law under which it alone moves and all else in the window stays.
+    /// The law in which only this part moves.
     pub law: S,
 }
 
-/// A microscopic system: its law, its states and what is observed of them.
+/// A microscopic system: its law, its states and its observables.
 pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 'static {
-    /// The kernel that evolves it.
+    /// The kernel of its dynamics.
     type Dynamics: Dynamics<Self> + Default + Send;
 
-    /// What fixes an initial state up to noise, as an input's `truth.starts` lists it: a number, or several.
+    /// An entry of `truth.starts`, which fixes an initial state up to noise: one or several numbers.
     type Start: Copy + DeserializeOwned;
 
     /// The macroscopic observables z*, in the order of `observe`.
@@ -97,14 +97,14 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// Unit of the law's time.
     const TIME_UNIT: &'static str;
 
-    /// How the closure autoencoder sees a site: `i8` for a spin (-1 or 1), `f32` for fields.
+    /// A feature of a site for the autoencoder: `i8` for a spin (-1 or 1), `f32` for fields.
     type Feature: Copy + Default + Send + Sync + 'static;
 
-    /// Features a site.
+    /// Features per site.
     const CHANNELS: usize;
 
-    /// What states of a site are called and drawn in (red, green, blue). None where sites hold numbers: they are drawn by their
-    /// first channel.
+    /// Names and colours (red, green, blue) of the states of a site. Empty for fields, which are drawn by their first
+    /// channel.
     const STATES: &'static [(&'static str, [u8; 3])] = &[];
 
     /// Index of a site's state in `STATES`.
@@ -112,7 +112,7 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         0
     }
 
-    /// What the conditions of a family are.
+    /// Name and unit of the conditions of a family.
     const CONDITION: ConditionAxis = ConditionAxis { name: "condition", unit: "1" };
 
     /// Shape of a system with `side` sites along each side.
@@ -121,47 +121,48 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// The features of sites, `[channel, site]`.
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
 
-    /// Draws an initial state far from equilibrium; `start` fixes what is otherwise drawn (see each system).
+    /// Draws an initial state far from equilibrium. `start` fixes its parameters, which are random otherwise.
     fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site>;
 
-    /// Sums over the sites of `region` of each observable's density, pairs counted half from each end with the real
-    /// neighbours. Divided by the number of sites of a patch, their mean over all patches is that of the whole lattice.
+    /// Sum of the density of each observable over the sites of `region`. Each end of a pair counts half of it. The mean
+    /// over all patches, divided by the sites of a patch, is thus the observable of the whole lattice.
     fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
 
-    /// Upsample of Algorithm 1: how a large state is made from small ones.
+    /// Upsample of Algorithm 1, which makes a large state from small ones.
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Replicate)
     }
 
-    /// K, the number of parts whose evolutions add up to that of a lattice with `sites` sites, where these are not tiles
-    /// that cover it; as many as `moving_parts` of every state with that many sites.
+    /// K, the number of moving parts of every state with `sites` sites. `None` if patches are tiles that cover the
+    /// lattice.
     fn moving_part_count(&self, _sites: usize) -> Option<usize> {
         None
     }
 
-    /// The parts of a state, each in a window of shape `patch`; none where patches are tiles that cover the lattice.
+    /// The moving parts of a state, each in a window of shape `patch`. Empty if patches are tiles that cover the
+    /// lattice.
     fn moving_parts(&self, _lattice: &Lattice<Self::Site>, _patch: Shape) -> Vec<MovingPart<Self>> {
         Vec::new()
     }
 
-    /// The law's parameters, and the starts of `draw`, must make physical sense.
+    /// Checks that the parameters of the law and the starts of `draw` are physical.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to do.
+    /// A message with the key, its value and the allowed values.
     fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
 
-    /// The unit of the law's time in s, which may differ between members of a family; none where it has none.
+    /// The unit of the law's time in s, if it has one. It may differ between members of a family.
     fn seconds(&self) -> Option<f64> {
         None
     }
 
-    /// The file that the law is read from, if it is: its content is part of what results depend on.
+    /// The file of the law, if any. Results depend on its content.
     fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// The conditions of a family of systems that share one data set, such as their temperatures. At least one: a system on
-    /// its own is a family of one member.
+    /// The conditions, such as temperatures, of a family of systems with one data set. A single system is a family of
+    /// one member.
     fn conditions(&self) -> &[f64] {
         &[0.0]
     }
@@ -171,18 +172,18 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         self.clone()
     }
 
-    /// The member of the family under one condition.
+    /// The member of the family at the condition with this index.
     fn at_condition(&self, index: usize) -> Self {
         self.at_conditions(&[index])
     }
 
-    /// The exact symmetries of the law and of its lattice but for identity, such as a flip of all spins where there is no
-    /// field: the image of every possible evolution is as likely as itself. With two of them their product is one too.
+    /// The exact symmetries of the law and its lattice, without the identity: the image of every evolution is as likely
+    /// as the evolution itself. An example is the flip of all spins without a field. The list is closed under products.
     fn symmetries(&self) -> Vec<Symmetry> {
         Vec::new()
     }
 
-    /// Scores that only this system has, beside those of all.
+    /// Scores of this system alone.
     fn scores(&self) -> Vec<Box<dyn Score>> {
         Vec::new()
     }

@@ -1,10 +1,10 @@
 //! Prey u and predators v on a line: a stochastic reaction-diffusion equation (arXiv 2511.12842, Eqs. 20-22).
 //!
 //! du = [u (1 - u - v) + c Lap u] dt + sigma_u dB, dv = [a v (u - b) + Lap v] dt + sigma_v dB, no flux at the ends,
-//! with Lap x_i = (x_{i+1} - 2 x_i + x_{i-1}) / spacing^2 and one independent noise for each site and field.
-//! Starts: u = m + k cos(10 pi x), v = 1 - m - k cos(10 pi x), x_i = (i - 1/2) / n.
-//! The authors' runs have unit spacing, and draw m from (0.45, 0.55) and k from (0.05, 0.15); the paper prints them swapped.
-//! Observables: means of u and v over the sites.
+//! with Lap x_i = (x_{i+1} - 2 x_i + x_{i-1}) / spacing^2 and independent noise for each site and field. Starts are u =
+//! m + k cos(10 pi x), v = 1 - m - k cos(10 pi x), x_i = (i - 1/2) / n. The code of the authors has unit spacing and
+//! draws m from (0.45, 0.55) and k from (0.05, 0.15). The paper prints these intervals swapped. Observables: means of u
+//! and v over the sites.
 
 use super::{Interpolate, Observable, System, Upsampling, fields};
 use crate::{
@@ -22,7 +22,7 @@ use std::f64::consts::PI;
 pub struct PredatorPrey {
     /// a, growth rate of the predators.
     pub growth: f64,
-    /// b, density of the prey at which the predators neither grow nor shrink.
+    /// b, density of the prey at which the density of predators is constant.
     pub threshold: f64,
     /// c, diffusion of the prey; that of the predators is 1.
     pub prey_diffusion: f64,
@@ -102,7 +102,7 @@ impl System for PredatorPrey {
         fields::channels(sites)
     }
 
-    /// A cosine of mean m and amplitude k, which are `start`, or else drawn from the published ranges.
+    /// A cosine with mean m and amplitude k given by `start`, by default drawn from the published ranges.
     fn draw(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Lattice<[f64; 2]> {
         let [mean, amplitude] = start.unwrap_or_else(|| [rng.random_range(0.45..=0.55), rng.random_range(0.05..=0.15)]);
         let at = |site: usize| {

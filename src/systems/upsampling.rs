@@ -1,5 +1,5 @@
-//! Upsample of Algorithm 1: how a large state is made from small ones, before LocalRelax. A kind is a type that implements
-//! [`Upsampling`]; a system names its own ([`System::upsampling`]).
+//! Upsample of Algorithm 1, which makes a large state from small ones before LocalRelax. A kind is a type that
+//! implements [`Upsampling`]. Every system chooses one in [`System::upsampling`].
 
 use super::System;
 use crate::{lattice::Lattice, rng::Rng};
@@ -7,8 +7,8 @@ use bytemuck::Pod;
 
 /// A way to make a large state from small ones.
 pub trait Upsampling<S: System>: Send + Sync {
-    /// A state `factor` times as long on each used axis, made from the first state of `pool`. The others are near it in time,
-    /// for systems that are a mosaic of several.
+    /// A state `factor` times as long on each used axis. It is made from the first state of `pool`, or as a mosaic of
+    /// all of them, which are near in time.
     fn upsample(&self, system: &S, pool: &[Lattice<S::Site>], factor: usize, rng: &mut Rng) -> Lattice<S::Site>;
 }
 
@@ -21,8 +21,8 @@ impl<S: System> Upsampling<S> for Replicate {
     }
 }
 
-/// Fields between mirrors, linearly interpolated between the centres of the cells. A site holds `f64`s; their mean changes
-/// only by what the mirrors at the ends add.
+/// Linear interpolation of fields of `f64` between the centres of the sites, with mirrors at the ends. Only the mirrors
+/// change the mean.
 pub struct Interpolate;
 
 impl<S: System> Upsampling<S> for Interpolate {

@@ -1,4 +1,4 @@
-//! Checksums of whole files, computed by all ranks together: the SHA-256 of the SHA-256s of the file's blocks.
+//! Checksums of files, computed by all ranks together: the SHA-256 of the SHA-256s of the blocks.
 
 use crate::{parallel::Ranks, storage::StorageError};
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use std::{fs::File, os::unix::fs::FileExt, path::Path};
 /// Bytes of a block. Part of the definition of the checksum.
 const BLOCK: u64 = 4 << 20;
 
-/// The checksum of a file, the same for any number of ranks and on each. Collective.
+/// The checksum of a file, which does not depend on the number of ranks. Collective.
 ///
 /// # Errors
 /// When the file cannot be read.

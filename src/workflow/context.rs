@@ -1,4 +1,4 @@
-//! What every stage gets: the input, the run directory, the ranks, and where to report progress.
+//! The context of every stage: the input, the run directory, the ranks and the progress.
 
 use crate::{
     config::Input,
@@ -20,9 +20,9 @@ use std::{
 pub struct Options {
     /// Run directory; by default `runs/<name of the input>`.
     pub out: Option<PathBuf>,
-    /// Threads a rank.
+    /// Threads per rank.
     pub threads: usize,
-    /// Where training and prediction run: cpu, cuda or auto.
+    /// Device of training and prediction: cpu, cuda or auto.
     pub device: String,
     /// Ranks that share each large snapshot or trajectory.
     pub ranks_per_snapshot: usize,
@@ -32,15 +32,15 @@ pub struct Options {
     pub signalled: Arc<AtomicBool>,
 }
 
-/// One run directory and what works on it.
+/// One run directory, and the choices and times of this rank.
 pub struct Context<'a> {
     /// The run directory.
     pub directory: Directory<'a>,
     /// Choices of the command line.
     pub options: &'a Options,
-    /// Seconds that this rank has worked on its share of items, waiting excluded.
+    /// Seconds that this rank has worked on its items, without waiting.
     pub worked: Cell<f64>,
-    /// Whether a clean stop is asked for.
+    /// Requests for a clean stop.
     pub stop: Stop,
 }
 
@@ -53,17 +53,17 @@ impl<'a> std::ops::Deref for Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// What stages need to know to work on `input` in `folder`, which lies in `base` when it is a point of a sweep,
-    /// else is it.
+    /// The context for `input` in `folder`. For a point of a sweep, `base` is the folder of the sweep, otherwise it is
+    /// `folder`.
     pub fn new(input: &'a Input, folder: PathBuf, base: &Path, world: &'a World, options: &'a Options) -> Self {
         let stop = Stop::new(&folder, base, Arc::clone(&options.signalled));
         Self { directory: Directory { input, folder, world }, options, worked: Cell::new(0.0), stop }
     }
 
-    /// Ends the stage on all ranks when a clean stop was asked for on any of them. Collective.
+    /// Checks for a request to stop on any rank. Collective.
     ///
     /// # Errors
-    /// `Stopped`, on all ranks or on none.
+    /// `Stopped`, on all ranks, if there is a request.
     pub fn stop_together(&self) -> Result<(), StageError> {
         let asked = self.world.gather(f64::from(u8::from(self.stop.requested())));
         if asked.iter().any(|&asked| asked > 0.0) { Err(StageError::Stopped) } else { Ok(()) }
@@ -72,7 +72,7 @@ impl<'a> Context<'a> {
     /// Opens a file of a stage for writing by all ranks. Collective.
     ///
     /// # Errors
-    /// When it cannot be created.
+    /// When the file cannot be created.
     pub fn create(&self, stage: Stage, file: &str) -> Result<Writer<'_>, StageError> {
         let path = self.path(file);
         Ok(Writer::create(&path, self.world, &self.provenance(stage))?)
@@ -81,12 +81,12 @@ impl<'a> Context<'a> {
     /// Opens a finished data file of the run directory.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such file, or it cannot be read.
     pub fn open(&self, file: &str) -> Result<Reader, StageError> {
         Ok(Reader::open(&self.path(file))?)
     }
 
-    /// Where the files of a stage come from, as they record it.
+    /// The provenance of the files of a stage.
     pub fn provenance(&self, stage: Stage) -> Provenance {
         Provenance {
             input: self.input.toml(),
@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A progress line over `items` on rank 0; silent elsewhere.
+    /// A progress line over `items` on rank 0. Other ranks print nothing.
     pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
         Progress::new(stage, items, unit, self.leads())
     }
@@ -105,12 +105,12 @@ impl<'a> Context<'a> {
     /// Reads a value from JSON.
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// When the file cannot be read, or its content is not JSON of this type.
     pub fn read_json<T: DeserializeOwned>(&self, file: &str) -> Result<T, StageError> {
         Ok(read_json(&self.path(file))?)
     }
 
-    /// Writes a small text file whole or not at all. Rank 0 only; the others pass.
+    /// Writes a small text file, whole or not at all, on rank 0. Other ranks do nothing.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -118,16 +118,16 @@ impl<'a> Context<'a> {
         if self.leads() { Ok(write_whole(&self.path(file), text)?) } else { Ok(()) }
     }
 
-    /// Writes a small JSON file whole or not at all. Rank 0 only; the others pass.
+    /// Writes a small JSON file, whole or not at all, on rank 0. Other ranks do nothing.
     ///
     /// # Errors
-    /// As [`write_text`](Self::write_text), and when the value has no JSON form.
+    /// When the value cannot be written as JSON, or the file system refuses.
     pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), StageError> {
         if self.leads() { Ok(write_json(&self.path(file), value)?) } else { Ok(()) }
     }
 }
 
-/// Prints a line and keeps it in `run.log`. Rank 0 only; the others pass.
+/// Prints a line on rank 0 and appends it to `run.log`. Other ranks do nothing.
 ///
 /// # Errors
 /// When the file system refuses.

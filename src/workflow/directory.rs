@@ -1,4 +1,4 @@
-//! One run directory: the input that is run in it, and the ranks that work in it.
+//! A run directory with its input and its ranks.
 
 use crate::{
     config::Input,
@@ -22,7 +22,7 @@ impl Directory<'_> {
         self.folder.join(file)
     }
 
-    /// Whether this rank is the one that prints, and writes small files.
+    /// Whether this rank prints and writes small files.
     pub fn leads(&self) -> bool {
         self.world.rank() == 0
     }

@@ -16,7 +16,7 @@ pub enum StageError {
     #[error(transparent)]
     Engine(Box<dyn Error + Send + Sync>),
     /// A signal or a file named `stop` asked for a clean stop.
-    #[error("stopped on request; what was finished is kept, and the same command resumes from there")]
+    #[error("stopped on request. All finished work is kept, and the same command resumes from there")]
     Stopped,
     /// A file that the stage reads has changed since it was written.
     #[error(

@@ -1,4 +1,4 @@
-//! Independent items shared by ranks and, within a rank, by threads.
+//! Independent items, divided over ranks and, within a rank, over threads.
 
 use crate::{
     dataset::Writer,
@@ -8,12 +8,12 @@ use crate::{
 use rayon::prelude::*;
 use std::{ops::Range, time::Instant};
 
-/// Bytes of snapshots that a rank holds before it writes them.
+/// Largest number of bytes of items that a rank holds before it writes them.
 const BLOCK_BYTES: usize = 64 << 20;
-/// Seconds of work that a killed job may lose: blocks are made smaller when they take longer.
+/// Seconds of work that a killed job may lose. Blocks become smaller if they take longer.
 const BLOCK_SECONDS: f64 = 5.0;
 
-/// Items that single threads compute, in any order.
+/// Items that are each computed by one thread, in any order.
 pub struct ItemsOverThreads {
     /// Whose progress is shown.
     pub stage: Stage,
@@ -21,19 +21,20 @@ pub struct ItemsOverThreads {
     pub unit: &'static str,
     /// How many there are.
     pub items: usize,
-    /// Bytes that one item produces; sets how many are held before they are written.
+    /// Bytes per item. They determine the number of items in a block.
     pub item_bytes: usize,
     /// Consecutive items that one thread computes at once, such as those in the lanes of a word.
     pub at_once: usize,
 }
 
 impl ItemsOverThreads {
-    /// Each rank takes a contiguous share of the items that `file` still lacks, block by block. `load` reads what a
-    /// block needs, `start` makes the working memory of a thread, `compute` makes the items that are computed at once,
-    /// and `write` stores a block of items. Collective.
+    /// Computes the items that `file` still lacks. Each rank takes a contiguous share of them, block by block. `load` reads the
+    /// data of a block, `start` makes the working memory of a thread, `compute` makes the items that are computed at
+    /// once, and `write` stores a block of
+    /// items. Collective.
     ///
     /// # Errors
-    /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
+    /// The first error of `load`, `compute` or `write` on this rank, and `Stopped` on all ranks after a request to stop.
     pub fn run<M, B: Sync, T: Send>(
         &self,
         context: &Context,
@@ -85,7 +86,7 @@ impl ItemsOverThreads {
     }
 }
 
-/// Items that a team of ranks computes together, one after another.
+/// Items that are each computed by a team of ranks, one after another.
 pub struct ItemsOverTeams {
     /// Whose progress is shown.
     pub stage: Stage,
@@ -96,11 +97,11 @@ pub struct ItemsOverTeams {
 }
 
 impl ItemsOverTeams {
-    /// Each team of `ranks_per_snapshot` ranks takes a contiguous share of the items that `file` still lacks. `compute`
-    /// makes one item, on all ranks of the team, writes it, and says so with [`complete`]. Collective.
+    /// Computes the items that `file` still lacks. Each team of `ranks_per_snapshot` ranks takes a contiguous share of them.
+    /// `compute` makes one item on all ranks of the team, writes it, and calls [`complete`]. Collective.
     ///
     /// # Errors
-    /// The first error of this rank; `Stopped` on all ranks when a stop is asked for.
+    /// The first error of `compute` on this rank, and `Stopped` on all ranks after a request to stop.
     pub fn run(
         &self,
         context: &Context,
@@ -129,7 +130,7 @@ impl ItemsOverTeams {
     }
 }
 
-/// Notes that all ranks of a team have written an item. Collective in the team.
+/// Marks an item as written by all ranks of a team. Collective in the team.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -141,7 +142,7 @@ pub fn complete(file: &Writer, team: &World, item: usize) -> Result<(), StageErr
     Ok(())
 }
 
-/// The items at the front of an ascending list that follow each other without a gap, at most `most`.
+/// Number of consecutive items at the front of an ascending list, at most `most`.
 fn first_run(items: &[usize], most: usize) -> Option<Range<usize>> {
     let first = *items.first()?;
     let length = items.iter().zip(first..).take(most.max(1)).take_while(|&(&item, expected)| item == expected).count();

@@ -1,4 +1,4 @@
-//! `stages.json`: which stages of a run directory are complete, for which choices, and the checksums of their files.
+//! The ledger `stages.json` of a run directory: its complete stages, their choices, and the checksums of their files.
 
 use crate::{
     config::Input,
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, path::Path};
 
 const FILE: &str = "stages.json";
 
-/// What is kept of a complete stage.
+/// The record of a complete stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     /// Hash of the choices that the files depend on.
@@ -25,8 +25,8 @@ struct Entry {
     sources: BTreeMap<String, String>,
 }
 
-/// Hash of everything that determines the files of a stage: its own choices, the content of the file that the law is
-/// read from, and those of the stages it reads.
+/// Hash of everything that determines the files of a stage: its own choices and those of the stages that it reads, and the
+/// content of the file of the law.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
@@ -58,8 +58,7 @@ pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
     checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
 }
 
-/// Whether a folder holds the complete files of a stage for this input, made from the files that it holds of the stages
-/// before.
+/// Whether a folder holds the complete files of a stage for this input, made from its present files of earlier stages.
 pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
     let entries = read(folder);
     let current = |entry: &Entry| entry.sources.is_empty() || entry.sources == sources(&entries, stage);
@@ -67,7 +66,7 @@ pub fn complete(folder: &Path, stage: Stage, input: &Input) -> bool {
         && stage.files(input).iter().all(|file| folder.join(file).exists())
 }
 
-/// An error when a folder holds data files of another version of the program: they would be overwritten.
+/// Checks that a folder holds no data files of another version of the program, which would be overwritten.
 ///
 /// # Errors
 /// `OtherFormat` for the first such file.
@@ -81,8 +80,8 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Strikes a stage out before its files are touched, so that a killed run leaves nothing half new that counts as
-/// complete. Rank 0 only.
+/// Removes a stage from the ledger before its files change, so the files of a killed run do not count as complete. Rank 0
+/// only.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -92,7 +91,7 @@ pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
 }
 
-/// Notes that a stage is complete, with the checksums of its files. Collective.
+/// Adds a complete stage, with the checksums of its files, to the ledger. Collective.
 ///
 /// # Errors
 /// When a file cannot be read or the file system refuses.
@@ -116,7 +115,7 @@ pub fn note(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
 /// Compares the files that a stage will read with their checksums. Collective.
 ///
 /// # Errors
-/// When one of them was altered.
+/// When a file has changed or cannot be read.
 pub fn verify(directory: &Directory, stage: Stage) -> Result<(), StageError> {
     let entries = read(&directory.folder);
     for need in stage.needs() {
@@ -124,7 +123,7 @@ pub fn verify(directory: &Directory, stage: Stage) -> Result<(), StageError> {
         for (file, expected) in &entry.files {
             let path = directory.path(file);
             if checksum::of_file(&path, directory.world)? != *expected {
-                // Every rank learns of it, one says it and ends the job.
+                // Every rank gets the error. One rank prints it and ends the job.
                 if !directory.leads() {
                     directory.world.barrier();
                 }
@@ -135,8 +134,8 @@ pub fn verify(directory: &Directory, stage: Stage) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Takes the files of a stage over from another run directory that has them for the same choices, by hard link.
-/// Rank 0 only. Whether it could.
+/// Takes the files of a stage by hard link from another run directory with the same choices, and tells whether it did.
+/// Rank 0 only.
 pub fn adopt(directory: &Directory, stage: Stage, other: &Path) -> bool {
     if other == directory.folder || !complete(other, stage, directory.input) || forget(directory, stage).is_err() {
         return false;

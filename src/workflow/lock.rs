@@ -1,6 +1,6 @@
-//! Locks of a run directory: two runs do not make the same stage, nor change the ledger, at the same time.
+//! Locks of a run directory. Two runs never run the same stage or change the ledger at the same time.
 //!
-//! A lock is the system's own on a hidden file; it ends with the process that holds it, however that ends. On a file
+//! A lock is a file lock of the operating system on a hidden file. It ends with its process, even after a kill. On a file
 //! system without locks the run continues without one.
 
 use crate::workflow::{Directory, Stage, StageError};
@@ -9,10 +9,10 @@ use std::{
     path::Path,
 };
 
-/// The right to make a stage. Rank 0 only.
+/// The lock of a stage. Rank 0 only.
 ///
 /// # Errors
-/// When another run is making it.
+/// When another run holds it.
 pub fn stage(directory: &Directory, stage: Stage) -> Result<Option<File>, StageError> {
     let Ok(file) = File::create(directory.path(&format!(".{}.lock", stage.name()))) else { return Ok(None) };
     match file.try_lock() {
@@ -24,7 +24,7 @@ pub fn stage(directory: &Directory, stage: Stage) -> Result<Option<File>, StageE
     }
 }
 
-/// The right to change the ledger; waits for it.
+/// Waits for the lock of the ledger and takes it.
 pub fn ledger(folder: &Path) -> Option<File> {
     let file = File::create(folder.join(".stages.lock")).ok()?;
     file.lock().ok()?;

@@ -1,4 +1,4 @@
-//! One line of progress: a bar on a terminal; in a batch log a line with rate and time left every so often.
+//! Progress: a bar on a terminal, or regular lines with rate and remaining time in a batch log.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -22,7 +22,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts at 0 of `items`. Shows nothing unless `visible`.
+    /// Starts at 0 of `items`. Prints nothing unless `visible`.
     pub fn new(name: &str, items: usize, unit: &'static str, visible: bool) -> Self {
         let bar = (visible && std::io::stderr().is_terminal()).then(|| {
             let style =

@@ -1,4 +1,4 @@
-//! The stages: their order, files, needs, and what of the input each reads.
+//! The stages: their order, their files, and the parts of the input and earlier stages that each one reads.
 
 use crate::config::Input;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ impl Stage {
         let system = json!([input.seed, input.system]);
         match self {
             Self::Simulate => {
-                let data = json!([input.seed, input.system.of_members(&input.seen())]);
+                let data = json!([input.seed, input.system.at_conditions(&input.seen())]);
                 json!([data, input.kernel, input.small_shape().0, input.simulate])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),

@@ -1,7 +1,7 @@
-//! Clean stops: SIGTERM, SIGUSR1, or a file named `stop` in the run directory; of a sweep, in its own or in that of the
-//! point under way.
+//! Clean stops after SIGTERM, SIGUSR1, or a file named `stop` in the run directory. A sweep also checks the directory of the
+//! current point.
 //!
-//! A rank that gets a signal makes the file, so that ranks without one stop too. Stages look between units of work.
+//! A rank that gets a signal creates the file, so the other ranks stop too. Stages check between units of work.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,10 +12,10 @@ use std::{
     time::Instant,
 };
 
-/// Milliseconds between looks for the file.
+/// Milliseconds between checks for the file.
 const INTERVAL: u64 = 200;
 
-/// Whether a stop is asked for; any thread may ask.
+/// Requests for a stop. Any thread may check for one.
 pub struct Stop {
     signalled: Arc<AtomicBool>,
     seen: AtomicBool,
@@ -36,12 +36,12 @@ impl Stop {
         }
     }
 
-    /// Forgets the request of an earlier run. Rank 0 only, before the others look.
+    /// Removes the request of an earlier run. Rank 0 only, before the other ranks check.
     pub fn clear(&self) {
         self.files.iter().for_each(|file| drop(std::fs::remove_file(file)));
     }
 
-    /// Whether to stop: once true, always true.
+    /// Whether to stop. Once true, it stays true.
     pub fn requested(&self) -> bool {
         if self.seen.load(Relaxed) {
             return true;

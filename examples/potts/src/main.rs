@@ -171,7 +171,7 @@ impl System for Potts {
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {
-        Self { temperature: self.temperature.of_members(indices) }
+        Self { temperature: self.temperature.at_conditions(indices) }
     }
 }
 

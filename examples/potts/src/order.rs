@@ -33,7 +33,7 @@ impl Score for Order {
         vec![MetricTable {
             title: "Order",
             caption: "Mean order parameter over the last part of all trajectories.",
-            look_for: "equal numbers within their errors.",
+            look_for: "equal values within their errors.",
             metrics: ["order", "order_truth"].map(str::to_owned).into(),
         }]
     }

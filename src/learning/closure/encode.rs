@@ -1,4 +1,4 @@
-//! Encoding of many patches: chunks that stay in cache, dealt to the threads, results in order.
+//! Encoding of many patches, in chunks that fit the cache and are divided over the threads.
 
 use crate::learning::{
     closure::{Closure, Feature, PatchShape, network::Autoencoder, patches::upload},
@@ -7,14 +7,14 @@ use crate::learning::{
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// Patches per call of the network on a processor: its maps then fit the second-level cache.
+/// Patches per call of the network on a processor. The maps then fit the second-level cache.
 const CHUNK: usize = 512;
 /// Patches per call on an accelerator.
 const ACCELERATOR_CHUNK: usize = 65_536;
 
 impl Closure {
-    /// Unscaled closure variables, `[samples, variables]`. Chunks are cut by their number alone, so the numbers do not
-    /// depend on the number of threads.
+    /// Unscaled closure variables, `[samples, variables]`. They do not depend on the number of threads, because the
+    /// size of a chunk is fixed.
     pub(super) fn encode_raw<F: Feature>(&self, values: ArrayView2<F>) -> Array2<f32> {
         let sites: usize = self.shape.extents.iter().product();
         let columns = self.shape.channels * sites;
@@ -50,7 +50,7 @@ impl Closure {
     }
 }
 
-/// Encodes some patches on the device of the weights.
+/// Encodes one chunk on the device of the weights.
 fn encode_into<F: Feature>(
     network: &Autoencoder,
     weights: &[Tensor],

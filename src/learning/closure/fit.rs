@@ -1,4 +1,4 @@
-//! The fit of the autoencoder, data-parallel like that of the equation: each rank holds its own share of the patches.
+//! The training of the autoencoder. Like that of the equation it is data-parallel: each rank has its own patches.
 
 use crate::{
     learning::{
@@ -19,17 +19,17 @@ use ndarray::{Array2, ArrayView1};
 use std::sync::Arc;
 use tch::{Kind, Tensor, no_grad};
 
-/// Number of this model in the random streams; the equation is model 0.
+/// Index of this model in the random streams. The equation is model 0.
 const MODEL: u64 = 1;
-/// About how many training patches the range of the closure variables is taken from.
+/// About this many training patches determine the range of the closure variables.
 const RANGE_SAMPLES: usize = 100_000;
-/// Patches encoded at a time for it.
+/// Of these, patches encoded at a time.
 const CHUNK: usize = 512;
 
 impl Closure {
-    /// Trains on the patches of all ranks, each of which passes its own; a tenth of the trajectories is held out. The
-    /// losses in the records are those of [`Feature`], per feature. `observer` sees each epoch as it ends. With a checkpoint
-    /// in `run` a training that was stopped resumes.
+    /// Trains on the patches of all ranks. Every rank passes its own patches. A tenth of the trajectories is held out.
+    /// The losses in the records are those of [`Feature`], per feature. `observer` gets each epoch as it ends. With a
+    /// checkpoint in `run`, a stopped training resumes.
     ///
     /// # Errors
     /// When the input or the patches are unusable, or the loss becomes NaN or infinite.
@@ -56,7 +56,7 @@ impl Closure {
                 name: "closure.variables",
                 value: input.variables.to_string(),
                 reason: format!(
-                    "it is 0 for patches with {} axes: autoencoders are for one and two axes",
+                    "autoencoders need patches with one or two axes, and these have {} axes. Set it to 0",
                     patches.extents.len()
                 ),
             });
@@ -72,7 +72,7 @@ impl Closure {
         let data = [patches.values, standardised(&patches.observables, &shape).to_device(run.device)];
         let optimiser = AdamW::new(parameters.flat(), train.weight_decay, None);
         let objective = Arc::new(network.clone());
-        let mut descent = DataParallelStep::new(
+        let mut trainer = DataParallelStep::new(
             objective,
             parameters.share(),
             optimiser,
@@ -81,15 +81,16 @@ impl Closure {
             run.ranks,
         );
         let cut = Samples { model: MODEL, rows, held, offsets: [0.0; 2] };
-        let records = run_epochs(&mut descent, &cut, &train, run, observer)?;
-        drop(descent);
+        let records = run_epochs(&mut trainer, &cut, &train, run, observer)?;
+        drop(trainer);
         let mut closure = Self { input, shape, network: Some(network), parameters };
         let some = (0..samples).step_by(samples.div_ceil(RANGE_SAMPLES)).filter(|sample| owned.contains(sample));
         closure.take_range(&data[0], &some.map(|sample| (sample - first) as i64).collect::<Vec<_>>(), run.ranks);
         Ok((closure, records))
     }
 
-    /// Takes the smallest value and the range of each closure variable over some rows of the normalised patches of all ranks.
+    /// Sets the smallest value and the range of each closure variable from the given rows of the normalised patches of
+    /// all ranks.
     fn take_range(&mut self, values: &Tensor, rows: &[i64], ranks: &dyn Ranks) {
         let Some(network) = &self.network else { return };
         let mut extremes = vec![[f64::INFINITY, f64::NEG_INFINITY]; self.input.variables];
@@ -112,7 +113,7 @@ impl Closure {
     }
 }
 
-/// Normalises the patches of all ranks; what a model file says of them.
+/// Normalises the patches of all ranks, and returns their description for the model file.
 fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dyn Ranks) -> PatchShape {
     let [feature_centre, feature_spread] = patches.moments(ranks);
     patches.normalise(&feature_centre, &feature_spread);

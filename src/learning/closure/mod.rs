@@ -1,9 +1,9 @@
-//! Closure variables: what a patch says beyond its observables, learned by an autoencoder
+//! Closure variables: the state of a patch beyond its observables, learned by an autoencoder
 //! (arXiv 2511.12842, section 3.3).
 //!
-//! The encoder phi^ sees one patch; the decoder sees the patch's observables and phi^ and rebuilds every site. Trained on the
-//! reconstruction (see [`Feature`]), phi^ carries what the observables leave out. Afterwards each closure variable is
-//! scaled to [0, 1] over the training patches.
+//! The encoder maps a patch to the closure variables phi^. The decoder reconstructs every site from phi^ and the
+//! observables of the patch. Trained on the reconstruction (see [`Feature`]), phi^ holds the information that the
+//! observables lack. Afterwards each closure variable is scaled to [0, 1] over the training patches.
 
 mod encode;
 mod fit;
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use tch::{Device, Kind, Tensor};
 
-/// Which encoder of patches.
+/// The kind of encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EncoderKind {
@@ -40,8 +40,8 @@ pub enum EncoderKind {
     Mlp,
     /// Convolutions with stride 2, then a perceptron.
     Convolution,
-    /// Circular convolutions and their mean over the patch: the same for all (periodic) shifts of a patch. Its decoder is scored
-    /// at the best shift.
+    /// Circular convolutions and their mean over the patch, which is the same for all periodic shifts of a patch. The
+    /// reconstruction is scored at the best shift.
     Invariant,
 }
 
@@ -49,13 +49,13 @@ pub enum EncoderKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClosureInput {
-    /// Which encoder.
+    /// The kind of encoder.
     pub encoder: EncoderKind,
-    /// Number of closure variables; 0 for none.
+    /// Number of closure variables.
     pub variables: usize,
-    /// Channels of the encoder's convolutions (convolution and invariant).
+    /// Channels of the convolutions of the encoders `convolution` and `invariant`.
     pub channels: Vec<usize>,
-    /// Width of the hidden layers of encoder and decoder.
+    /// Width of the hidden layers of encoder and decoder. The second one of the decoder is twice as wide.
     pub hidden: usize,
     /// Passes over the patches.
     pub epochs: usize,
@@ -85,7 +85,7 @@ impl ClosureInput {
         if self.encoder == EncoderKind::None { 0 } else { self.variables }
     }
 
-    /// With the encoder and the number of variables that are meant, for spins or for fields.
+    /// The same input without `auto`, for spins or for fields.
     fn resolved(&self, spins: bool) -> Self {
         let encoder = match self.encoder {
             _ if self.components() == 0 => EncoderKind::None,
@@ -97,11 +97,11 @@ impl ClosureInput {
     }
 }
 
-/// What a model file holds beside the weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The description of the patches in a model file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct PatchShape {
     extents: Vec<usize>,
-    /// Features a site, and whether they are spins.
+    /// Features per site, and whether they are spins.
     channels: usize,
     spins: bool,
     /// Mean and standard deviation of each channel over the training patches; 0 and 1 for spins.
@@ -126,24 +126,11 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// The closure of a latent state that is the observables alone.
+    /// The closure of a latent state without closure variables.
     pub fn none(device: Device) -> Self {
         let input = ClosureInput { encoder: EncoderKind::None, variables: 0, ..ClosureInput::default() };
-        let none = Vec::new;
-        let shape = PatchShape {
-            extents: Vec::new(),
-            channels: 0,
-            spins: false,
-            feature_centre: none(),
-            feature_spread: none(),
-            observables: 0,
-            centre: none(),
-            spread: none(),
-            smallest: none(),
-            range: none(),
-        };
         let parameters = Parameters::over(Arc::new(Layout::default()), Tensor::zeros([0], (Kind::Float, device)));
-        Self { input, shape, network: None, parameters }
+        Self { input, shape: PatchShape::default(), network: None, parameters }
     }
 
     /// Number of closure variables.
@@ -156,11 +143,11 @@ impl Closure {
         &self.shape.extents
     }
 
-    /// Closure variables of patches `[samples, channels * sites]`, `[samples, variables]`. Within [0, 1] on the
-    /// training patches; the mean over the patches of one snapshot is the closure part of its latent state.
+    /// Closure variables `[samples, variables]` of patches `[samples, channels * sites]`. They are within [0, 1] on the
+    /// training patches. Their mean over the patches of one snapshot is the closure part of its latent state.
     ///
     /// # Panics
-    /// When the patches have another number of features than those of the training.
+    /// When the patches do not have the number of features of the training patches.
     pub fn encode<F: Feature>(&self, values: ArrayView2<F>) -> Array2<f32> {
         let mut encoded = self.encode_raw(values);
         for mut row in encoded.rows_mut() {
@@ -171,11 +158,11 @@ impl Closure {
         encoded
     }
 
-    /// Logits of spins, or fields in their own units, `[samples, channels * sites]`, for given observables `[samples, m]` and
-    /// closure variables `[samples, variables]` as [`Closure::encode`] gives them.
+    /// The reconstruction `[samples, channels * sites]`, as logits of spins or fields in their own units, from
+    /// observables `[samples, m]` and closure variables `[samples, variables]` as [`Closure::encode`] returns them.
     ///
     /// # Errors
-    /// When the columns do not fit the model.
+    /// When the columns do not match the model.
     pub fn decode(
         &self,
         observables: ArrayView2<f32>,
@@ -186,7 +173,7 @@ impl Closure {
         let fits = found == (shape.observables, self.variables()) && observables.nrows() == variables.nrows();
         let Some(network) = self.network.as_ref().filter(|_| fits) else {
             return Err(LearningError::Extents(format!(
-                "the decoder takes {} observables and {} closure variables per patch, not {} and {}",
+                "the decoder takes {} observables and {} closure variables per patch, but got {} and {}",
                 shape.observables, self.input.variables, found.0, found.1
             )));
         };
@@ -201,16 +188,16 @@ impl Closure {
         let decoded = tch::no_grad(|| network.decode(self.parameters.leaves(), &inputs));
         let sites: usize = shape.extents.iter().product();
         let mut decoded = vector::<f32>(&decoded);
-        for (number, channel) in decoded.chunks_exact_mut(sites).enumerate() {
+        for (index, channel) in decoded.chunks_exact_mut(sites).enumerate() {
             let (centre, spread) =
-                (shape.feature_centre[number % shape.channels], shape.feature_spread[number % shape.channels]);
+                (shape.feature_centre[index % shape.channels], shape.feature_spread[index % shape.channels]);
             channel.iter_mut().for_each(|value| *value = *value * spread + centre);
         }
         let extents = (observables.nrows(), shape.channels * sites);
         Ok(Array2::from_shape_vec(extents, decoded).expect("the decoder gives whole patches"))
     }
 
-    /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
+    /// Writes the model to a safetensors file, with `metadata` as its provenance.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -223,7 +210,7 @@ impl Closure {
     /// Reads a model that [`Closure::save`] wrote, onto `device`.
     ///
     /// # Errors
-    /// When the file cannot be read or is no such model.
+    /// When the file cannot be read or does not hold such a model.
     pub fn load(path: &Path, device: Device) -> Result<Self, LearningError> {
         let description = store::Description::read(path, "closure")?;
         let input: ClosureInput = description.get("input")?;

@@ -1,4 +1,4 @@
-//! The autoencoder: an encoder of one of three kinds down to the closure variables, a perceptron back up.
+//! The autoencoder: an encoder of one of three kinds to the closure variables, and a perceptron as decoder.
 
 use crate::learning::{
     closure::{ClosureInput, EncoderKind},
@@ -13,7 +13,7 @@ use tch::{Kind, Reduction, Tensor};
 /// Edge length of a convolution kernel.
 const KERNEL: i64 = 3;
 
-/// The networks; weights come with each call. A patch with one extent is a patch of one row.
+/// The networks. Every call passes the weights. A patch with one extent counts as a patch of one row.
 #[derive(Clone, Debug)]
 pub struct Autoencoder {
     spins: bool,
@@ -22,13 +22,13 @@ pub struct Autoencoder {
     rows: i64,
     columns: i64,
     convolutions: Vec<usize>,
-    head: Mlp,
+    encoder: Mlp,
     decoder: Mlp,
 }
 
 impl Autoencoder {
-    /// Networks for patches of one or two `extents` with `channels` features a site and a number of `observables`, and the
-    /// list of their weights.
+    /// Networks for patches of one or two `extents` with `channels` features per site and a number of `observables`,
+    /// and the list of their weights.
     pub fn new(
         input: &ClosureInput,
         spins: bool,
@@ -55,13 +55,13 @@ impl Autoencoder {
         }
         let features = if invariant { maps[0] } else { maps.iter().product() };
         let widths = [&[features, hidden], &widths[..], &[variables]].concat();
-        let head = Mlp::new(&mut layout, "encoder.head", &widths, Activation::Relu, 1.0);
+        let encoder = Mlp::new(&mut layout, "encoder.head", &widths, Activation::Relu, 1.0);
         let widths = [observables as i64 + variables, hidden, 2 * hidden, channels * rows * columns];
         let decoder = Mlp::new(&mut layout, "decoder", &widths, Activation::Relu, 1.0);
-        (Self { spins, invariant, channels, rows, columns, convolutions, head, decoder }, layout)
+        (Self { spins, invariant, channels, rows, columns, convolutions, encoder, decoder }, layout)
     }
 
-    /// Closure variables `[samples, variables]`, unscaled, of normalised features `[samples, channels * sites]`.
+    /// Unscaled closure variables `[samples, variables]` of normalised features `[samples, channels * sites]`.
     pub fn encode(&self, weights: &[Tensor], features: &Tensor) -> Tensor {
         let mut maps = features.view([-1, self.channels, self.rows, self.columns]);
         let padding = [if self.rows == 1 { 0 } else { KERNEL / 2 }, KERNEL / 2];
@@ -78,22 +78,22 @@ impl Autoencoder {
         if self.invariant {
             maps = maps.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
         }
-        self.head.forward(weights, &maps.flatten(1, -1))
+        self.encoder.forward(weights, &maps.flatten(1, -1))
     }
 
-    /// Logits of spins, or normalised fields, `[samples, channels * sites]`, of standardised observables and unscaled closure
-    /// variables, side by side.
+    /// Logits of spins or normalised fields, `[samples, channels * sites]`. A row of `inputs` holds standardised
+    /// observables and unscaled closure variables.
     pub fn decode(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
         self.decoder.forward(weights, inputs)
     }
 
-    /// The patches, each shifted (periodically) to where it overlaps most with `decoded`, found by the correlation
-    /// theorem. Cross-entropy and square error are then the least ones over all shifts.
+    /// The patches, each under the periodic shift with the largest overlap with `decoded`. The correlation theorem
+    /// gives the overlap of all shifts. Cross-entropy and square error are then the smallest ones over all shifts.
     fn aligned(&self, features: &Tensor, decoded: &Tensor) -> Tensor {
         let maps = |values: &Tensor| values.detach().view([-1, self.channels, self.rows, self.columns]);
         let spectrum = |values: &Tensor| maps(values).fft_rfft2(None::<&[i64]>, [-2i64, -1].as_slice(), "backward");
-        let product = (spectrum(features).conj() * spectrum(decoded)).sum_dim_intlist(1, false, None::<Kind>);
-        let overlap = product.fft_irfft2([self.rows, self.columns].as_slice(), [-2i64, -1].as_slice(), "backward");
+        let correlation = (spectrum(features).conj() * spectrum(decoded)).sum_dim_intlist(1, false, None::<Kind>);
+        let overlap = correlation.fft_irfft2([self.rows, self.columns].as_slice(), [-2i64, -1].as_slice(), "backward");
         let shift = overlap.flatten(1, -1).argmax(1, false).view([-1, 1]);
         let sites = Tensor::arange(self.rows * self.columns, (Kind::Int64, features.device()));
         let along = |shift: Tensor, site: Tensor, extent: i64| (site - shift).remainder(extent);
@@ -109,8 +109,9 @@ impl Autoencoder {
 }
 
 impl Objective for Autoencoder {
-    /// Binary cross-entropy of spins, or square error of normalised fields (`batch[0]`), per feature, given standardised
-    /// observables (`batch[1]`). An invariant encoder cannot tell where a pattern lies: its loss is the least over all shifts.
+    /// Binary cross-entropy of spins or square error of normalised fields, per feature. `batch[0]` holds the features,
+    /// `batch[1]` the standardised observables. An invariant encoder does not know the position of a pattern, so its
+    /// loss is the smallest one over all shifts.
     fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor {
         let features = batch[0].to_kind(Kind::Float);
         let variables = self.encode(weights, &features);
@@ -126,7 +127,7 @@ impl Objective for Autoencoder {
     }
 }
 
-/// Adds convolution number `layer` between numbers of channels, `[next, last]`, of patches with as many `rows`.
+/// Adds the convolution with index `layer`, from `last` to `next` channels, for patches of `rows` rows.
 fn convolution(layout: &mut Layout, layer: usize, [next, last]: [i64; 2], rows: i64) -> usize {
     let kernel_rows = if rows == 1 { 1 } else { KERNEL };
     let bound = 1.0 / ((last * kernel_rows * KERNEL) as f64).sqrt();

@@ -1,4 +1,4 @@
-//! The patches that an autoencoder learns from: spins or fields, in one tensor on the device of their rank.
+//! The training patches of an autoencoder: spins or fields, in one tensor on the device of the rank.
 
 use crate::{
     learning::{LearningError, sde::pairs::finite, tensor::vector},
@@ -8,13 +8,13 @@ use ndarray::{Array1, Array2, ArrayView2};
 use std::marker::PhantomData;
 use tch::{Device, Kind, Tensor, kind::Element, no_grad};
 
-/// What an autoencoder sees of a site: `i8` for spins -1 and 1, `f32` for fields.
+/// A feature of a site: `i8` for spins -1 and 1, `f32` for fields.
 pub trait Feature: Element + Copy + Send + Sync + 'static {
-    /// Spins are rebuilt as probabilities and scored by the binary cross-entropy. Fields are normalised channel by channel and
-    /// scored by the mean square error.
+    /// Whether it is a spin. Spins are reconstructed as probabilities and scored by the binary cross-entropy. Fields
+    /// are normalised per channel and scored by the mean square error.
     const SPINS: bool;
 
-    /// Its value as a number.
+    /// The value in double precision.
     fn value(self) -> f64;
 }
 
@@ -34,30 +34,30 @@ impl Feature for f32 {
     }
 }
 
-/// Rows that are worked on at a time, so that no second copy of all patches is made.
+/// Rows converted at a time, to avoid a second copy of all patches.
 const CHUNK: i64 = 65_536;
 
-/// The training patches of one rank. Those of all ranks, in the order of the ranks, are numbered through as samples.
+/// The training patches of one rank. The samples are the patches of all ranks, in the order of the ranks.
 pub struct Patches<F> {
-    /// `[samples, channels * sites]`, channel after channel, the last extent fastest.
+    /// `[samples, channels * sites]`, by channel, then row-major by site.
     pub(super) values: Tensor,
     /// Observables of the patches, `[samples, m]`.
     pub(super) observables: Array2<f32>,
-    /// Trajectory that each patch comes from, `[samples]`: those of one trajectory stay on one side of the split.
+    /// Trajectory of each patch, `[samples]`. The split keeps the patches of a trajectory together.
     pub(super) trajectory: Array1<u32>,
     /// Extents of a patch.
     pub(super) extents: Vec<usize>,
-    /// Features a site.
+    /// Features per site.
     pub(super) channels: usize,
     feature: PhantomData<F>,
 }
 
 impl<F: Feature> Patches<F> {
-    /// Room on `device` for patches with these observables, `[samples, m]`, from these trajectories, `[samples]`;
-    /// [`Patches::put`] fills it.
+    /// Reserves memory on `device` for patches with these observables, `[samples, m]`, and trajectories, `[samples]`.
+    /// Fill it with [`Patches::put`].
     ///
     /// # Errors
-    /// When patches have no sites or channels, the lengths differ, or an observable is NaN or infinite.
+    /// When a patch has no sites or channels, the lengths differ, or an observable is NaN or infinite.
     pub fn new(
         extents: Vec<usize>,
         channels: usize,
@@ -66,19 +66,19 @@ impl<F: Feature> Patches<F> {
     ) -> Result<Self, LearningError> {
         let columns = channels * extents.iter().product::<usize>();
         if columns == 0 {
-            let reason = format!("patches of the extents {extents:?} with {channels} features a site are empty");
+            let reason = format!("patches of extents {extents:?} with {channels} features per site are empty");
             return Err(LearningError::Extents(reason));
         }
         if observables.nrows() != trajectory.len() {
             let (rows, found) = (observables.nrows(), trajectory.len());
-            return Err(LearningError::Extents(format!("{rows} patches come from {found} trajectories")));
+            return Err(LearningError::Extents(format!("there are {rows} patches, but trajectories of {found}")));
         }
         finite("observables", observables.iter(), observables.ncols())?;
         let values = Tensor::zeros([observables.nrows() as i64, columns as i64], (F::KIND, device));
         Ok(Self { values, observables, trajectory, extents, channels, feature: PhantomData })
     }
 
-    /// Patches that are at hand as a whole, `[samples, channels * sites]`, each from a trajectory of its own.
+    /// All patches at once, `[samples, channels * sites]`, each from a trajectory of its own.
     ///
     /// # Errors
     /// As [`Patches::new`] and [`Patches::put`].
@@ -95,16 +95,16 @@ impl<F: Feature> Patches<F> {
         Ok(patches)
     }
 
-    /// Sets the patches from number `first` on, `[patches, channels * sites]`.
+    /// Sets the patches from index `first` on, `[patches, channels * sites]`.
     ///
     /// # Errors
-    /// When they do not fit, a spin is neither -1 nor 1, or a field is NaN or infinite.
+    /// When they exceed the reserved memory, a spin is neither -1 nor 1, or a field is NaN or infinite.
     pub fn put(&mut self, first: usize, values: ArrayView2<F>) -> Result<(), LearningError> {
         let (rows, columns) = (self.observables.nrows(), self.values.size()[1] as usize);
         if values.ncols() != columns || first + values.nrows() > rows {
             return Err(LearningError::Extents(format!(
-                "patches {first} to {} with {} features do not fit into {rows} patches of the extents {:?} with {} \
-                 feature(s) a site",
+                "patches {first} to {} with {} features exceed the {rows} patches of extents {:?} with {} feature(s) \
+                 per site",
                 first + values.nrows(),
                 values.ncols(),
                 self.extents,
@@ -129,7 +129,7 @@ impl<F: Feature> Patches<F> {
         Ok(())
     }
 
-    /// Mean and standard deviation of each channel over the patches of all ranks; 0 and 1 for spins.
+    /// Mean and standard deviation of each channel over the patches of all ranks. Those of spins are 0 and 1.
     pub(super) fn moments(&self, ranks: &dyn Ranks) -> [Vec<f32>; 2] {
         if F::SPINS {
             return [vec![0.0; self.channels], vec![1.0; self.channels]];
@@ -153,7 +153,7 @@ impl<F: Feature> Patches<F> {
         [centre.iter().map(|&value| value as f32).collect(), spread]
     }
 
-    /// Brings fields to mean 0 and standard deviation 1 with the given [moments](Self::moments); spins stay bytes.
+    /// Scales fields to mean 0 and standard deviation 1 with these [moments](Self::moments). Spins stay bytes.
     pub(super) fn normalise(&mut self, centre: &[f32], spread: &[f32]) {
         if !F::SPINS {
             let (rows, channels) = (self.values.size()[0], self.channels as i64);
@@ -182,7 +182,7 @@ impl<F: Feature> Patches<F> {
     }
 }
 
-/// The standard deviation of a quantity of this variance; 1 when it never changes.
+/// The standard deviation of a quantity with this variance, 1 if it never changes.
 fn unit(variance: f64) -> f32 {
     if variance > 1e-20 { variance.sqrt() as f32 } else { 1.0 }
 }

@@ -1,5 +1,6 @@
-//! Is the learned noise right? With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) / sqrt(lambda dt) of the
-//! training increments q are standard normal, whatever the state. All of them in the independent coordinates of the model.
+//! Calibration of the learned noise. With the true drift and diffusion the residuals y = L^{-1} (q - mu dt) /
+//! sqrt(lambda dt) of the training increments q are standard normal at every state. Residuals are in the coordinates of
+//! the model.
 
 use crate::{
     learning::{
@@ -13,7 +14,7 @@ use ndarray::{Array2, s};
 use std::ops::Range;
 use tch::{Kind, Tensor, no_grad};
 
-/// Normalised residuals y of each independent coordinate, `[pairs, r]`.
+/// Normalised residuals y, `[pairs, r]`.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
@@ -30,26 +31,26 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
     Ok(Array2::from_shape_vec((pairs.dt.len(), independent), values).expect("one residual a coordinate"))
 }
 
-/// Bins of the residuals' histogram, and its ends.
+/// Bins of the histogram of the residuals, from -END to END.
 const BINS: usize = 40;
 const END: f64 = 4.0;
 
-/// What the normalised residuals of the pairs of all ranks say, by independent coordinate.
+/// Statistics of the normalised residuals of the pairs of all ranks, by coordinate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// Variance, 1 for a calibrated model. Its statistical error is sqrt(2 / pairs). Above 1 the model's noise is too
-    /// small.
+    /// Variance. It is 1 for a calibrated model, with a statistical error of sqrt(2 / pairs). Above 1 the learned noise
+    /// is too small.
     pub variance: Vec<f64>,
-    /// Probability density in each bin between [`edges`]; the normal one for a calibrated model.
+    /// Probability density in each bin between [`edges`]. It is normal for a calibrated model.
     pub density: Vec<Vec<f64>>,
 }
 
-/// Edges of the bins of the residuals' histogram.
+/// Edges of the bins of the histogram of the residuals.
 pub fn edges() -> Vec<f64> {
     (0..=BINS).map(|edge| END * (2.0 * edge as f64 / BINS as f64 - 1.0)).collect()
 }
 
-/// Compares the residuals of the pairs of all ranks with the normal law. Every rank passes its own pairs.
+/// Statistics of the residuals of the pairs of all ranks. Every rank passes its own pairs.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
@@ -87,7 +88,7 @@ pub fn calibration(
     })
 }
 
-/// Learned drift of the states of pairs under their conditions, `[pairs, d]`, in physical units.
+/// Learned drift at the states and conditions of pairs, `[pairs, d]`, in physical units.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
@@ -99,7 +100,7 @@ pub fn drift(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
     Ok(Array2::from_shape_vec(pairs.z.dim(), values).expect("one drift a state"))
 }
 
-/// Learned noise of the first component in the states of pairs, sqrt(Sigma_00), `[pairs]`, in physical units.
+/// Learned noise sqrt(Sigma_00) of the first component at the states of pairs, `[pairs]`, in physical units.
 ///
 /// # Errors
 /// When the pairs do not fit the model.
@@ -113,7 +114,7 @@ pub fn noise(model: &Sde, pairs: &Pairs) -> Result<Vec<f32>, LearningError> {
     Ok(values)
 }
 
-/// Drift and factor of the pairs in the coordinates of the model, block of rows by block of rows.
+/// Passes drift and factor at the pairs, in the coordinates of the model, to `take`, one block of rows after another.
 fn in_chunks(
     model: &Sde,
     pairs: &Pairs,
@@ -145,7 +146,7 @@ fn in_chunks(
     Ok(())
 }
 
-/// Numbers as a tensor of the model's precision on its device, `[-1, columns]`.
+/// Values as a tensor `[-1, columns]` with the precision and on the device of the model.
 fn upload<'v, T: tch::kind::Element + Copy + 'v>(
     model: &Sde,
     values: impl Iterator<Item = &'v T>,

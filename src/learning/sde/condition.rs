@@ -1,7 +1,8 @@
-//! Models of a family of equations: drift and diffusion depend on a condition, such as the temperature, that a trajectory keeps.
+//! Families of equations: drift and diffusion depend on a condition, such as the temperature, that is constant along a
+//! trajectory.
 //!
-//! The condition c enters as features of (c - c_min) / (c_max - c_min) beside the state: a perceptron 1 -> 32 -> 6
-//! (arXiv 2511.12842, appendix), shared by drift and diffusion.
+//! A perceptron 1 -> 32 -> 6 maps (c - c_min) / (c_max - c_min) to features of the condition c
+//! (arXiv 2511.12842, appendix). Drift and diffusion share it and take the features beside the state.
 
 use crate::learning::{
     Activation,
@@ -14,12 +15,12 @@ const HIDDEN: i64 = 32;
 /// Number of features.
 pub const FEATURES: i64 = 6;
 
-/// The perceptron from standardised conditions `[samples, 1]` to features.
+/// The perceptron from standardised conditions `[samples, 1]` to features `[samples, 6]`.
 pub fn embedding(layout: &mut Layout) -> Mlp {
     Mlp::new(layout, "condition", &[1, HIDDEN, FEATURES], Activation::Tanh, 1.0)
 }
 
-/// States `[samples, d]` and the features of their condition, if any, side by side.
+/// Rows of states `[samples, d]` followed by the features of their condition, if any.
 pub fn beside(states: &Tensor, features: Option<&Tensor>) -> Tensor {
     features.map_or_else(|| states.shallow_clone(), |features| Tensor::cat(&[states, features], 1))
 }

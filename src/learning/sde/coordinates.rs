@@ -1,10 +1,10 @@
 //! The coordinates in which an equation is learned: x = (z - origin) S and z = origin + x P, where P S = 1.
 //!
-//! z is a latent state in its physical units. Its components are divided by their ranges. Components that depend on each
-//! other exactly, such as numbers of pairs that add up to a constant, have a singular diffusion, whose likelihood has no
-//! bound: then the principal axes of the increments take their place, without those along which nothing moves. Last, every
-//! coordinate is brought to mean 0 and standard deviation 1. So linearly dependent components are removed before training
-//! and reconstructed afterwards.
+//! z is a latent state in physical units. First, its components are divided by their ranges. Second, linearly dependent
+//! components are removed before training and reconstructed afterwards: their diffusion is singular, and its likelihood
+//! unbounded. An example are numbers of pairs with a constant sum. The principal axes of the increments then replace
+//! the components, without the axes along which nothing moves. Third, every coordinate is scaled to mean 0 and standard
+//! deviation 1.
 
 use crate::{
     learning::{LearningError, Pairs, tensor::vector},
@@ -14,9 +14,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-/// Axes along which increments have less than this share of their largest variance are removed.
+/// Axes with less than this share of the largest variance of the increments are removed.
 const STILL: f64 = 1e-5;
-/// Rows that are worked on at a time, so that no second copy of all pairs is made.
+/// Rows converted at a time, to avoid a second copy of all pairs.
 const CHUNK: usize = 65_536;
 
 /// The affine map between latent states of d components in physical units and r <= d standardised, linearly independent
@@ -32,7 +32,7 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
-    /// The coordinates for the pairs of all ranks, each of which passes its own.
+    /// The coordinates for the pairs of all ranks. Every rank passes its own pairs.
     ///
     /// # Errors
     /// When the tensor library finds no eigenvectors.
@@ -88,18 +88,18 @@ impl Coordinates {
         (z.mapv(T::into) - ArrayView1::from(&self.origin)).dot(&self.standard())
     }
 
-    /// Changes `[n, r]` of the coordinates with changes `[n, d]` of the states.
+    /// Increments `[n, r]` of the coordinates for increments `[n, d]` of the states.
     pub fn increments(&self, increments: ArrayView2<f32>) -> Array2<f64> {
         increments.mapv(f64::from).dot(&self.standard())
     }
 
-    /// Whether each coordinate belongs to one component, in order.
+    /// Whether coordinate i depends on component i alone, for all i.
     pub fn is_by_component(&self) -> bool {
         let off_diagonal = |((row, column), &value): ((usize, usize), &f64)| row != column && value != 0.0;
         self.independent() == self.components() && !self.standard().indexed_iter().any(off_diagonal)
     }
 
-    /// log det P P^T: twice the logarithm of the physical volume of a unit of the coordinates.
+    /// log det P P^T, twice the logarithm of the physical volume of a unit cube of the coordinates.
     pub(super) fn logarithm_of_volume(&self) -> f64 {
         let gram = self.physical().dot(&self.physical().t());
         matrix(gram.view(), Device::Cpu).logdet().double_value(&[])
@@ -114,7 +114,7 @@ impl Coordinates {
     }
 }
 
-/// The map on the device, in double precision whatever the networks have.
+/// The map on the device, always in double precision.
 pub(super) struct CoordinateTensors {
     origin: Tensor,
     standard: Tensor,
@@ -127,23 +127,23 @@ impl CoordinateTensors {
         (z.to_kind(Kind::Double) - &self.origin).matmul(&self.standard)
     }
 
-    /// States `[.., d]` with coordinates `[.., r]`.
+    /// States `[.., d]` of coordinates `[.., r]`.
     pub fn physical(&self, x: &Tensor) -> Tensor {
         self.rates(x) + &self.origin
     }
 
-    /// Rates or increments `[.., d]` of the states with those of the coordinates, `[.., r]`.
+    /// Rates or increments `[.., d]` of the states for those of the coordinates, `[.., r]`.
     pub fn rates(&self, rates: &Tensor) -> Tensor {
         rates.to_kind(Kind::Double).matmul(&self.physical)
     }
 
-    /// Noise factors `[n, d, r]` of the states with those of the coordinates, `[n, r, r]`.
+    /// Noise factors `[n, d, r]` of the states for those of the coordinates, `[n, r, r]`.
     pub fn noise(&self, factor: &Tensor) -> Tensor {
         self.physical.tr().matmul(&factor.to_kind(Kind::Double))
     }
 }
 
-/// The range of each component over all ranks; 1 for a component that never changes.
+/// The range of each component over all ranks, 1 for a component that never changes.
 fn ranges(ranks: &dyn Ranks, states: ArrayView2<f32>) -> Array1<f64> {
     let most = |column: ArrayView1<f32>, sign: f64| {
         let own = column.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
@@ -153,8 +153,8 @@ fn ranges(ranks: &dyn Ranks, states: ArrayView2<f32>) -> Array1<f64> {
     states.columns().into_iter().map(range).map(|range| if range > 0.0 { range } else { 1.0 }).collect()
 }
 
-/// Orthonormal axes `[d, r]` of the increments in units of `range` along which anything moves: those of the components
-/// themselves where all are independent.
+/// Orthonormal axes `[d, r]` along which the increments, in units of `range`, are not zero. If all components are
+/// independent, these are the axes of the components.
 fn moving_axes(
     ranks: &dyn Ranks,
     increments: ArrayView2<f32>,
@@ -192,7 +192,7 @@ mod tests {
     };
     use rand::Rng as _;
 
-    /// Pairs of three components, of which the third is 1 less the others where they are `bound`; in units of their own.
+    /// Pairs of three components in different units. If `bound`, the third component is 1 minus the other two.
     fn pairs(bound: bool) -> Pairs {
         let mut rng = stream(1, Purpose::Bench, [0, 0]);
         let mut draw = |sum: f32| {

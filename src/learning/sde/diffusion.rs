@@ -1,6 +1,6 @@
 //! Diffusions: the factor L is lower triangular with a positive diagonal, so that Sigma = L L^T is a covariance.
 //!
-//! The diagonal is softplus(output + log(e - 1)) + 1e-4: it starts near 1, the scale of the data, and stays positive.
+//! The diagonal is softplus(output + log(e - 1)) + 1e-4. Its first values are near 1, the scale of the data.
 
 use crate::learning::{
     sde::{Diffusion, InputWidth, SdeInput, condition::beside, likelihood::Factor},
@@ -13,10 +13,10 @@ use tch::Tensor;
 
 /// softplus(SHIFT) = 1
 pub(crate) const SHIFT: f64 = 0.541_324_854_612_918_1;
-/// Smallest diagonal element, in units of the data's own noise.
+/// Smallest diagonal element, in units of the noise of the data.
 pub(crate) const FLOOR: f64 = 1e-4;
 
-/// L(z) is the output of a perceptron: the diagonal, then what stands below it, column by column.
+/// L(z) is the output of a perceptron: the diagonal, then the elements below it, column by column.
 pub struct MlpDiffusion {
     network: Mlp,
     components: i64,

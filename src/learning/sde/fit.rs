@@ -1,7 +1,7 @@
 //! The fit of drift and diffusion to training pairs by maximum likelihood.
 //!
-//! Every rank holds its own share of the pairs and the same weights at every step; rank 0 keeps the checkpoints. The order
-//! of all samples is drawn from (seed, batches, epoch), so 1 and 4 ranks see the same batches.
+//! Every rank holds its own pairs, and all ranks have the same weights at every step. The order of all samples is drawn
+//! from the stream (seed, batches, epoch), so the batches do not depend on the number of ranks.
 
 use crate::learning::{
     EpochRecord, LearningError, Pairs,
@@ -23,14 +23,14 @@ use crate::learning::{
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
-/// Number of this model in the random streams; the closure is model 1.
+/// Index of this model in the random streams. The closure is model 1.
 const MODEL: u64 = 0;
 
 /// The likelihood of packed rows (see [`Scales::pack`]).
 pub(super) struct Likelihood {
     pub networks: Arc<Networks>,
     pub components: i64,
-    pub fused: Option<PerceptronGradient>,
+    pub perceptron: Option<PerceptronGradient>,
 }
 
 impl Objective for Likelihood {
@@ -45,9 +45,9 @@ impl Objective for Likelihood {
     }
 
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
-        match &self.fused {
-            Some(fused) if batch[0].kind() == Kind::Float && batch[0].device() == Device::Cpu => {
-                let (loss, gradient) = fused.gradient(&vector(parameters.flat()), &vector(&batch[0]));
+        match &self.perceptron {
+            Some(perceptron) if batch[0].kind() == Kind::Float && batch[0].device() == Device::Cpu => {
+                let (loss, gradient) = perceptron.gradient(&vector(parameters.flat()), &vector(&batch[0]));
                 Ok((Tensor::from(loss), Tensor::from_slice(&gradient)))
             }
             _ => autograd(self, parameters, batch),
@@ -55,11 +55,12 @@ impl Objective for Likelihood {
     }
 }
 
-/// Fits drift and diffusion to `pairs`, in their physical units, whose noise has `covariance_factor` times the variance of the equation's.
+/// Fits drift and diffusion to `pairs` in physical units. The noise variance of the pairs is `covariance_factor` times
+/// that of the equation.
 ///
-/// Every rank passes its own pairs: in the order of the ranks they are all pairs there are. `observer` sees each epoch
-/// as it ends. Returns the model of the epoch with the lowest validation loss, the same on every rank, and the record of
-/// all epochs. With a checkpoint in `run` a training that was stopped resumes; the file stays when it is done.
+/// Every rank passes its own pairs. `observer` gets each epoch as it ends. Returns the model of the epoch with the
+/// lowest validation loss, the same on every rank, and the records of all epochs. With a checkpoint in `run`, a stopped
+/// training resumes. The file of a complete training is not deleted.
 ///
 /// # Errors
 /// When the input or the pairs are unusable, or the loss becomes NaN or infinite.
@@ -74,7 +75,7 @@ pub fn fit(
     train.check()?;
     pairs.check()?;
     if !(covariance_factor > 0.0 && covariance_factor.is_finite()) {
-        let reason = "it must be above 0; by theory it is the number of patches".into();
+        let reason = "it must be above 0; in theory it is the number of patches".into();
         return Err(LearningError::Input { name: "covariance_factor", value: covariance_factor.to_string(), reason });
     }
     let (kind, device) = (train.precision.kind(), run.device);
@@ -93,26 +94,26 @@ pub fn fit(
     let size = scales.independent();
     let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;
     let networks = Arc::new(networks);
-    let fused = PerceptronGradient::new(&networks, &layout);
+    let perceptron = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, run.seed, MODEL, kind, device);
-    let objective = Likelihood { networks: networks.clone(), components: size as i64, fused };
+    let objective = Likelihood { networks: networks.clone(), components: size as i64, perceptron };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let own_rows = own(&rows);
     let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
     let threads = if train.threads > 0 { train.threads } else { run.threads };
-    let mut descent = DataParallelStep::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
+    let mut trainer = DataParallelStep::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
     let samples = Samples { model: MODEL, rows, held, offsets };
-    let records = run_epochs(&mut descent, &samples, train, run, observer)?;
+    let records = run_epochs(&mut trainer, &samples, train, run, observer)?;
     if train.refit {
-        let (found, held) = (descent.parameters.snapshot(), &samples.held);
-        let loss = |descent: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { descent.evaluate(held) };
-        let before = loss(&mut descent)?;
-        refit_last_layer(&networks, &mut descent.parameters, (&packed, &own_rows), run.ranks)?;
-        let after = loss(&mut descent)?;
+        let (found, held) = (trainer.parameters.snapshot(), &samples.held);
+        let loss = |trainer: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { trainer.evaluate(held) };
+        let before = loss(&mut trainer)?;
+        refit_last_layer(&networks, &mut trainer.parameters, (&packed, &own_rows), run.ranks)?;
+        let after = loss(&mut trainer)?;
         if after > before || after.is_nan() {
-            descent.parameters.restore(&found);
+            trainer.parameters.restore(&found);
         }
     }
-    Ok((Sde::new(model.clone(), scales, networks, descent.parameters.share()), records))
+    Ok((Sde::new(model.clone(), scales, networks, trainer.parameters.share()), records))
 }

@@ -37,9 +37,9 @@ fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
 /// The objective of a model and its first weights.
 pub(super) fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
     let (networks, layout) = Networks::new(input, COMPONENTS, conditioned).unwrap();
-    let fused = PerceptronGradient::new(&networks, &layout);
+    let perceptron = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
-    (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, fused }, parameters)
+    (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, perceptron }, parameters)
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn written_out_gradients_are_those_of_autograd() {
                 ..SdeInput::default()
             };
             let (objective, parameters) = likelihood(&input, Kind::Float, false);
-            assert!(objective.fused.is_some());
+            assert!(objective.perceptron.is_some());
             let batch = [packed(203, Kind::Float, false)];
             let (loss, gradient) = objective.gradient(&parameters, &batch).unwrap();
             let (expected_loss, expected) = autograd(&objective, &parameters, &batch).unwrap();

@@ -1,9 +1,9 @@
 //! The last layer of the drift in closed form.
 //!
-//! Where noise hides the drift, descent stops short of the minimum: directions in which the loss changes by 1e-5 are lost in
-//! the noise of the batches, and yet they shift an equilibrium. At a given diffusion the loss is quadratic in the weights of the
-//! drift's last layer, so that linear equations give their best values: least squares, weighted with the inverse covariance, with a
-//! wide normal prior about the weights that descent found.
+//! If the drift is small against the noise, gradient descent stops before the minimum: changes of the loss by 1e-5 are
+//! lost in the noise of the batches, and yet they shift an equilibrium. At a fixed diffusion the loss is quadratic in
+//! the last layer of the drift. Its minimum solves linear equations: least squares, weighted with the inverse
+//! covariance, with a wide normal prior about the trained weights.
 
 use crate::{
     learning::{
@@ -16,14 +16,16 @@ use crate::{
 };
 use tch::{Kind, Tensor, no_grad};
 
-/// Standard deviation of the prior of a change, in the network's units. Ten million pairs then determine 38 of the 65 directions that a
-/// default drift has for each component; with 10 the law still differed from that of the pairs (docs/results/reproduction.md, E4).
+/// Standard deviation of the prior of a change, in the units of the network. Ten million pairs then determine 38 of the
+/// 65 directions of a default drift per component. With 10 the law differed from that of the pairs
+/// (docs/results/reproduction.md, E4).
 const PRIOR: f64 = 100.0;
-/// Rows at a time: few enough for the cache, and for memory that the allocator keeps.
+/// Rows at a time, few enough for the cache.
 const CHUNK: usize = 1_024;
 
-/// Fits the last layer of the drift again to `rows` of the packed pairs (see [`crate::learning::sde::Scales::pack`]); nothing for a drift
-/// without a linear last layer. Collective: every rank passes its own rows, and all get the same weights.
+/// Refits the last layer of the drift to `rows` of the packed pairs (see [`crate::learning::sde::Scales::pack`]). A
+/// drift that is not a perceptron does not change. Collective: every rank passes its own rows and gets the same
+/// weights.
 ///
 /// # Errors
 /// When the tensor library refuses an operation.
@@ -35,7 +37,7 @@ pub(super) fn refit_last_layer(
 ) -> Result<(), LearningError> {
     let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(()) };
     let [size, width] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
-    // One unknown more for each component: its bias.
+    // One more unknown per component, its bias.
     let (inputs, options) = (width + 1, (Kind::Double, packed.device()));
     let mut matrix = Tensor::zeros([size, inputs, size, inputs], options);
     let mut right = Tensor::zeros([size, inputs], options);
@@ -69,10 +71,10 @@ fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, ri
     let weights = parameters.leaves();
     let (drift, factor) = networks.forward(weights, &states, condition.as_ref());
     let features = networks.features(weights, condition.as_ref());
-    let network = networks.drift.as_mlp().expect("only a perceptron is fitted again");
+    let network = networks.drift.as_mlp().expect("only a perceptron is refitted");
     let hidden = network.hidden(weights, &beside(&states, features.as_ref())).to_kind(Kind::Double);
     let inputs = Tensor::cat(&[&hidden * &time, time.to_kind(Kind::Double)], 1);
-    // Columns of the inverse of L: their products are the inverse covariance.
+    // Columns of the inverse of L. Their products give the inverse covariance.
     let unit = |component: i64| {
         let unit = states.zeros_like();
         let _ = unit.narrow(1, component, 1).fill_(1.0);
@@ -80,12 +82,11 @@ fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, ri
     };
     let columns: Vec<Tensor> = (0..size).map(unit).collect();
     let residual = factor.solve(&(increment - drift * &time)).to_kind(Kind::Double);
-    let product = |left: &Tensor, right: &Tensor| (left * right).sum_dim_intlist(1, true, None::<Kind>);
+    let dot = |left: &Tensor, right: &Tensor| (left * right).sum_dim_intlist(1, true, None::<Kind>);
     for (i, left) in columns.iter().enumerate() {
-        let _ =
-            right.get(i as i64).g_add_(&(&inputs * product(left, &residual)).sum_dim_intlist(0, false, None::<Kind>));
+        let _ = right.get(i as i64).g_add_(&(&inputs * dot(left, &residual)).sum_dim_intlist(0, false, None::<Kind>));
         for (j, other) in columns.iter().enumerate().skip(i) {
-            let block = (&inputs * product(left, other)).tr().matmul(&inputs);
+            let block = (&inputs * dot(left, other)).tr().matmul(&inputs);
             let _ = matrix.get(i as i64).select(1, j as i64).g_add_(&block);
             if j > i {
                 let _ = matrix.get(j as i64).select(1, i as i64).g_add_(&block.tr());

@@ -1,19 +1,20 @@
-//! The Gaussian likelihood of one Euler-Maruyama step, without inverse and without determinant.
+//! The Gaussian likelihood of one Euler-Maruyama step, without a matrix inverse or determinant.
 //!
-//! For an increment q over dt the loss is r^T (lambda Sigma dt)^{-1} r + log det(lambda Sigma dt) with r = q - mu dt and
-//! Sigma = L L^T (arXiv 2511.12842, Eq. 8). In the units of [`crate::learning::sde::Scales`] that is, up to a constant,
+//! For an increment q over dt the loss is r^T (lambda Sigma dt)^{-1} r + log det(lambda Sigma dt) with r = q - mu dt
+//! and Sigma = L L^T (arXiv 2511.12842, Eq. 8). In the units of [`crate::learning::sde::Scales`] that is, up to a
+//! constant,
 //! |y|^2 + 2 sum_i log L_ii with L y = e - s m, where e is the whitened increment, m the drift and s = sqrt(dt / mean dt).
 //! L y = r is solved by forward substitution, column by column, for all samples at once.
 
 use std::cell::RefCell;
 use tch::{Kind, Tensor};
 
-/// Lower triangular matrices L, one per sample, in packed form.
+/// Packed lower triangular matrices L, one per sample.
 #[derive(Debug)]
 pub struct Factor {
     /// Positive diagonal, `[samples, d]`.
     pub diagonal: Tensor,
-    /// Below the diagonal, column after column from top to bottom, `[samples, d (d-1) / 2]`; `None` for diagonal L.
+    /// The elements below the diagonal, column by column, `[samples, d (d-1) / 2]`; `None` for diagonal L.
     pub lower: Option<Tensor>,
 }
 
@@ -26,9 +27,9 @@ impl Factor {
         }
     }
 
-    /// L times a number a sample, `[samples, 1]`.
-    pub fn scaled(self, numbers: &Tensor) -> Self {
-        Self { diagonal: self.diagonal * numbers, lower: self.lower.map(|lower| lower * numbers) }
+    /// L times one factor per sample, `[samples, 1]`.
+    pub fn scaled(self, factors: &Tensor) -> Self {
+        Self { diagonal: self.diagonal * factors, lower: self.lower.map(|lower| lower * factors) }
     }
 
     /// L x for vectors x, `[samples, d]`.
@@ -59,28 +60,28 @@ impl Factor {
     }
 }
 
-/// Lower triangular matrices `[samples, d, d]` of diagonals `[samples, d]` and what stands below them, by columns.
+/// Lower triangular matrices `[samples, d, d]` from diagonals `[samples, d]` and the elements below, by columns.
 pub fn triangle(diagonal: &Tensor, lower: &Tensor) -> Tensor {
     let (samples, size) = (diagonal.size()[0], diagonal.size()[1]);
     let zero = Tensor::zeros([samples, 1], (diagonal.kind(), diagonal.device()));
     let packed = Tensor::cat(&[diagonal, lower, &zero], 1);
     POSITIONS.with_borrow_mut(|known| {
         let device = diagonal.device();
-        let place = known.iter().position(|(found, index)| *found == size && index.device() == device);
-        let place = place.unwrap_or_else(|| {
+        let index = known.iter().position(|(found, positions)| *found == size && positions.device() == device);
+        let index = index.unwrap_or_else(|| {
             known.push((size, Tensor::from_slice(&packed_positions(size)).to_device(device)));
             known.len() - 1
         });
-        packed.index_select(1, &known[place].1).view([samples, size, size])
+        packed.index_select(1, &known[index].1).view([samples, size, size])
     })
 }
 
 thread_local! {
-    /// [`packed_positions`] on each device by d: to send them there in every step would make every step wait for the device.
+    /// [`packed_positions`] by d and device. Sending them in every step would make every step wait for the device.
     static POSITIONS: RefCell<Vec<(i64, Tensor)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// For each element of a d x d matrix, row by row, its place in (diagonal, lower by columns, zero).
+/// For each element of a d x d matrix, row by row, its position in (diagonal, lower by columns, zero).
 fn packed_positions(size: i64) -> Vec<i64> {
     let zero = size + size * (size - 1) / 2;
     let mut positions = vec![zero; (size * size) as usize];
@@ -95,7 +96,7 @@ fn packed_positions(size: i64) -> Vec<i64> {
     positions
 }
 
-/// Sum over samples of |L^{-1} residual|^2 + 2 sum_i log L_ii. `residual` is `[samples, d]`; the result a scalar.
+/// Sum over samples of |L^{-1} residual|^2 + 2 sum_i log L_ii, a scalar. `residual` is `[samples, d]`.
 pub fn negative_log_likelihood(residual: &Tensor, factor: &Factor) -> Tensor {
     factor.solve(residual).square().sum(None::<Kind>) + factor.diagonal.log().sum(None::<Kind>) * 2.0
 }

@@ -11,7 +11,7 @@ use tch::Tensor;
 
 /// A z + b.
 pub struct LinearDrift {
-    /// From states to drift without a condition, from features to A (row by row) and b with one.
+    /// Without a condition the map from states to drift, otherwise the map from features to A, row by row, and b.
     map: Mlp,
     conditioned: bool,
 }

@@ -1,8 +1,8 @@
 //! Products of small matrices, and the other vector loops of a perceptron.
 //!
-//! [`matmul`] computes C = S + A B. B and C lie row by row, A row by row or column by column. Nothing is packed, since
-//! the operands of one training step live in the caches. A tile of 6 x 16 keeps twelve vector registers of sums busy;
-//! this shape fills the two multiply-add units of AVX2 processors (Goto and van de Geijn, ACM TOMS 34, 2008).
+//! [`matmul`] computes C = S + A B. B and C are row-major, A is row- or column-major. Operands are not packed, because
+//! those of one training step are in the caches. A tile of 6 x 16 sums takes twelve vector registers and fills the two
+//! multiply-add units of AVX2 processors (Goto and van de Geijn, ACM TOMS 34, 2008).
 
 use bytemuck::cast;
 use wide::f32x8;
@@ -12,7 +12,7 @@ pub const LANES: usize = 16;
 /// Rows of a tile.
 const ROWS: usize = 6;
 
-/// The left operand A of a product.
+/// The left operand A.
 #[derive(Clone, Copy)]
 pub enum Left<'a> {
     /// Rows of this length, one after the other.
@@ -21,12 +21,12 @@ pub enum Left<'a> {
     Columns(&'a [f32], usize),
 }
 
-/// The matrix S that a product is added to.
+/// The matrix S to which the product is added.
 #[derive(Clone, Copy)]
 pub enum Addend<'a> {
-    /// What C holds.
+    /// The present C.
     Itself,
-    /// This row, below every row of C.
+    /// This row, for every row of C.
     Row(&'a [f32]),
 }
 
@@ -37,10 +37,10 @@ pub fn padded(width: usize) -> usize {
 
 /// C = S + A B for A of `rows` x `inner`, B of `inner` x `columns` and C of `rows` x `columns`.
 ///
-/// `columns` is a multiple of [`LANES`] and the row length of B and C. When `rows` or `inner` is 0, C stays as it is.
+/// `columns` is a multiple of [`LANES`] and the row length of B and C. C does not change if `rows` or `inner` is 0.
 ///
 /// # Panics
-/// When a slice is too short, or `columns` is no multiple of [`LANES`].
+/// When a slice is too short, or `columns` is not a multiple of [`LANES`].
 pub fn matmul(rows: usize, inner: usize, columns: usize, a: Left, b: &[f32], addend: Addend, c: &mut [f32]) {
     if rows == 0 || inner == 0 {
         return;
@@ -62,9 +62,10 @@ pub fn matmul(rows: usize, inner: usize, columns: usize, a: Left, b: &[f32], add
     }
 }
 
-/// One tile of C, which starts at `c`. `b` holds the rows of B from the tile's first column on, `columns` apart.
+/// Computes the tile of C that starts at `c`. `b` starts at the first column of the tile in B, with rows of length
+/// `columns`.
 ///
-/// Plain loops keep the sums in registers. With `array::map` and closures over the sums it took three times as long
+/// Plain loops keep the sums in registers. Closures over the sums (`array::map`) took three times as long
 /// (docs/results/training.md).
 fn tile<const HEIGHT: usize>(
     row: usize,
@@ -122,9 +123,9 @@ fn multiply_add(left: f32, right: [f32x8; 2], sum: [f32x8; 2]) -> [f32x8; 2] {
     [left.mul_add(right[0], sum[0]), left.mul_add(right[1], sum[1])]
 }
 
-/// tanh of every element, to about 3e-7. The length is a multiple of [`LANES`].
+/// tanh of every element, with an error of about 3e-7. The length is a multiple of [`LANES`].
 ///
-/// It is the ratio of polynomials in x^2 that Eigen uses (`generic_fast_tanh_float`, fitted on |x| < 7.9).
+/// The ratio of polynomials in x^2 is that of Eigen (`generic_fast_tanh_float`, fitted on |x| < 7.9).
 pub fn tanh(values: &mut [f32]) {
     const ODD: [f32; 7] = [
         -2.760_768_5e-16,

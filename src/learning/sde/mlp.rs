@@ -1,4 +1,4 @@
-//! The plain drift: mu(z) is a multi-layer perceptron, by default with three hidden layers of 64.
+//! The default drift: mu(z) is a multi-layer perceptron, by default with three hidden layers of 64.
 
 use crate::learning::{
     sde::{Drift, InputWidth, SdeInput, condition::beside},

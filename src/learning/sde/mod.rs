@@ -1,12 +1,12 @@
 //! The latent stochastic differential equation dz = mu(z) dt + L(z) dB with Sigma = L L^T.
 //!
-//! Drift and diffusion are networks in standardised, linearly independent [`Coordinates`] x, so that any latent state is
-//! learned equally well: diffusion in units of sigma_i = sqrt(mean(q_i^2 / (lambda dt))), drift in units of
-//! sqrt(lambda) sigma_i / sqrt(mean dt), for increments q of x; in a family both times the [`NoiseByCondition`] under the condition.
-//! Coordinates and units are part of the model: physical values go in and out.
+//! Drift and diffusion are networks in standardised, linearly independent [`Coordinates`] x. With increments q of x,
+//! the unit of the diffusion is sigma_i = sqrt(mean(q_i^2 / (lambda dt))), and that of the drift is sqrt(lambda)
+//! sigma_i / sqrt(mean dt). In a family of equations, [`NoiseByCondition`] multiplies both. Coordinates and units are
+//! part of the model: physical values go in and out.
 //!
-//! A new drift is one file that implements [`Drift`] and one line in [`DRIFTS`], a new diffusion one that implements
-//! [`Diffusion`] and one line in [`DIFFUSIONS`]. A crate of your own adds them with `tessera::Program`.
+//! A new drift is one file that implements [`Drift`] and one line in [`DRIFTS`]. A new diffusion is one file that
+//! implements [`Diffusion`] and one line in [`DIFFUSIONS`]. Another crate adds them with `tessera::Program`.
 
 pub mod calibration;
 pub mod fit;
@@ -60,24 +60,24 @@ use tch::Tensor;
 
 /// A drift in standardised coordinates.
 ///
-/// It holds positions in a [`Layout`], never tensors, so that every thread can use it: `weights` comes with each call and
-/// holds the weights of the whole model in the order of the layout. Gradients come from autograd.
+/// It holds positions in a [`Layout`] and no tensors, so all threads can share it. Every call passes `weights`, those
+/// of the whole model in the order of the layout. Gradients come from autograd.
 pub trait Drift: Send + Sync {
-    /// Drift `[samples, d]` at states `[samples, d]`. `features` `[samples, features]` are those of the condition, for a
-    /// family of equations.
+    /// Drift `[samples, d]` at states `[samples, d]`. `features` `[samples, features]` are those of the condition, for
+    /// a family of equations.
     fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor;
 
-    /// The drift as a perceptron over states [beside] features, when it is one. Its gradient is then computed by
-    /// faster code on a processor, and its last layer can be refitted by least squares.
+    /// The drift as a perceptron over states [beside] features, if it is one. Its gradient then has a faster
+    /// implementation on processors, and its last layer can be refitted by least squares.
     fn as_mlp(&self) -> Option<&Mlp> {
         None
     }
 }
 
-/// The noise factor L of Sigma = L L^T in standardised coordinates. As for [`Drift`], weights come with each call.
+/// The noise factor L of Sigma = L L^T in standardised coordinates. As for [`Drift`], every call passes the weights.
 pub trait Diffusion: Send + Sync {
-    /// L at states `[samples, d]`, lower triangular with a positive diagonal. `features` `[samples, features]` are those of
-    /// the condition, for a family of equations.
+    /// L at states `[samples, d]`, lower triangular with a positive diagonal. `features` `[samples, features]` are
+    /// those of the condition, for a family of equations.
     fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Factor;
 
     /// The perceptron of an [`MlpDiffusion`], and whether L has elements below the diagonal.
@@ -86,7 +86,7 @@ pub trait Diffusion: Send + Sync {
     }
 }
 
-/// What drift and diffusion take in.
+/// Widths of the inputs of drift and diffusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputWidth {
     /// Independent components d of the state.
@@ -96,16 +96,16 @@ pub struct InputWidth {
 }
 
 impl InputWidth {
-    /// Both [beside] each other.
+    /// Width of states [beside] features.
     pub fn total(self) -> i64 {
         self.components + self.features
     }
 }
 
-/// Makes a drift: adds its weights to the layout, under names that begin with `drift`.
+/// Makes a drift. It adds its weights to the layout with names that begin with `drift`.
 pub type MakeDrift = fn(&mut Layout, &SdeInput, InputWidth) -> Box<dyn Drift>;
 
-/// Makes a diffusion: adds its weights to the layout, under names that begin with `diffusion`.
+/// Makes a diffusion. It adds its weights to the layout with names that begin with `diffusion`.
 pub type MakeDiffusion = fn(&mut Layout, &SdeInput, InputWidth) -> Box<dyn Diffusion>;
 
 /// Drifts by their names in inputs and model files.
@@ -129,14 +129,14 @@ pub struct SdeInput {
     /// Name of the drift in [`DRIFTS`].
     #[serde(deserialize_with = "known_drift")]
     pub drift: String,
-    /// Widths of the drift's hidden layers (mlp).
+    /// Widths of the hidden layers of an mlp drift.
     pub drift_hidden: Vec<usize>,
     /// Name of the diffusion in [`DIFFUSIONS`].
     #[serde(deserialize_with = "known_diffusion")]
     pub diffusion: String,
-    /// Widths of the diffusion's hidden layers (full and diagonal).
+    /// Widths of the hidden layers of a full or diagonal diffusion.
     pub diffusion_hidden: Vec<usize>,
-    /// Nonlinearity of both (the onsager trunk has its own).
+    /// Nonlinearity of both. The onsager trunk has its own.
     pub activation: Activation,
     /// Width of the trunk of the onsager drift.
     pub onsager_hidden: usize,
@@ -166,7 +166,10 @@ fn known_diffusion<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Erro
     known(from, &DIFFUSIONS)
 }
 
-/// A name that stands in `table`.
+/// A name in `table`.
+///
+/// # Errors
+/// When `table` has no such name; the message lists all names.
 fn known<'de, D: Deserializer<'de>, T: Copy>(from: D, table: &Registry<T>) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     table.get(&name).map(|_| name).map_err(D::Error::custom)

@@ -1,29 +1,31 @@
-//! How strong the noise is under each condition of a family of equations, in units of that of all pairs. In these units equations whose
-//! rates span decades, as those of a hot and of a cold alloy, weigh alike; the networks would else spend themselves on
-//! the quiet ones. Between conditions the logarithm is interpolated linearly, beyond them it stays.
+//! The strength of the noise at each condition of a family of equations, relative to that of all pairs.
+//!
+//! The rates of a family may span decades, for instance those of a hot and a cold alloy. In units of the strength all
+//! conditions have equal weight in the training. The logarithm of the strength is linear between conditions and
+//! constant beyond them.
 
 use crate::parallel::{Ranks, distinct, total_over};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// Most conditions that each get a strength of their own; a family with more is one whose conditions hardly repeat.
+/// Families with more conditions have no strengths, because too few pairs share a condition.
 const MOST: usize = 64;
-/// NoiseByCondition under a condition where nothing moves.
+/// Strength at a condition where nothing moves.
 const LEAST: f64 = 1e-6;
 
 /// The strengths of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseByCondition {
-    /// Conditions, rising.
+    /// Conditions, ascending.
     conditions: Vec<f64>,
-    /// Natural logarithm of the strength under each.
+    /// Natural logarithm of the strength at each.
     logarithms: Vec<f64>,
 }
 
 impl NoiseByCondition {
-    /// From the condition and, for each component, the standardised state and the whitened increment of every pair of all
-    /// ranks. Of the increments only what is left beside a line in their own component counts, as the noise and not the drift.
-    /// `None` when there are fewer than two conditions, or too many to know each.
+    /// From all pairs of all ranks: the condition and, for each component, the standardised state and the whitened
+    /// increment. The strength is that of the residuals of a linear fit of the increment to the state, so it does not
+    /// contain the drift. `None` for fewer than two conditions or more than 64.
     pub fn over(ranks: &dyn Ranks, pairs: &[(f64, Vec<[f64; 2]>)]) -> Option<Self> {
         let conditions = distinct(pairs.iter().map(|&(condition, _)| condition), ranks);
         if !(2..=MOST).contains(&conditions.len()) {
@@ -33,8 +35,8 @@ impl NoiseByCondition {
         let components = components.into_iter().fold(0.0, f64::max) as usize;
         let mut sums = vec![[0.0; 6]; conditions.len() * components];
         for (condition, pair) in pairs {
-            let place = components * conditions.partition_point(|known| known < condition);
-            for (sums, &[z, q]) in sums[place..].iter_mut().zip(pair) {
+            let first = components * conditions.partition_point(|known| known < condition);
+            for (sums, &[z, q]) in sums[first..].iter_mut().zip(pair) {
                 sums.iter_mut().zip([1.0, z, q, z * z, z * q, q * q]).for_each(|(sum, term)| *sum += term);
             }
         }
@@ -47,7 +49,7 @@ impl NoiseByCondition {
         Some(Self { conditions, logarithms })
     }
 
-    /// The strength under a condition.
+    /// The strength at a condition.
     pub fn at(&self, condition: f64) -> f64 {
         let segments = self.starts().iter().zip(self.widths()).zip(self.slopes());
         let risen = segments.map(|((start, width), slope)| (condition - start).clamp(0.0, width) * slope);
@@ -78,7 +80,7 @@ impl NoiseByCondition {
     }
 }
 
-/// Mean square of q beside its line in z, from the sums of 1, z, q, z^2, z q and q^2.
+/// Mean square of the residuals of a linear fit of q to z, from the sums of 1, z, q, z^2, z q and q^2.
 fn residual(&[count, z, q, zz, zq, qq]: &[f64; 6]) -> f64 {
     let (spread, both) = (zz - z * z / count, zq - z * q / count);
     let slope = if spread > 1e-9 * zz { both / spread } else { 0.0 };
@@ -94,7 +96,7 @@ pub(super) struct NoiseByConditionTensors {
 }
 
 impl NoiseByConditionTensors {
-    /// The strength under raw conditions, `[samples, 1]`.
+    /// The strength at raw conditions, `[samples, 1]`.
     pub fn under(&self, conditions: &Tensor) -> Tensor {
         let inside = (conditions - &self.starts).clamp_min(0.0).minimum(&self.widths);
         ((inside * &self.slopes).sum_dim_intlist(1, true, None) + self.first).exp()
@@ -108,7 +110,7 @@ mod tests {
     use tch::Kind;
 
     #[test]
-    fn the_strength_is_that_beside_a_line_and_exponential_between() {
+    fn the_strength_is_that_of_residuals_and_exponential_between_conditions() {
         let noise = [(300.0, 0.0), (600.0, 0.01), (900.0, 3.0)];
         let pair = |(condition, noise): (f64, f64), z: f64, sign: f64| {
             (condition, vec![[z, 5.0 - 2.0 * z + sign * noise], [1.0, sign * noise]])

@@ -2,8 +2,9 @@
 //! mu = -(M(z) + W(z)) grad V(z) + f(z) with M = A A^T + 0.1 I, A lower triangular, W antisymmetric and
 //! V = sum_i (U_i(z) + (B z)_i)^2 + beta |z|^2. M dissipates, W rotates, f drives.
 //!
-//! A, W, U and f are affine heads of one trunk of two layers with a residual link and the activation
-//! relu(x)^2 - relu(x - 1/2)^2. grad V comes from autograd with its graph, so that the loss sees second derivatives.
+//! A, W, U and f are affine maps of the output of one trunk. The trunk has two layers with a residual link and the
+//! activation relu(x)^2 - relu(x - 1/2)^2. grad V comes from autograd with its graph, because the gradient of the loss
+//! needs second derivatives.
 
 use crate::learning::{
     sde::{Drift, InputWidth, SdeInput, condition::beside, likelihood::triangle},
@@ -11,7 +12,7 @@ use crate::learning::{
 };
 use tch::{Kind, Tensor, with_grad};
 
-/// Least eigenvalue of M.
+/// Smallest eigenvalue of M.
 const DISSIPATION: f64 = 0.1;
 
 /// The structured drift.
@@ -63,8 +64,7 @@ impl OnsagerDrift {
         self.potential_over(weights, states, &self.features(weights, &beside(states, condition)))
     }
 
-    /// All parts of the drift of standardised states `[samples, d]`, with the features of their condition if the model
-    /// has one.
+    /// All parts of the drift at standardised states `[samples, d]`, with the features of their condition, if any.
     pub fn parts(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> OnsagerParts {
         let affine = |position: usize, inputs: &Tensor| inputs.linear(&weights[position], Some(&weights[position + 1]));
         let size = self.components;

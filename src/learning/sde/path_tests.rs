@@ -1,5 +1,5 @@
-//! The path of an accelerator, run on a processor: gradients by autograd on batches selected from one tensor, losses looked
-//! at every 64 steps. It must end where the processor's own path ends.
+//! The path of an accelerator, run on a processor: gradients by autograd on batches selected from one tensor, losses
+//! looked at every 64 steps. It must end where the processor's own path ends.
 
 use crate::{
     learning::{
@@ -41,21 +41,21 @@ fn data(kind: Kind) -> Tensor {
 }
 
 /// Trains for eleven epochs of fifteen steps; returns weights and records.
-fn trained(input: &SdeInput, kind: Kind, fused: bool, look_every: Option<usize>) -> (Vec<f64>, Vec<EpochRecord>) {
+fn trained(input: &SdeInput, kind: Kind, written_out: bool, look_every: Option<usize>) -> (Vec<f64>, Vec<EpochRecord>) {
     let (mut objective, parameters) = likelihood(input, kind, false);
-    if !fused {
-        objective.fused = None;
+    if !written_out {
+        objective.perceptron = None;
     }
     let train = TrainInput { epochs: 11, batch: 120, gradient_clip: Some(5.0), ..TrainInput::default() };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let data = [data(kind)];
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
-    let mut descent = DataParallelStep::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
-    descent.look_every = look_every.unwrap_or(descent.look_every);
+    let mut trainer = DataParallelStep::new(Arc::new(objective), parameters, optimiser, rows, 1, &Alone);
+    trainer.look_every = look_every.unwrap_or(trainer.look_every);
     let samples = Samples { model: 0, rows: (0..1800).collect(), held: (1800..SAMPLES).collect(), offsets: [0.0; 2] };
     let records =
-        run_epochs(&mut descent, &samples, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
-    (vector(&descent.parameters.flat().to_kind(Kind::Double)), records)
+        run_epochs(&mut trainer, &samples, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ()).unwrap();
+    (vector(&trainer.parameters.flat().to_kind(Kind::Double)), records)
 }
 
 fn losses(records: &[EpochRecord]) -> Vec<f64> {
@@ -66,7 +66,7 @@ fn losses(records: &[EpochRecord]) -> Vec<f64> {
 fn trainings_by_autograd_follow_the_curve_of_written_out_gradients() {
     for (activation, diffusion) in [(Activation::Tanh, "full"), (Activation::Relu, "diagonal")] {
         let input = SdeInput { activation, diffusion: diffusion.into(), ..SdeInput::default() };
-        let curve = |kind, fused| losses(&trained(&input, kind, fused, None).1);
+        let curve = |kind, written_out| losses(&trained(&input, kind, written_out, None).1);
         let expected = curve(Kind::Float, true);
         assert!(expected[20] < expected[0] - 0.5, "nothing was learned: {expected:?}");
         for found in [curve(Kind::Float, false), curve(Kind::Double, false)] {

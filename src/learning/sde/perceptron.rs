@@ -1,8 +1,8 @@
 //! The likelihood of perceptron drift and diffusion and its gradient, written out for processors in float32.
 //!
-//! The same numbers as autograd gives, but block by block of samples, so that activations stay in cache and no
-//! graph is kept. With L y = r and w = L^{-T} y the derivatives of |y|^2 + 2 sum_i log L_ii are
-//! 2 w with respect to r, and -2 w_i y_j + 2 delta_ij / L_ii with respect to L_ij, i >= j.
+//! The values are those of autograd. Samples are processed block by block, so activations stay in cache, and no graph
+//! is kept. With L y = r and w = L^{-T} y the derivatives of |y|^2 + 2 sum_i log L_ii are 2 w with respect to r, and -2
+//! w_i y_j + 2 delta_ij / L_ii with respect to L_ij, i >= j.
 
 use crate::learning::{
     sde::{
@@ -15,17 +15,17 @@ use crate::learning::{
     },
 };
 
-/// Samples per block: the activations of a block fit the second-level cache.
+/// Samples per block. The activations of a block fit the second-level cache.
 const BLOCK: usize = 96;
 
-/// Where the layers of a perceptron lie in the flat vector.
+/// Positions of the layers of a perceptron in the flat vector.
 struct LayerPlan {
     widths: Vec<usize>,
     weights: Vec<usize>,
     activation: Activation,
 }
 
-/// A drift and a diffusion that this file can differentiate.
+/// The gradient for one drift and one diffusion.
 pub struct PerceptronGradient {
     drift: LayerPlan,
     diffusion: LayerPlan,
@@ -33,7 +33,7 @@ pub struct PerceptronGradient {
 }
 
 impl PerceptronGradient {
-    /// `None` when a network is not a perceptron with tanh or relu, or the model has a condition.
+    /// `None` if a network is not a perceptron with tanh or relu, or if the model has a condition.
     pub fn new(networks: &Networks, layout: &Layout) -> Option<Self> {
         if networks.embedding.is_some() {
             return None;
@@ -43,8 +43,8 @@ impl PerceptronGradient {
         Some(Self { drift, diffusion: LayerPlan::new(diffusion, layout)?, full })
     }
 
-    /// Sum of the loss over packed rows (state, whitened increment, root of dt; see `Scales::pack`), and its gradient with
-    /// respect to the flat vector `weights`.
+    /// Sum of the loss over packed rows (see `Scales::pack`), and its gradient with respect to the flat vector
+    /// `weights`.
     pub fn gradient(&self, weights: &[f32], rows: &[f32]) -> (f64, Vec<f32>) {
         let size = self.drift.widths[0];
         let row = 2 * size + 1;
@@ -71,8 +71,9 @@ impl PerceptronGradient {
     }
 }
 
-/// Loss of one sample; replaces the networks' outputs by the derivatives with respect to them. The drift's place holds r,
-/// then y, then w; the diagonal's the slope of softplus, then the derivative. `soft` is room for the diagonal of L.
+/// Loss of one sample. The outputs of the networks are replaced by the derivatives with respect to them: `drift` holds
+/// r, then y, then w, and the diagonal holds the slope of softplus, then the derivative. `soft` is memory for the
+/// diagonal of L.
 fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], soft: &mut [f32]) -> f64 {
     let (increment, root) = (&values[size..2 * size], values[2 * size]);
     let (diagonal, lower) = factor.split_at_mut(size);
@@ -135,7 +136,7 @@ impl LayerPlan {
     }
 }
 
-/// One perceptron at work: weights in both orders, activations of a block, sums of the weights' gradients.
+/// Working memory of one perceptron: weights in both orders, activations of a block, sums of the gradients of weights.
 struct Workspace {
     forward: Vec<Vec<f32>>,
     backward: Vec<Vec<f32>>,
@@ -174,7 +175,8 @@ impl Workspace {
         }
     }
 
-    /// Activations of `count` samples, whose inputs lead the `rows` of length `row`.
+    /// Computes the activations of `count` samples. The inputs are the first values of each of the `rows` of length
+    /// `row`.
     fn forward(&mut self, plan: &LayerPlan, rows: &[f32], row: usize, count: usize) {
         let width = plan.widths[0];
         for (to, from) in self.activations[0].chunks_exact_mut(padded(width)).zip(rows.chunks_exact(row)) {
@@ -202,7 +204,7 @@ impl Workspace {
         &mut self.activations[last][sample * width..(sample + 1) * width]
     }
 
-    /// Adds the gradients of `count` samples, whose derivatives stand in the place of the outputs.
+    /// Adds the gradients of `count` samples, whose derivatives have replaced the outputs.
     fn backward(&mut self, plan: &LayerPlan, count: usize) {
         let outputs = padded(plan.widths[plan.layers()]);
         self.deltas[0][..count * outputs].copy_from_slice(&self.activations[plan.layers()][..count * outputs]);
@@ -229,7 +231,7 @@ impl Workspace {
         }
     }
 
-    /// Writes the sums to their places in the flat gradient.
+    /// Writes the sums into the flat gradient.
     fn collect(&self, plan: &LayerPlan, gradient: &mut [f32]) {
         for (layer, (pair, &offset)) in plan.widths.windows(2).zip(&plan.weights).enumerate() {
             let [inputs, outputs] = [pair[0], pair[1]];
@@ -243,7 +245,7 @@ impl Workspace {
     }
 }
 
-/// A weight `[outputs, inputs]` with padded rows, as it is or transposed.
+/// A weight `[outputs, inputs]`, optionally transposed, with padded rows.
 fn rearrange(weight: &[f32], inputs: usize, outputs: usize, transposed: bool) -> Vec<f32> {
     let (rows, columns) = if transposed { (inputs, outputs) } else { (outputs, inputs) };
     let wide = padded(columns);

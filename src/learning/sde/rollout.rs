@@ -1,8 +1,8 @@
-//! Ensembles of the learned equation: x_{k+1} = x_k + mu(x_k) dt + sqrt(dt) L(x_k) xi_k (Euler-Maruyama), in the coordinates x
-//! of the model; physical states go in and come out.
+//! Ensembles of the learned equation: x_{k+1} = x_k + mu(x_k) dt + sqrt(dt) L(x_k) xi_k (Euler-Maruyama), in the
+//! coordinates x of the model. Physical states go in and come out.
 //!
-//! All states move together on the device. The noise xi is drawn on the host, for every [`GROUP`] trajectories from a stream of
-//! their own, so that an ensemble can be repeated on any device and cut into blocks of time or of groups at will.
+//! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
+//! a stream of their own, so the noise depends neither on the device nor on the division of an ensemble into blocks.
 
 use crate::{
     learning::{LearningError, sde::Sde, tensor::vector},
@@ -15,10 +15,10 @@ use tch::{Kind, Tensor, no_grad};
 
 /// Trajectories that share a stream of noise.
 pub const GROUP: usize = 256;
-/// Most normal numbers drawn ahead in one piece.
+/// Largest number of noise values drawn at a time.
 const NOISE_BUFFER: usize = 1 << 20;
 
-/// An ensemble under way: it gives its records block by block, the same ones whatever the blocks are.
+/// An unfinished ensemble. Its records come block by block and do not depend on the size of the blocks.
 pub struct Rollout<M> {
     model: M,
     /// Coordinates, `[n, r]`.
@@ -29,13 +29,13 @@ pub struct Rollout<M> {
 }
 
 impl<M: Borrow<Sde>> Rollout<M> {
-    /// Starts from the physical states `z0` `[n, d]` with steps of `step`; every `every`-th state will be a record. Group g of the
-    /// trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). A model of a family of equations
-    /// is first given its condition: `Rollout::new(model.at_condition(800.0)?, ...)`.
+    /// Starts from the physical states `z0` `[n, d]` with time step `step`. Every `every`-th state is a record. Group g
+    /// of the trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). Set the condition
+    /// of a family of equations first: `Rollout::new(model.at_condition(800.0)?, ...)`.
     ///
     /// # Errors
-    /// When the model lacks a condition, `step` or `every` is not positive or `z0` has another number of components than the
-    /// model.
+    /// When the condition of a family is not set, `step` or `every` is not positive, or `z0` does not have the number
+    /// of components of the model.
     pub fn new(
         model: M,
         z0: ArrayView2<f32>,
@@ -51,19 +51,12 @@ impl<M: Borrow<Sde>> Rollout<M> {
             let (what, expected) = ("the initial states", sde.components());
             return Err(LearningError::Components { what, found: components, expected });
         }
-        if step.is_nan() || step <= 0.0 {
-            return Err(LearningError::Input {
-                name: "step",
-                value: step.to_string(),
-                reason: "it must be above 0".into(),
-            });
-        }
-        if every == 0 {
-            return Err(LearningError::Input {
-                name: "every",
-                value: "0".into(),
-                reason: "it must be at least 1".into(),
-            });
+        let checks = [
+            ("step", step, step > 0.0, "it must be above 0"),
+            ("every", every as f64, every > 0, "it must be at least 1"),
+        ];
+        if let Some((name, value, _, reason)) = checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            return Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() });
         }
         let values: Vec<f64> = sde.coordinates().states(z0).into_iter().collect();
         let states = Tensor::from_slice(&values).view([count as i64, -1]);
@@ -73,7 +66,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         Ok(Self { model, states, streams, step, every })
     }
 
-    /// The next `count` records, physical states `[count, n, d]`. States that diverge stay NaN or infinite.
+    /// The next `count` records, physical states `[count, n, d]`. Diverged states stay NaN or infinite.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
@@ -107,24 +100,24 @@ impl<M: Borrow<Sde>> Rollout<M> {
         (size[0] as usize, size[1] as usize)
     }
 
-    /// Normal numbers of the next steps, `[steps, n, r]`, on the device.
+    /// The noise of the next steps, `[steps, n, r]`, on the device.
     fn noise(&mut self, steps: usize) -> Tensor {
         let (trajectories, independent) = self.extents();
-        let mut numbers = Vec::<f32>::with_capacity(steps * trajectories * independent);
+        let mut values = Vec::<f32>::with_capacity(steps * trajectories * independent);
         for _ in 0..steps {
             for (group, rng) in self.streams.iter_mut().enumerate() {
                 let members = GROUP.min(trajectories - group * GROUP);
-                numbers.extend((0..members * independent).map(|_| -> f32 { StandardNormal.sample(rng) }));
+                values.extend((0..members * independent).map(|_| -> f32 { StandardNormal.sample(rng) }));
             }
         }
         let sde = self.model.borrow();
-        let numbers = Tensor::from_slice(&numbers).to_device(sde.device()).to_kind(sde.kind());
-        numbers.view([steps as i64, trajectories as i64, independent as i64])
+        let values = Tensor::from_slice(&values).to_device(sde.device()).to_kind(sde.kind());
+        values.view([steps as i64, trajectories as i64, independent as i64])
     }
 }
 
-/// Rolls the physical states `z0` `[n, d]` out for `steps` steps of `dt` and keeps every `every`-th state, the first included:
-/// `[1 + steps / every, n, d]`. See [`Rollout`].
+/// Advances the physical states `z0` `[n, d]` by `steps` steps of `dt`. Returns every `every`-th state, including the
+/// first: `[1 + steps / every, n, d]`. See [`Rollout`].
 ///
 /// # Errors
 /// As [`Rollout::new`] and [`Rollout::records`].

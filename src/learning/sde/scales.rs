@@ -1,4 +1,4 @@
-//! Units of drift and diffusion in the coordinates of the networks, taken from the training pairs.
+//! Units of drift and diffusion in the coordinates of the networks, from the training pairs.
 
 use crate::{
     learning::{
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
-/// Rows that are worked on at a time, so that no second copy of all pairs is made.
+/// Rows converted at a time, to avoid a second copy of all pairs.
 const BLOCK: usize = 65_536;
 
-/// Coordinates of a model, and its units there, one number per coordinate.
+/// Coordinates of a model, and its units in them, one value per coordinate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scales {
-    /// From physical states to those of the networks.
+    /// The map between physical states and coordinates.
     pub coordinates: Coordinates,
     /// Unit of the diffusion: sqrt(mean(increment^2 / (lambda dt))).
     pub diffusion: Vec<f64>,
@@ -29,15 +29,15 @@ pub struct Scales {
     pub drift: Vec<f64>,
     /// Mean dt.
     pub time: f64,
-    /// lambda: the pairs' noise variance over that of the equation.
+    /// lambda, the ratio of the noise variances of pairs and equation.
     pub covariance_factor: f64,
-    /// Least condition and range of the conditions; `None` for a model without.
+    /// Smallest condition and range of the conditions; `None` for a model without conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<[f64; 2]>,
-    /// Noise under each condition over that of all pairs; `None` for a model without.
+    /// Noise at each condition relative to that of all pairs; `None` for a model without conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<NoiseByCondition>,
-    /// A symmetry that drift and diffusion have; `None` for a model without.
+    /// A symmetry of drift and diffusion, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
 }
@@ -46,7 +46,7 @@ impl Scales {
     /// Coordinates and units of the pairs of all ranks together.
     ///
     /// # Errors
-    /// As [`Coordinates::over`].
+    /// When the tensor library finds no eigenvectors.
     pub fn over(ranks: &dyn Ranks, pairs: &Pairs, covariance_factor: f64) -> Result<Self, LearningError> {
         let coordinates = Coordinates::over(ranks, pairs)?;
         let times = pairs.dt.iter().map(|&dt| f64::from(dt));
@@ -62,7 +62,7 @@ impl Scales {
         let (samples, time) = (sums[0], sums[1] / sums[0]);
         let unit = |noise: &f64| {
             let unit = (noise / samples / covariance_factor).sqrt();
-            // A coordinate that never moves gets a unit that keeps its noise negligible.
+            // The unit of a coordinate that never moves keeps its noise negligible.
             if unit > 0.0 { unit } else { 1e-6 / time.sqrt() }
         };
         let diffusion: Vec<f64> = sums[2..].iter().map(unit).collect();
@@ -79,7 +79,7 @@ impl Scales {
         })
     }
 
-    /// Takes the range of the conditions of all ranks, if they have any.
+    /// Sets the range of the conditions of all ranks, if any.
     pub fn with_condition(mut self, ranks: &dyn Ranks, condition: Option<&Array1<f32>>) -> Self {
         self.condition = condition.map(|condition| {
             let fold =
@@ -91,7 +91,7 @@ impl Scales {
         self
     }
 
-    /// Takes the strength of the noise under each condition from the pairs of all ranks, if they have conditions.
+    /// Sets the strength of the noise at each condition from the pairs of all ranks, if they have conditions.
     pub fn with_strength(mut self, ranks: &dyn Ranks, pairs: &Pairs) -> Self {
         self.strength = pairs.condition.as_ref().and_then(|condition| {
             let rows = self.packed_rows(pairs, 0..pairs.dt.len());
@@ -103,7 +103,7 @@ impl Scales {
         self
     }
 
-    /// The strength of the noise under the condition of a pair.
+    /// The strength of the noise at the condition of a pair.
     fn strength_of(&self, pairs: &Pairs, row: usize) -> f64 {
         let known = self.strength.as_ref().zip(pairs.condition.as_ref());
         known.map_or(1.0, |(strength, condition)| strength.at(f64::from(condition[row])))
@@ -114,8 +114,8 @@ impl Scales {
         self.coordinates.independent()
     }
 
-    /// Mean over the samples of all ranks of what the loss in physical units has on top of the loss in these units: log det
-    /// of the units and of lambda dt.
+    /// Difference between the mean losses of all ranks in physical units and in these units: log det of the units and
+    /// of lambda dt.
     pub fn offset(&self, ranks: &dyn Ranks, pairs: &Pairs) -> f64 {
         let count = pairs.dt.len();
         let term = |row| f64::from(pairs.dt[row]).ln() + 2.0 * self.strength_of(pairs, row).ln();
@@ -127,13 +127,14 @@ impl Scales {
         volume + units + self.independent() as f64 * (self.covariance_factor.ln() + time)
     }
 
-    /// Numbers in a packed row.
+    /// Length of a packed row.
     pub fn columns(&self) -> usize {
         2 * self.independent() + 1 + usize::from(self.condition.is_some())
     }
 
-    /// One row per pair: coordinates of the state (r), whitened increment (r), sqrt(dt / mean dt) (1), condition in [0, 1]
-    /// (if there is one). A tensor on `device`, made block by block, so that the host holds no second copy.
+    /// A tensor on `device` with one row per pair: coordinates of the state (r), whitened increment (r), sqrt(dt / mean
+    /// dt) and, if there is one, the condition in [0, 1]. It is built block by block, to avoid a second copy on the
+    /// host.
     pub fn pack(&self, pairs: &Pairs, kind: Kind, device: Device) -> Tensor {
         let (count, columns) = (pairs.dt.len(), self.columns() as i64);
         let packed = Tensor::zeros([count as i64, columns], (kind, device));
@@ -194,7 +195,8 @@ pub(super) struct ScaleTensors {
 }
 
 impl ScaleTensors {
-    /// A factor in the units of the networks in those of the coordinates: row i of L times the unit of coordinate i.
+    /// Converts a factor from the units of the networks to those of the coordinates: row i of L times the unit of
+    /// coordinate i.
     pub fn scale_factor(&self, factor: Factor) -> Factor {
         Factor { diagonal: factor.diagonal * &self.diagonal, lower: factor.lower.map(|lower| lower * &self.lower) }
     }

@@ -1,8 +1,8 @@
-//! Threads that work on parts of one batch, each with its own autograd graph.
+//! Threads that each compute a part of a batch, with an autograd graph of their own.
 //!
-//! For networks this small, one graph per core beats splitting every matrix product over the cores: nothing waits between two
-//! operations, and the bookkeeping of autograd runs in parallel too. While a team lives, each of its threads computes
-//! alone (one tensor-library thread).
+//! For small networks one graph per core is faster than splitting every matrix product over the cores: no thread waits
+//! between two operations, and the bookkeeping of autograd runs in parallel too. While the threads exist, the tensor
+//! library runs on one thread within each.
 
 use crate::learning::{
     LearningError,
@@ -17,10 +17,10 @@ use std::{
 };
 use tch::{Tensor, no_grad};
 
-/// What to compute from a part of the samples.
+/// What to compute for a part of the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Loss only; the gradient in the answer is empty.
+pub enum Quantity {
+    /// The loss alone. The returned gradient is empty.
     Loss,
     /// Loss and gradient.
     Gradient,
@@ -28,7 +28,7 @@ pub enum Work {
 
 type Sums = Result<(Tensor, Tensor), LearningError>;
 
-/// Objective, weights and data as one thread sees them.
+/// The objective, and one thread's handles to weights and data.
 struct Worker {
     objective: Arc<dyn Objective>,
     parameters: Parameters,
@@ -36,11 +36,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn work(&self, rows: &Tensor, work: Work) -> Sums {
+    fn run(&self, rows: &Tensor, quantity: Quantity) -> Sums {
         let batch: Vec<_> = self.data.iter().map(|tensor| tensor.index_select(0, rows)).collect();
-        match work {
-            Work::Gradient => self.objective.gradient(&self.parameters, &batch),
-            Work::Loss => {
+        match quantity {
+            Quantity::Gradient => self.objective.gradient(&self.parameters, &batch),
+            Quantity::Loss => {
                 let loss = no_grad(|| self.objective.loss(self.parameters.leaves(), &batch));
                 Ok((loss, Tensor::new()))
             }
@@ -48,8 +48,8 @@ impl Worker {
     }
 }
 
-struct Member {
-    tasks: Option<Sender<(Tensor, Work)>>,
+struct Helper {
+    tasks: Option<Sender<(Tensor, Quantity)>>,
     sums: Receiver<Sums>,
     thread: Option<JoinHandle<()>>,
 }
@@ -57,55 +57,56 @@ struct Member {
 /// The calling thread and its helpers.
 pub struct BatchThreads {
     own: Worker,
-    members: Vec<Member>,
+    helpers: Vec<Helper>,
     threads_before: i32,
 }
 
 impl BatchThreads {
-    /// A team of `threads` threads, the calling one included.
+    /// `threads` threads, including the calling one.
     pub fn new(objective: Arc<dyn Objective>, parameters: &Parameters, data: &[Tensor], threads: usize) -> Self {
         let worker = || Worker {
             objective: objective.clone(),
             parameters: parameters.share(),
             data: data.iter().map(Tensor::shallow_clone).collect(),
         };
-        let members = (1..threads.max(1)).map(|_| Member::start(worker())).collect();
+        let helpers = (1..threads.max(1)).map(|_| Helper::start(worker())).collect();
         let threads_before = tch::get_num_threads();
         tch::set_num_threads(1);
-        Self { own: worker(), members, threads_before }
+        Self { own: worker(), helpers, threads_before }
     }
 
     /// Number of threads.
     pub fn size(&self) -> usize {
-        1 + self.members.len()
+        1 + self.helpers.len()
     }
 
-    /// Sums of loss and gradient over the samples of each piece, at most one piece per thread, in order.
+    /// Sums of loss and gradient over the samples of each piece, in the order of the pieces. There is at most one piece
+    /// per thread.
     ///
     /// # Errors
-    /// When a thread failed.
-    pub fn work(&mut self, pieces: Vec<Tensor>, work: Work) -> Result<Vec<(Tensor, Tensor)>, LearningError> {
-        let helpers = pieces.len() - 1;
-        for (member, piece) in self.members.iter().zip(&pieces[1..]) {
-            let tasks = member.tasks.as_ref().ok_or(LearningError::Thread)?;
-            tasks.send((piece.shallow_clone(), work)).map_err(|_| LearningError::Thread)?;
+    /// When a thread ended early or the tensor library refuses an operation.
+    pub fn run(&mut self, pieces: Vec<Tensor>, quantity: Quantity) -> Result<Vec<(Tensor, Tensor)>, LearningError> {
+        let busy = pieces.len() - 1;
+        for (helper, piece) in self.helpers.iter().zip(&pieces[1..]) {
+            let tasks = helper.tasks.as_ref().ok_or(LearningError::Thread)?;
+            tasks.send((piece.shallow_clone(), quantity)).map_err(|_| LearningError::Thread)?;
         }
-        let mut sums = vec![self.own.work(&pieces[0], work)];
+        let mut sums = vec![self.own.run(&pieces[0], quantity)];
         sums.extend(
-            self.members[..helpers].iter().map(|member| receive(&member.sums).unwrap_or(Err(LearningError::Thread))),
+            self.helpers[..busy].iter().map(|helper| receive(&helper.sums).unwrap_or(Err(LearningError::Thread))),
         );
         sums.into_iter().collect()
     }
 }
 
-impl Member {
+impl Helper {
     fn start(worker: Worker) -> Self {
-        let (tasks, inbox) = channel::<(Tensor, Work)>();
+        let (tasks, inbox) = channel::<(Tensor, Quantity)>();
         let (outbox, sums) = channel();
         let thread = std::thread::spawn(move || {
             tch::set_num_threads(1);
-            while let Some((rows, work)) = receive(&inbox) {
-                if outbox.send(worker.work(&rows, work)).is_err() {
+            while let Some((rows, quantity)) = receive(&inbox) {
+                if outbox.send(worker.run(&rows, quantity)).is_err() {
                     break;
                 }
             }
@@ -116,9 +117,9 @@ impl Member {
 
 impl Drop for BatchThreads {
     fn drop(&mut self) {
-        for member in &mut self.members {
-            member.tasks = None;
-            if let Some(thread) = member.thread.take() {
+        for helper in &mut self.helpers {
+            helper.tasks = None;
+            if let Some(thread) = helper.thread.take() {
                 thread.join().ok();
             }
         }
@@ -126,8 +127,8 @@ impl Drop for BatchThreads {
     }
 }
 
-/// The next message; `None` when the other end is gone. Spins for some hundred microseconds before it sleeps, because the next
-/// message is usually that near.
+/// The next message, or `None` when the sender is gone. Spins for some hundred microseconds before it sleeps, because
+/// the next message usually arrives within that time.
 fn receive<T>(inbox: &Receiver<T>) -> Option<T> {
     for _ in 0..10_000 {
         match inbox.try_recv() {

@@ -1,8 +1,8 @@
-//! The state of a training in a file: a training that was stopped resumes as if it had not been.
+//! Checkpoints of a training. A resumed training gives the same weights as one that was never interrupted.
 //!
-//! The file holds all that the next step depends on: weights, moments of the optimiser, learning-rate schedule, best
-//! weights, records, and the place in the epoch (the order of the samples is drawn again from its stream). Rank 0 writes it,
-//! and reads it for all ranks.
+//! The file holds everything that the next step depends on: the weights, the moments of the optimiser, the
+//! learning-rate schedule, the best weights, the records and the position in the epoch. The order of the samples is
+//! drawn again from its stream. Rank 0 reads and writes the file for all ranks.
 
 use crate::{
     learning::{
@@ -21,27 +21,27 @@ use serde_json::json;
 use std::{path::Path, time::Instant};
 use tch::{Kind, Tensor, no_grad};
 
-/// Where the state of a training is kept, and what it belongs to.
+/// The checkpoint file of a training.
 #[derive(Clone, Copy)]
 pub struct Checkpoint<'a> {
     /// The file.
     pub path: &'a Path,
-    /// Names everything that determines the training; a file with another identity is left alone.
+    /// Text of everything that determines the training. A file with another identity is not used.
     pub identity: &'a str,
-    /// Takes what the user should know. Rank 0 only.
+    /// Prints messages for the user. Rank 0 only.
     pub say: &'a dyn Fn(&str),
 }
 
 impl Checkpoint<'_> {
-    /// Puts `descent` and `course` where the file says; whether there was one. Without a usable file nothing changes.
-    pub(super) fn resume(&self, descent: &mut DataParallelStep, course: &mut TrainingState, ranks: &dyn Ranks) -> bool {
-        let bytes = if ranks.rank() == 0 { self.read(descent) } else { Vec::new() };
-        let state = State::parse(&ranks.all_gather(&bytes)[0], descent);
-        let usable = state.is_ok();
-        if let Ok(state) = state {
-            state.restore(descent, course);
+    /// Restores `trainer` and `state` from the file and tells whether it did. Without a usable file nothing changes.
+    pub(super) fn resume(&self, trainer: &mut DataParallelStep, state: &mut TrainingState, ranks: &dyn Ranks) -> bool {
+        let bytes = if ranks.rank() == 0 { self.read(trainer) } else { Vec::new() };
+        let saved = SavedState::parse(&ranks.all_gather(&bytes)[0], trainer);
+        let usable = saved.is_ok();
+        if let Ok(saved) = saved {
+            saved.restore(trainer, state);
             if ranks.rank() == 0 {
-                let TrainingPosition { epoch, batch, .. } = course.place;
+                let TrainingPosition { epoch, batch, .. } = state.position;
                 let path = self.path.display();
                 (self.say)(&format!("The training resumes at epoch {epoch}, batch {batch}, from {path}."));
             }
@@ -49,9 +49,9 @@ impl Checkpoint<'_> {
         usable
     }
 
-    /// The state in a usable file; empty when there is none.
-    fn read(&self, descent: &DataParallelStep) -> Vec<u8> {
-        let parse = |bytes: &[u8]| State::parse(bytes, descent).map(|_| bytes.to_vec());
+    /// The bytes of the state, empty without a usable file.
+    fn read(&self, trainer: &DataParallelStep) -> Vec<u8> {
+        let parse = |bytes: &[u8]| SavedState::parse(bytes, trainer).map(|_| bytes.to_vec());
         self.file().read(parse, self.say).unwrap_or_default()
     }
 
@@ -61,21 +61,21 @@ impl Checkpoint<'_> {
 
     fn write(
         &self,
-        descent: &DataParallelStep,
-        course: &TrainingState,
-        place: TrainingPosition,
+        trainer: &DataParallelStep,
+        state: &TrainingState,
+        position: TrainingPosition,
     ) -> Result<(), LearningError> {
-        let records: Vec<f64> = course
+        let records: Vec<f64> = state
             .records
             .iter()
             .flat_map(|r| [r.epoch as f64, r.train_loss, r.validation_loss, r.learning_rate, r.seconds])
             .collect();
-        let (optimiser, plateau) = (&descent.optimiser, &course.plateau);
+        let (optimiser, plateau) = (&trainer.optimiser, &state.plateau);
         let numbers = [
-            place.epoch as f64,
-            place.batch as f64,
-            place.total,
-            course.best_loss,
+            position.epoch as f64,
+            position.batch as f64,
+            position.total,
+            state.best_loss,
             plateau.learning_rate,
             plateau.best,
             plateau.waited as f64,
@@ -83,11 +83,11 @@ impl Checkpoint<'_> {
         ];
         let (numbers, records) = (Tensor::from_slice(&numbers), Tensor::from_slice(&records));
         let tensors = [
-            ("weights", descent.parameters.flat()),
+            ("weights", trainer.parameters.flat()),
             ("mean", &optimiser.mean),
             ("square", &optimiser.square),
             ("largest", &optimiser.largest),
-            ("best", &course.best),
+            ("best", &state.best),
             ("numbers", &numbers),
             ("records", &records),
         ];
@@ -97,17 +97,17 @@ impl Checkpoint<'_> {
     }
 }
 
-/// What a file holds.
-struct State {
+/// The content of a checkpoint.
+struct SavedState {
     vectors: [Tensor; 5],
     numbers: Vec<f64>,
     records: Vec<f64>,
 }
 
-impl State {
-    fn parse(bytes: &[u8], descent: &DataParallelStep) -> Result<Self, String> {
+impl SavedState {
+    fn parse(bytes: &[u8], trainer: &DataParallelStep) -> Result<Self, String> {
         let (_, mut tensors) = store::parse(bytes).map_err(|reason| format!("it is damaged ({reason})"))?;
-        let flat = descent.parameters.flat();
+        let flat = trainer.parameters.flat();
         let mut take = |name: &str| tensors.remove(name).ok_or_else(|| format!("it is damaged (no {name})"));
         let vectors = [take("weights")?, take("mean")?, take("square")?, take("largest")?, take("best")?];
         let (numbers, records) = (take("numbers")?, take("records")?);
@@ -118,19 +118,19 @@ impl State {
         Ok(Self { vectors, numbers: vector(&numbers), records: vector(&records) })
     }
 
-    fn restore(self, descent: &mut DataParallelStep, course: &mut TrainingState) {
-        let device = descent.parameters.flat().device();
+    fn restore(self, trainer: &mut DataParallelStep, state: &mut TrainingState) {
+        let device = trainer.parameters.flat().device();
         let [weights, mean, square, largest, best] = self.vectors.map(|vector| vector.to_device(device));
-        descent.parameters.restore(&weights);
-        let optimiser = &mut descent.optimiser;
+        trainer.parameters.restore(&weights);
+        let optimiser = &mut trainer.optimiser;
         (optimiser.mean, optimiser.square, optimiser.largest) = (mean, square, largest);
         let numbers = &self.numbers;
         optimiser.steps = numbers[7] as i32;
-        course.place = TrainingPosition { epoch: numbers[0] as usize, batch: numbers[1] as usize, total: numbers[2] };
-        (course.best_loss, course.best) = (numbers[3], best);
-        let plateau = &mut course.plateau;
+        state.position = TrainingPosition { epoch: numbers[0] as usize, batch: numbers[1] as usize, total: numbers[2] };
+        (state.best_loss, state.best) = (numbers[3], best);
+        let plateau = &mut state.plateau;
         (plateau.learning_rate, plateau.best, plateau.waited) = (numbers[4], numbers[5], numbers[6] as usize);
-        course.records = self
+        state.records = self
             .records
             .chunks_exact(5)
             .map(|row| EpochRecord {
@@ -154,79 +154,75 @@ pub(super) struct CheckpointWriter<'a> {
 }
 
 impl<'a> CheckpointWriter<'a> {
-    /// Writes to `checkpoint`, if any, whenever `seconds` have passed.
+    /// Writes to `checkpoint`, if any, at least every `seconds`.
     pub fn new(checkpoint: Option<Checkpoint<'a>>, ranks: &'a dyn Ranks, seconds: f64) -> Self {
         Self { checkpoint, ranks, seconds, last: Instant::now(), kept: None }
     }
 
-    /// The file that the training went on from is a good one.
-    pub fn resumed(&mut self, place: TrainingPosition) {
-        self.kept = Some(place);
+    /// Notes the checkpoint from which the training resumed.
+    pub fn resumed(&mut self, position: TrainingPosition) {
+        self.kept = Some(position);
     }
 
-    /// Writes a checkpoint when one is due. Weights that are no numbers are not kept.
+    /// Writes a checkpoint if one is due.
     ///
     /// # Errors
-    /// When the file cannot be written, and [`LearningError::Stopped`] on all ranks when this is where to `stop`.
+    /// When the file cannot be written, and [`LearningError::Stopped`] on all ranks when `stop` is set.
     pub fn step(
         &mut self,
-        descent: &DataParallelStep,
-        course: &TrainingState,
-        place: TrainingPosition,
+        trainer: &DataParallelStep,
+        state: &TrainingState,
+        position: TrainingPosition,
         stop: bool,
     ) -> Result<(), LearningError> {
         if stop || self.last.elapsed().as_secs_f64() >= self.seconds {
-            self.keep(descent, course, place)?;
+            self.write(trainer, state, position)?;
         }
         if !stop {
             return Ok(());
         }
         let kept = self.checkpoint.map_or(String::new(), |checkpoint| {
-            format!(" Its state is kept in {}. Run the same command to resume.", checkpoint.path.display())
+            format!(" Its state is in {}. Run the same command to resume.", checkpoint.path.display())
         });
-        Err(LearningError::Stopped { epoch: place.epoch, batch: place.batch, kept })
+        Err(LearningError::Stopped { epoch: position.epoch, batch: position.batch, kept })
     }
 
-    /// Writes a checkpoint now.
-    pub fn keep(
+    /// Writes a checkpoint now, unless a weight is NaN or infinite.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(
         &mut self,
-        descent: &DataParallelStep,
-        course: &TrainingState,
-        place: TrainingPosition,
+        trainer: &DataParallelStep,
+        state: &TrainingState,
+        position: TrainingPosition,
     ) -> Result<(), LearningError> {
         let Some(checkpoint) = self.checkpoint.filter(|_| self.ranks.rank() == 0) else { return Ok(()) };
-        let finite = no_grad(|| descent.parameters.flat().isfinite().all().to_kind(Kind::Int64).int64_value(&[]) == 1);
+        let finite = no_grad(|| trainer.parameters.flat().isfinite().all().to_kind(Kind::Int64).int64_value(&[]) == 1);
         if finite {
-            checkpoint.write(descent, course, place)?;
-            self.kept = Some(place);
+            checkpoint.write(trainer, state, position)?;
+            self.kept = Some(position);
         }
         self.last = Instant::now();
         Ok(())
     }
 
-    /// Adds to the error of a diverged training where its last good state is kept. Every rank calls it.
-    pub fn note_last_checkpoint(&self, error: LearningError) -> LearningError {
-        let mut numbers = [0; 24];
-        if let Some(place) = self.kept {
-            numbers[0] = 1;
-            numbers[8..16].copy_from_slice(&(place.epoch as u64).to_le_bytes());
-            numbers[16..24].copy_from_slice(&(place.batch as u64).to_le_bytes());
-        }
-        match error {
-            LearningError::Diverged { epoch, batch, loss, norm, largest, learning_rate, .. } => {
-                self.ranks.broadcast(&mut numbers);
-                let kept = match (&self.checkpoint, numbers.as_chunks::<8>().0) {
-                    (Some(checkpoint), &[[1, ..], epoch, batch]) => format!(
-                        " The last good checkpoint, at epoch {}, batch {}, is kept in {}.",
-                        u64::from_le_bytes(epoch),
-                        u64::from_le_bytes(batch),
-                        checkpoint.path.display()
-                    ),
-                    _ => String::new(),
-                };
-                LearningError::Diverged { epoch, batch, loss, norm, largest, learning_rate, kept }
+    /// Adds the last good checkpoint to the error of a diverged training. Collective.
+    pub fn note_last_checkpoint(&self, mut error: LearningError) -> LearningError {
+        if let LearningError::Diverged { kept, .. } = &mut error {
+            let mut numbers = [0; 24];
+            if let Some(position) = self.kept {
+                numbers[0] = 1;
+                numbers[8..16].copy_from_slice(&(position.epoch as u64).to_le_bytes());
+                numbers[16..24].copy_from_slice(&(position.batch as u64).to_le_bytes());
             }
-            other => other,
+            self.ranks.broadcast(&mut numbers);
+            if let (Some(checkpoint), &[[1, ..], epoch, batch]) = (&self.checkpoint, numbers.as_chunks::<8>().0) {
+                let [epoch, batch] = [epoch, batch].map(u64::from_le_bytes);
+                let path = checkpoint.path.display();
+                *kept = format!(" The last good checkpoint, of epoch {epoch}, batch {batch}, is {path}.");
+            }
         }
+        error
     }
 }

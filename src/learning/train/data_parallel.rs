@@ -1,16 +1,16 @@
-//! Stochastic gradient descent of any objective, data-parallel over threads and ranks.
+//! Stochastic gradient descent for any objective, data-parallel over threads and ranks.
 //!
-//! The data lie in tensors on the device; a batch is a run of a permuted list of samples, the same on every rank. A rank
-//! works on those samples of a batch that it owns and cuts them over threads, each with its own autograd graph. The
-//! gradients of all samples are summed over ranks in one message and divided by the size of the batch, so the number of
-//! ranks changes a step by rounding only. Every rank then takes the same optimiser step.
+//! A batch is a contiguous part of a permuted list of samples, the same list on every rank. Each rank computes the
+//! samples of the batch that it owns, divided over its threads. The gradients are summed over the ranks in one message
+//! and divided by the size of the batch, so the number of ranks changes a step only by rounding. Every rank then takes
+//! the same optimiser step.
 
 use crate::{
     learning::{
         LearningError,
         tensor::vector,
         train::{
-            batch_threads::{BatchThreads, Work},
+            batch_threads::{BatchThreads, Quantity},
             objective::Objective,
             optimiser::AdamW,
             parameters::Parameters,
@@ -22,17 +22,17 @@ use crate::{
 use std::{ops::Range, sync::Arc};
 use tch::{Device, Kind, Tensor};
 
-/// Fewest samples that are worth a thread of their own.
+/// Smallest number of samples for which another thread pays off.
 const SMALLEST_PART: usize = 128;
-/// Batches between two looks at the losses on an accelerator, where every look waits for the device.
+/// Batches between two looks at the losses on an accelerator. Every look waits for the device.
 const LOOK_EVERY: usize = 64;
 
-/// Which samples the rows of a rank's data tensors are.
+/// The samples that the rows of a rank's data tensors hold.
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// Sample of the first row.
     pub first: usize,
-    /// Samples that this rank works on; every sample belongs to one rank.
+    /// Samples of this rank. Every sample belongs to one rank.
     pub owned: Range<usize>,
 }
 
@@ -42,10 +42,10 @@ pub struct DataParallelStep<'a> {
     pub parameters: Parameters,
     /// The optimiser.
     pub optimiser: AdamW,
-    /// Asked on rank 0 at every look at the losses: whether to stop.
+    /// Whether to stop. Rank 0 asks at every look at the losses.
     pub stop: Option<&'a dyn Fn() -> bool>,
     ranks: &'a dyn Ranks,
-    team: BatchThreads,
+    threads: BatchThreads,
     rows: Rows,
     device: Device,
     /// Batches between two looks at the losses.
@@ -53,8 +53,8 @@ pub struct DataParallelStep<'a> {
 }
 
 impl<'a> DataParallelStep<'a> {
-    /// Brings together objective, weights and data (tensors with one row per sample, on one device; `rows` tells which).
-    /// `threads` = 0 takes all cores for a single rank and one thread per rank otherwise.
+    /// The data are tensors with one row per sample, on the device of the weights; `rows` says which samples they hold.
+    /// With `threads` = 0 a single rank takes all cores and each of several ranks takes one thread.
     pub fn new(
         objective: Arc<dyn Objective>,
         parameters: Parameters,
@@ -70,54 +70,54 @@ impl<'a> DataParallelStep<'a> {
             (Device::Cpu, wanted, _) => wanted,
             _ => 1,
         };
-        let team = BatchThreads::new(objective, &parameters, data, threads);
+        let threads = BatchThreads::new(objective, &parameters, data, threads);
         let look_every = if device == Device::Cpu { 1 } else { LOOK_EVERY };
-        Self { parameters, optimiser, stop: None, ranks, team, rows, device, look_every }
+        Self { parameters, optimiser, stop: None, ranks, threads, rows, device, look_every }
     }
 
-    /// The rest, from `place` on, of one pass over the samples `order` in batches of `batch` over all ranks together; returns
-    /// the mean loss. `seen` gets the place before a step when the loss of the present weights is known to be finite, and whether
-    /// this is where to stop.
+    /// Completes, from `position` on, one pass over the samples `order` in batches of `batch` samples of all ranks.
+    /// Returns the mean loss. `before_step` is called before a step if the loss of the present weights is known to be
+    /// finite. It gets the position, and whether to stop there.
     ///
     /// # Errors
-    /// [`LearningError::Diverged`] when a loss is NaN or infinite; the weights are then as that step found them on a
-    /// processor, and up to 64 steps later on an accelerator.
+    /// [`LearningError::Diverged`] when a loss is NaN or infinite. The weights are then those before that step on a
+    /// processor, and those of up to 64 steps later on an accelerator.
     pub fn epoch(
         &mut self,
         order: &[usize],
         batch: usize,
         learning_rate: f64,
-        mut place: TrainingPosition,
-        seen: &mut dyn FnMut(&Self, TrainingPosition, bool) -> Result<(), LearningError>,
+        mut position: TrainingPosition,
+        before_step: &mut dyn FnMut(&Self, TrainingPosition, bool) -> Result<(), LearningError>,
     ) -> Result<f64, LearningError> {
         let (mine, bounds) = self.mine(order, batch);
         let mut pending = Vec::new();
-        for number in place.batch..bounds.len() - 1 {
-            let samples = batch.min(order.len() - number * batch);
-            let (loss, gradient) = self.sum(&mine, bounds[number]..bounds[number + 1], Work::Gradient)?;
-            let due = pending.len() + 1 == self.look_every || number + 2 == bounds.len();
+        for index in position.batch..bounds.len() - 1 {
+            let samples = batch.min(order.len() - index * batch);
+            let (loss, gradient) = self.sum(&mine, bounds[index]..bounds[index + 1], Quantity::Gradient)?;
+            let due = pending.len() + 1 == self.look_every || index + 2 == bounds.len();
             let (loss, gradient, stop) = self.over_ranks(loss, gradient, samples, due);
-            pending.push((number, loss));
+            pending.push((index, loss));
             let look = due || stop;
             if look {
-                for (step, loss) in pending.drain(..) {
+                for (earlier, loss) in pending.drain(..) {
                     let loss = loss.double_value(&[]);
                     if !loss.is_finite() {
-                        return Err(self.diverged(place.epoch, step, loss, learning_rate));
+                        return Err(self.diverged(position.epoch, earlier, loss, learning_rate));
                     }
-                    if step == number {
-                        place.batch = number;
-                        seen(self, place, stop)?;
+                    if earlier == index {
+                        position.batch = index;
+                        before_step(self, position, stop)?;
                     }
-                    place.total += loss;
+                    position.total += loss;
                 }
             }
             self.optimiser.step(self.parameters.flat_mut(), &gradient, learning_rate);
         }
-        Ok(place.total / order.len() as f64)
+        Ok(position.total / order.len() as f64)
     }
 
-    /// Mean loss over `samples` with the present weights, the same number on every rank.
+    /// Mean loss over `samples` with the present weights, the same value on every rank.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
@@ -126,7 +126,7 @@ impl<'a> DataParallelStep<'a> {
         let (mine, bounds) = self.mine(samples, samples.len().max(1));
         let mut sum = Tensor::zeros([], (Kind::Double, self.device));
         for first in (0..bounds[bounds.len() - 1]).step_by(CHUNK) {
-            let (loss, _) = self.sum(&mine, first..bounds[bounds.len() - 1].min(first + CHUNK), Work::Loss)?;
+            let (loss, _) = self.sum(&mine, first..bounds[bounds.len() - 1].min(first + CHUNK), Quantity::Loss)?;
             sum += loss.to_kind(Kind::Double);
         }
         let mut total = [sum.double_value(&[])];
@@ -134,14 +134,14 @@ impl<'a> DataParallelStep<'a> {
         Ok(total[0] / samples.len() as f64)
     }
 
-    /// The error for a `loss` that is no number.
+    /// The error for a `loss` that is NaN or infinite.
     pub fn diverged(&self, epoch: usize, batch: usize, loss: f64, learning_rate: f64) -> LearningError {
         let (norm, largest) = self.parameters.norms();
         LearningError::Diverged { epoch, batch, loss, norm, largest, learning_rate, kept: String::new() }
     }
 
-    /// Rows of the data tensors for the samples of `order` that this rank owns, and where each batch begins and the last
-    /// one ends among them.
+    /// Rows of the data tensors for the samples of `order` that this rank owns, and the bounds of the batches in this
+    /// list.
     fn mine(&self, order: &[usize], batch: usize) -> (Tensor, Vec<usize>) {
         let Rows { first, owned } = &self.rows;
         let mut rows = Vec::with_capacity(owned.len().min(order.len()));
@@ -153,7 +153,7 @@ impl<'a> DataParallelStep<'a> {
         (Tensor::from_slice(&rows).to_device(self.device), bounds)
     }
 
-    /// Makes the weights of rank 0 those of all ranks.
+    /// Copies the weights of rank 0 to all ranks.
     pub fn agree(&mut self) {
         if self.ranks.size() == 1 {
             return;
@@ -165,31 +165,36 @@ impl<'a> DataParallelStep<'a> {
         self.parameters.restore(&flat);
     }
 
-    /// Sums of loss and gradient over the rows `order[span]`, cut over the threads.
-    fn sum(&mut self, order: &Tensor, span: Range<usize>, work: Work) -> Result<(Tensor, Tensor), LearningError> {
+    /// Sums of loss and gradient over the rows `order[span]`, divided over the threads.
+    fn sum(
+        &mut self,
+        order: &Tensor,
+        span: Range<usize>,
+        quantity: Quantity,
+    ) -> Result<(Tensor, Tensor), LearningError> {
         let count = span.len();
         if count == 0 {
             let flat = self.parameters.flat();
             return Ok((Tensor::zeros([], (flat.kind(), self.device)), flat.zeros_like()));
         }
-        let parts = (count / SMALLEST_PART).clamp(1, self.team.size());
+        let parts = (count / SMALLEST_PART).clamp(1, self.threads.size());
         let bound = |part: usize| span.start + part * count / parts;
         let pieces = (0..parts)
             .map(|part| order.narrow(0, bound(part) as i64, (bound(part + 1) - bound(part)) as i64))
             .collect();
-        let mut sums = self.team.work(pieces, work)?.into_iter();
+        let mut sums = self.threads.run(pieces, quantity)?.into_iter();
         let (mut loss, mut gradient) = sums.next().ok_or(LearningError::Thread)?;
         for (other_loss, other_gradient) in sums {
             loss += other_loss;
-            if work == Work::Gradient {
+            if quantity == Quantity::Gradient {
                 gradient += other_gradient;
             }
         }
         Ok((loss, gradient))
     }
 
-    /// The sums over all ranks, the gradient divided by the number of samples, and whether rank 0, asked if `ask`, wants to
-    /// stop. One message per call: that wish travels with the gradient.
+    /// The loss summed over all ranks, the mean gradient of the `samples`, and whether to stop. Rank 0 decides on the
+    /// latter if `ask` is set. One message carries all three.
     fn over_ranks(&self, loss: Tensor, mut gradient: Tensor, samples: usize, ask: bool) -> (Tensor, Tensor, bool) {
         let share = 1.0 / samples as f64;
         let stop = ask && self.ranks.rank() == 0 && self.stop.is_some_and(|stop| stop());

@@ -1,10 +1,10 @@
-//! How to train, and what happened in an epoch.
+//! The choices of a training, and the record of an epoch.
 
 use crate::learning::LearningError;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
-/// Number type of weights and data.
+/// Floating-point type of weights and data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -16,7 +16,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// As the tensor library calls it.
+    /// The type of the tensor library.
     pub fn kind(self) -> Kind {
         match self {
             Self::Float32 => Kind::Float,
@@ -25,7 +25,7 @@ impl Precision {
     }
 }
 
-/// How to train.
+/// The choices of a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainInput {
@@ -35,31 +35,31 @@ pub struct TrainInput {
     pub batch: usize,
     /// First learning rate.
     pub learning_rate: f64,
-    /// Factor on the learning rate after every epoch; below 1 it is the whole schedule and the plateau does nothing. Where noise
-    /// hides the drift an epoch gains less than a plateau can tell from none, and many large steps come before small last ones.
+    /// Factor on the learning rate after every epoch. Below 1 it replaces the plateau schedule. Use it when the drift
+    /// is small against the noise: the loss then improves too slowly for a plateau to be detected.
     #[serde(skip_serializing_if = "is_one")]
     pub decay: f64,
-    /// Whether to fit the last layer of an mlp drift again after the descent, by least squares over all training pairs. Kept unless it
-    /// raises the validation loss; nothing for another drift.
+    /// Whether to refit the last layer of an mlp drift by least squares over all training pairs after the last epoch.
+    /// The refit is discarded if it raises the validation loss. Other drifts are not refitted.
     #[serde(skip_serializing_if = "is_false")]
     pub refit: bool,
-    /// Factor on the learning rate when the validation loss stalls, without `decay`.
+    /// Factor on the learning rate when the validation loss stops improving. Unused with `decay`.
     pub plateau_factor: f64,
-    /// Epochs without improvement before that.
+    /// Epochs without improvement before the learning rate is lowered.
     pub plateau_patience: usize,
     /// Smallest learning rate.
     pub learning_rate_minimum: f64,
-    /// Share of the trajectories held out; 0 selects the best epoch by training loss.
+    /// Share of the trajectories held out for validation. With 0 the training loss selects the best epoch.
     pub validation_fraction: f64,
     /// Decay of the weights per unit of learning rate.
     pub weight_decay: f64,
     /// Largest norm of the gradient; absent for no limit.
     pub gradient_clip: Option<f64>,
-    /// Number type.
+    /// Floating-point type.
     pub precision: Precision,
-    /// Threads per rank on a processor; 0 takes those of the run (`--threads`).
+    /// Threads per rank on a processor; 0 takes `--threads`.
     pub threads: usize,
-    /// Longest time between two checkpoints, in seconds; one is written after every epoch too.
+    /// Longest time between two checkpoints, in seconds. Another one is written after every epoch.
     pub checkpoint_seconds: f64,
 }
 
@@ -93,57 +93,54 @@ impl Default for TrainInput {
 }
 
 impl TrainInput {
-    /// Checks the values.
+    /// Checks that every value is in range.
     ///
     /// # Errors
-    /// [`LearningError::Input`] that names the value.
+    /// [`LearningError::Input`] for the first value that is not.
     pub fn check(&self) -> Result<(), LearningError> {
-        let wrong = |name, value: f64, reason: &str| {
-            Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
-        };
-        for (name, count) in [("batch", self.batch), ("epochs", self.epochs)] {
-            if count == 0 {
-                return wrong(name, 0.0, "it must be at least 1");
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
+        let share = |value: f64| value > 0.0 && value <= 1.0;
+        let clip = self.gradient_clip.unwrap_or(f64::INFINITY);
+        let checks = [
+            ("batch", self.batch as f64, self.batch > 0, "it must be at least 1"),
+            ("epochs", self.epochs as f64, self.epochs > 0, "it must be at least 1"),
+            ("learning_rate", self.learning_rate, positive(self.learning_rate), "it must be above 0"),
+            (
+                "learning_rate_minimum",
+                self.learning_rate_minimum,
+                not_negative(self.learning_rate_minimum),
+                "it must be at least 0",
+            ),
+            (
+                "validation_fraction",
+                self.validation_fraction,
+                (0.0..1.0).contains(&self.validation_fraction),
+                "it must be at least 0 and below 1",
+            ),
+            ("plateau_factor", self.plateau_factor, share(self.plateau_factor), "it must be above 0 and at most 1"),
+            ("weight_decay", self.weight_decay, not_negative(self.weight_decay), "it must be at least 0"),
+            ("decay", self.decay, share(self.decay), "it must be above 0 and at most 1"),
+            ("checkpoint_seconds", self.checkpoint_seconds, self.checkpoint_seconds >= 0.0, "it must be at least 0"),
+            ("gradient_clip", clip, clip > 0.0, "it must be above 0; leave it out for no limit"),
+        ];
+        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            Some((name, value, _, reason)) => {
+                Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() })
             }
-        }
-        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
-            return wrong("learning_rate", self.learning_rate, "it must be above 0");
-        }
-        if !(self.learning_rate_minimum >= 0.0 && self.learning_rate_minimum.is_finite()) {
-            return wrong("learning_rate_minimum", self.learning_rate_minimum, "it must be at least 0");
-        }
-        if !(0.0..1.0).contains(&self.validation_fraction) {
-            return wrong("validation_fraction", self.validation_fraction, "it must be at least 0 and below 1");
-        }
-        if !(self.plateau_factor > 0.0 && self.plateau_factor <= 1.0) {
-            return wrong("plateau_factor", self.plateau_factor, "it must be above 0 and at most 1");
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return wrong("weight_decay", self.weight_decay, "it must be at least 0");
-        }
-        if !(self.decay > 0.0 && self.decay <= 1.0) {
-            return wrong("decay", self.decay, "it must be above 0 and at most 1");
-        }
-        if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
-            return wrong("checkpoint_seconds", self.checkpoint_seconds, "it must be at least 0");
-        }
-        match self.gradient_clip {
-            Some(limit) if limit.is_nan() || limit <= 0.0 => {
-                wrong("gradient_clip", limit, "it must be above 0; leave it out for no limit")
-            }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }
 
-/// What happened in one epoch of a training.
+/// The record of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// Number of the epoch, from 0.
+    /// Index of the epoch.
     pub epoch: usize,
-    /// Mean loss over the training samples, while the weights changed.
+    /// Mean loss over the training samples, each before its own step.
     pub train_loss: f64,
-    /// Mean loss over the validation samples after the epoch; the training loss when nothing is held out.
+    /// Mean loss over the validation samples after the epoch; the training loss if nothing is held out.
     pub validation_loss: f64,
     /// Learning rate of the epoch.
     pub learning_rate: f64,

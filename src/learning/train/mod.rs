@@ -1,4 +1,4 @@
-//! The training of any objective: order of the samples, descent over threads and ranks, checkpoints, model files.
+//! The training of any objective: epochs, data-parallel gradient steps, checkpoints and model files.
 
 mod batch_threads;
 pub(crate) mod checkpoint;

@@ -1,4 +1,4 @@
-//! Plain networks as descriptions: they hold positions in a `Layout`, the weights come with each call.
+//! Networks without tensors: they hold positions in a `Layout`, and every call passes the weights.
 
 use crate::learning::train::parameters::Layout;
 use serde::{Deserialize, Serialize};
@@ -39,15 +39,15 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Adds a perceptron with layer widths `widths` (input first, output last) to `layout`. The last layer starts
-    /// smaller by `head_gain`.
-    pub fn new(layout: &mut Layout, name: &str, widths: &[i64], activation: Activation, head_gain: f64) -> Self {
+    /// Adds a perceptron with layer widths `widths` (input first, output last) to `layout`. The first weights of the
+    /// last layer are smaller by `last_gain`.
+    pub fn new(layout: &mut Layout, name: &str, widths: &[i64], activation: Activation, last_gain: f64) -> Self {
         let last = widths.len() - 2;
         let layers = widths
             .windows(2)
             .enumerate()
             .map(|(layer, pair)| {
-                let gain = if layer == last { head_gain } else { 1.0 };
+                let gain = if layer == last { last_gain } else { 1.0 };
                 layout.linear(&format!("{name}.{layer}"), pair[0], pair[1], gain)
             })
             .collect();
@@ -60,7 +60,7 @@ impl Mlp {
         self.hidden(weights, inputs).linear(&weights[last], Some(&weights[last + 1]))
     }
 
-    /// What the last layer takes in, `[samples, width of the last hidden layer]`.
+    /// Inputs of the last layer, `[samples, width of the last hidden layer]`.
     pub fn hidden(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
         let mut values = inputs.shallow_clone();
         for &layer in &self.layers[..self.layers.len() - 1] {
@@ -69,7 +69,7 @@ impl Mlp {
         values
     }
 
-    /// Positions of the affine maps' weights in the layout; each bias follows its weight.
+    /// Positions of the weights of the affine maps in the layout. Each bias follows its weight.
     pub fn layers(&self) -> &[usize] {
         &self.layers
     }

@@ -1,14 +1,14 @@
-//! What is minimised: a loss over samples, and its gradient.
+//! The objective of a training: a loss over samples, and its gradient.
 
 use crate::learning::{LearningError, train::parameters::Parameters};
 use tch::Tensor;
 
-/// A loss that is a sum over samples. Holds no tensors, so that every thread can use it.
+/// A loss that is a sum over samples. It holds no tensors, so all threads can share it.
 pub trait Objective: Send + Sync {
-    /// Sum over the samples of the loss, differentiable. `batch` holds the rows of the data tensors.
+    /// Differentiable sum of the loss over the samples. `batch` holds their rows of the data tensors.
     fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor;
 
-    /// The loss (scalar) and its gradient, `[scalars]`. By autograd unless the objective knows better.
+    /// The loss (scalar) and its gradient, `[scalars]`. By default the gradient comes from autograd.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
@@ -18,6 +18,9 @@ pub trait Objective: Send + Sync {
 }
 
 /// Loss and gradient of an objective by autograd.
+///
+/// # Errors
+/// When the tensor library refuses an operation.
 pub fn autograd<O: Objective + ?Sized>(
     objective: &O,
     parameters: &Parameters,

@@ -10,7 +10,7 @@ const FIRST_MOMENT: f64 = 0.9;
 const SECOND_MOMENT: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The state of AdamW: everything that a resumed training needs.
+/// The state of AdamW.
 #[derive(Debug)]
 pub struct AdamW {
     /// Running mean of the gradient.
@@ -26,7 +26,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// A fresh state for parameters like `flat`. `gradient_clip` bounds the Euclidean norm of the gradient.
+    /// The first state for parameters like `flat`. `gradient_clip` bounds the Euclidean norm of the gradient.
     pub fn new(flat: &Tensor, weight_decay: f64, gradient_clip: Option<f64>) -> Self {
         let zeros = || flat.zeros_like();
         Self { mean: zeros(), square: zeros(), largest: zeros(), steps: 0, weight_decay, gradient_clip }
@@ -52,12 +52,12 @@ impl AdamW {
     }
 }
 
-/// The gradient, shortened to the norm `limit` when it is longer. Stays on its device: nothing waits for the norm.
+/// The gradient, scaled down to the norm `limit` if it is longer. Computed on its device, without waiting for the norm.
 fn clip(gradient: &Tensor, limit: f64) -> Tensor {
     gradient * ((gradient.norm() + 1e-6).reciprocal() * limit).clamp_max(1.0)
 }
 
-/// Lowers the learning rate by `factor` after more than `patience` epochs without improvement.
+/// Multiplies the learning rate by `factor` after more than `patience` epochs without improvement.
 #[derive(Clone, Debug)]
 pub struct Plateau {
     /// Learning rate of the next step.
@@ -77,7 +77,7 @@ impl Plateau {
         Self { learning_rate, best: f64::INFINITY, waited: 0, factor, patience, minimum }
     }
 
-    /// Takes the loss of an epoch. An improvement counts from 1e-4 on (the loss is a logarithm).
+    /// Takes the loss of an epoch. Improvements below 1e-4 do not count; the loss is a logarithm.
     pub fn observe(&mut self, loss: f64) {
         if loss < self.best - 1e-4 {
             self.best = loss;

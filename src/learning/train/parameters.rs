@@ -1,17 +1,17 @@
-//! All weights of a model in one flat vector: one buffer to average over ranks, a handful of operations per
-//! optimiser step. The named weights are views of it.
+//! All weights of a model in one flat vector, with the named weights as views of it. Ranks thus average one buffer, and
+//! an optimiser step takes a handful of operations.
 
 use crate::rng::{Purpose, stream};
 use rand::Rng as _;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
 
-/// How a weight starts.
+/// First values of a weight.
 #[derive(Clone, Debug)]
 pub enum Start {
     /// Uniform in `-bound..bound`.
     Uniform(f64),
-    /// One value everywhere.
+    /// One value for all elements.
     Constant(f64),
 }
 
@@ -23,7 +23,7 @@ struct LayoutEntry {
     start: Start,
 }
 
-/// The list of a model's weights; networks hold positions in it.
+/// The list of a model's weights. Networks hold positions in it.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     entries: Vec<LayoutEntry>,
@@ -36,8 +36,8 @@ impl Layout {
         self.entries.len() - 1
     }
 
-    /// Appends weight `[outputs, inputs]` and bias `[outputs]` of an affine map, both uniform within
-    /// `gain / sqrt(inputs)`; returns the position of the weight, the bias follows.
+    /// Appends weight `[outputs, inputs]` and bias `[outputs]` of an affine map, both uniform within `gain /
+    /// sqrt(inputs)`. Returns the position of the weight; the bias follows it.
     pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64, gain: f64) -> usize {
         let bound = gain / (inputs.max(1) as f64).sqrt();
         let position = self.add(&format!("{name}.weight"), &[outputs, inputs], Start::Uniform(bound));
@@ -55,7 +55,7 @@ impl Layout {
         self.entries.iter().map(|entry| entry.shape.as_slice())
     }
 
-    /// TrainingPosition of each weight's first scalar in the flat vector.
+    /// Offset of each weight's first scalar in the flat vector.
     pub fn offsets(&self) -> Vec<usize> {
         let counts = self.shapes().map(|shape| shape.iter().product::<i64>() as usize);
         counts.scan(0, |next, count| Some(std::mem::replace(next, *next + count))).collect()
@@ -66,7 +66,7 @@ impl Layout {
         self.shapes().map(|shape| shape.iter().product::<i64>()).sum()
     }
 
-    /// Starting values of all scalars, drawn from the stream (seed, weights, model).
+    /// First values of all scalars, drawn from the stream (seed, weights, model).
     fn start(&self, seed: u64, model: u64) -> Vec<f64> {
         let mut rng = stream(seed, Purpose::Weights, [model, 0]);
         let mut values = Vec::with_capacity(self.scalars() as usize);
@@ -81,7 +81,7 @@ impl Layout {
     }
 }
 
-/// The weights of a model: `flat` owns the numbers, `leaves` are views of it that autograd knows.
+/// The weights of a model: `flat` owns the scalars, `leaves` are views of it for autograd.
 #[derive(Debug)]
 pub struct Parameters {
     layout: Arc<Layout>,
@@ -90,7 +90,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Starting weights. The same `seed` and `model` give the same weights on every device.
+    /// First weights. The same `seed` and `model` give the same weights on every device.
     pub fn draw(layout: Layout, seed: u64, model: u64, kind: Kind, device: Device) -> Self {
         let flat = Tensor::from_slice(&layout.start(seed, model)).to_kind(kind).to_device(device);
         Self::over(Arc::new(layout), flat)
@@ -111,7 +111,7 @@ impl Parameters {
         Self { layout, flat, leaves }
     }
 
-    /// Other views of the same numbers, for another thread.
+    /// Other views of the same scalars, for another thread.
     pub fn share(&self) -> Self {
         Self::over(self.layout.clone(), self.flat.shallow_clone())
     }
@@ -126,7 +126,7 @@ impl Parameters {
         &self.flat
     }
 
-    /// All scalars, to be written by the optimiser.
+    /// All scalars, for the optimiser to change.
     pub fn flat_mut(&mut self) -> &mut Tensor {
         &mut self.flat
     }
@@ -141,12 +141,15 @@ impl Parameters {
         no_grad(|| self.flat.copy())
     }
 
-    /// Puts a snapshot back.
+    /// Restores a snapshot.
     pub fn restore(&mut self, snapshot: &Tensor) {
         no_grad(|| self.flat.copy_(snapshot));
     }
 
     /// Gradient of the scalar `loss` with respect to all scalars, `[scalars]`.
+    ///
+    /// # Errors
+    /// When the tensor library refuses the backward pass.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, tch::TchError> {
         let pieces = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
         let pieces: Vec<_> = pieces

@@ -1,4 +1,4 @@
-//! The samples of all ranks, numbered through in the order of the ranks, and their split into training and validation.
+//! The samples of all ranks, indexed in the order of the ranks, and their split into training and validation.
 
 use crate::{
     learning::LearningError,
@@ -9,7 +9,7 @@ use ndarray::ArrayView1;
 use rand::seq::SliceRandom;
 use std::{collections::HashSet, ops::Range};
 
-/// The samples that `rows` rows of this rank are, and the number of samples of all ranks.
+/// The samples that this rank's `rows` rows hold, and the number of samples of all ranks.
 ///
 /// # Errors
 /// When all ranks together have fewer than two.
@@ -22,12 +22,13 @@ pub fn sample_range(rows: usize, ranks: &dyn Ranks) -> Result<(Range<usize>, usi
     Ok((first..first + rows, all))
 }
 
-/// Samples for training and samples for validation, each in order, the same on every rank. `trajectory` is that of each row of
-/// this rank: whole trajectories are held out, at least one and never all; a single trajectory is cut in time. A `fraction` of 0
-/// holds out nothing. The choice is drawn from the stream (seed, split, model).
+/// Training and validation samples, each in order and the same on every rank. `trajectory` gives the trajectory of each
+/// row of this rank. A `fraction` of all trajectories is held out: whole trajectories, at least one and never all. A
+/// single trajectory is cut in time. A `fraction` of 0 holds out nothing. The choice is drawn from the stream (seed,
+/// split, model).
 ///
 /// # Errors
-/// As [`place`].
+/// As [`sample_range`].
 pub fn split(
     trajectory: ArrayView1<u32>,
     fraction: f64,
@@ -54,8 +55,5 @@ pub fn split(
 
 /// All trajectories of all ranks, in order.
 fn trajectories(trajectory: ArrayView1<u32>, ranks: &dyn Ranks) -> Vec<u32> {
-    distinct(trajectory.iter().map(|&number| f64::from(number)), ranks)
-        .into_iter()
-        .map(|number| number as u32)
-        .collect()
+    distinct(trajectory.iter().map(|&index| f64::from(index)), ranks).into_iter().map(|index| index as u32).collect()
 }

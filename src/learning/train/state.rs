@@ -1,4 +1,4 @@
-//! Where a training stands.
+//! The progress of a training.
 
 use crate::learning::{
     EpochRecord,
@@ -6,7 +6,7 @@ use crate::learning::{
 };
 use tch::Tensor;
 
-/// Where a training stands between two steps.
+/// The position of a training between two steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainingPosition {
     /// Epoch, from 0.
@@ -17,17 +17,17 @@ pub struct TrainingPosition {
     pub total: f64,
 }
 
-/// What a training has reached, beside weights and optimiser.
+/// The state of a training, apart from weights and optimiser.
 pub(crate) struct TrainingState {
-    /// Where it stands.
-    pub place: TrainingPosition,
-    /// Learning rate.
+    /// Position of the next step.
+    pub position: TrainingPosition,
+    /// Learning-rate schedule.
     pub plateau: Plateau,
     /// Lowest validation loss so far.
     pub best_loss: f64,
     /// The weights that gave it.
     pub best: Tensor,
-    /// All complete epochs.
+    /// The records of all complete epochs.
     pub records: Vec<EpochRecord>,
 }
 
@@ -36,7 +36,7 @@ impl TrainingState {
     pub fn start(train: &TrainInput, parameters: &Parameters) -> Self {
         let TrainInput { learning_rate, plateau_factor, plateau_patience, learning_rate_minimum, .. } = *train;
         Self {
-            place: TrainingPosition::default(),
+            position: TrainingPosition::default(),
             plateau: Plateau::new(learning_rate, plateau_factor, plateau_patience, learning_rate_minimum),
             best_loss: f64::INFINITY,
             best: parameters.snapshot(),

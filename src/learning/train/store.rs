@@ -1,4 +1,4 @@
-//! Model files: safetensors with one metadata entry, a JSON text, so that equal models give equal bytes.
+//! Model files: safetensors with one metadata entry, a JSON text. Equal models give equal bytes.
 
 use crate::{
     learning::{
@@ -19,7 +19,7 @@ use std::{
 };
 use tch::{Device, Kind, Tensor};
 
-/// Version of the layout of model files. Raise it when a reader of old files would be misled.
+/// Version of the layout of model files. Increase it whenever old files would be misread.
 const FORMAT: u32 = 2;
 /// Key of the metadata entry.
 const KEY: &str = "tessera";
@@ -59,7 +59,7 @@ impl Weight {
     }
 }
 
-/// Writes the named weights and `description` to `path`, which is whole or absent.
+/// Writes the named weights and `description` to `path`. The file is whole or absent.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -70,7 +70,7 @@ pub fn write(path: &Path, parameters: &Parameters, description: &Value) -> Resul
     Ok(write_whole(path, bytes)?)
 }
 
-/// Named tensors and a description as the bytes of a file.
+/// The bytes of a file with named tensors and a description.
 ///
 /// # Errors
 /// When safetensors refuses a tensor.
@@ -86,15 +86,12 @@ pub fn to_bytes<'t>(
     safetensors::serialize(named, Some(metadata))
 }
 
-/// The description and the tensors in what [`to_bytes`] made.
+/// The description and the tensors in the bytes of [`to_bytes`].
 ///
 /// # Errors
-/// What is wrong with `bytes`.
+/// When `bytes` is not such a file, with the reason.
 pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-    let text = text.ok_or_else(|| format!("it has no metadata entry \"{KEY}\""))?;
-    let description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let description = description(bytes)?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {
         let kind = if view.dtype() == Dtype::F64 { Kind::Double } else { Kind::Float };
@@ -104,7 +101,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Value, HashMap<String, Tensor>), String> {
     Ok((description, tensors.collect()))
 }
 
-/// What a model file says about its model.
+/// The description of the model in a model file.
 pub struct Description {
     path: PathBuf,
     fields: Value,
@@ -114,14 +111,11 @@ impl Description {
     /// Reads the description of a model of the kind `model`.
     ///
     /// # Errors
-    /// When the file cannot be read or holds another kind of model.
+    /// When the file cannot be read, has another format or holds another kind of model.
     pub fn read(path: &Path, model: &str) -> Result<Self, LearningError> {
         let bytes = read_bytes(path)?;
         let wrong = |reason: String| LearningError::Format { path: path.into(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-        let text = text.ok_or_else(|| wrong(format!("it has no metadata entry \"{KEY}\"")))?;
-        let fields: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let fields = description(&bytes).map_err(wrong)?;
         match (fields["model"].as_str(), fields["format"].as_u64().unwrap_or(1)) {
             (Some(found), format) if found == model && format == u64::from(FORMAT) => {
                 Ok(Self { path: path.into(), fields })
@@ -136,7 +130,7 @@ impl Description {
     /// One field of the description.
     ///
     /// # Errors
-    /// When the field is missing or of another form.
+    /// When the field is missing or has another type.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, LearningError> {
         serde_json::from_value(self.fields[name].clone())
             .map_err(|error| LearningError::Format { path: self.path.clone(), reason: format!("{name}: {error}") })
@@ -167,6 +161,14 @@ pub fn read_weights(path: &Path, layout: Layout, device: Device) -> Result<Param
     }
     let flat = if pieces.is_empty() { Tensor::zeros([0], (Kind::Float, device)) } else { Tensor::cat(&pieces, 0) };
     Ok(Parameters::over(Arc::new(layout), flat.to_device(device)))
+}
+
+/// The metadata entry in the bytes of a file.
+fn description(bytes: &[u8]) -> Result<Value, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
+    let text = text.ok_or_else(|| format!("it has no metadata entry \"{KEY}\""))?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, LearningError> {

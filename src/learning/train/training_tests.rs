@@ -1,4 +1,4 @@
-//! Laws of a training under way: it can stop after any step and go on alike, and it stops at losses that are no numbers.
+//! A training can stop after any step and resumes with equal weights, and it stops at a loss that is NaN.
 
 use crate::{
     learning::{
@@ -44,7 +44,7 @@ const INPUT: TrainInput = TrainInput {
     checkpoint_seconds: 0.0,
 };
 
-/// A line through points; its loss is no number from the `end`-th gradient on.
+/// A line through points; its loss is NaN from the `end`-th gradient on.
 struct Line {
     gradients: AtomicUsize,
     end: usize,
@@ -66,7 +66,7 @@ impl Objective for Line {
 /// Weights and records of a training.
 type Trained = Result<(Vec<f32>, Vec<EpochRecord>), LearningError>;
 
-/// Trains until the `end`-th step at most; returns weights and records, or the error, and what was said.
+/// Trains until the `end`-th step at most; returns weights and records, or the error, and the messages.
 fn training(path: &Path, identity: &str, end: usize) -> (Trained, String) {
     watched(path, identity, end, &|| false, 1)
 }
@@ -93,17 +93,17 @@ fn scheduled(
     let optimiser = AdamW::new(parameters.flat(), input.weight_decay, input.gradient_clip);
     let objective = Arc::new(Line { gradients: AtomicUsize::new(0), end });
     let rows = (&data[..], Rows { first: 0, owned: 0..SAMPLES });
-    let mut descent = DataParallelStep::new(objective, parameters, optimiser, rows, 1, &Alone);
-    descent.look_every = look_every;
+    let mut trainer = DataParallelStep::new(objective, parameters, optimiser, rows, 1, &Alone);
+    trainer.look_every = look_every;
     let samples = Samples { model: 0, rows: (0..50).collect(), held: (50..60).collect(), offsets: [0.0; 2] };
-    let said = RefCell::new(String::new());
-    let say = |text: &str| said.borrow_mut().push_str(text);
+    let messages = RefCell::new(String::new());
+    let say = |text: &str| messages.borrow_mut().push_str(text);
     let checkpoint = Some(Checkpoint { path, identity, say: &say });
     let run = TrainingContext { checkpoint, stop: Some(stop), ..TrainingContext::new(1, &Alone, Device::Cpu) };
-    let result = run_epochs(&mut descent, &samples, input, &run, &mut |_| ())
-        .map(|records| (vector(descent.parameters.flat()), records));
-    drop(descent);
-    (result, said.into_inner())
+    let result = run_epochs(&mut trainer, &samples, input, &run, &mut |_| ())
+        .map(|records| (vector(trainer.parameters.flat()), records));
+    drop(trainer);
+    (result, messages.into_inner())
 }
 
 fn curve(records: &[EpochRecord]) -> Vec<[f64; 3]> {
@@ -111,7 +111,7 @@ fn curve(records: &[EpochRecord]) -> Vec<[f64; 3]> {
 }
 
 #[test]
-fn a_training_that_stops_anywhere_goes_on_alike() {
+fn a_training_that_stops_anywhere_resumes_with_equal_weights() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("line.checkpoint");
     let (weights, records) = training(&path, "whole", usize::MAX).0.unwrap();
@@ -119,22 +119,22 @@ fn a_training_that_stops_anywhere_goes_on_alike() {
     for end in [1, 4, 5, 17, 44] {
         fs::remove_file(&path).unwrap();
         assert!(training(&path, "whole", end).0.is_err());
-        let (result, said) = training(&path, "whole", usize::MAX);
+        let (result, messages) = training(&path, "whole", usize::MAX);
         let (resumed, again) = result.unwrap();
-        // Kept are the last weights whose loss was a number.
+        // The last weights with a finite loss are kept.
         let last = if end % 5 == 0 { end } else { end - 1 };
-        assert!(said.contains(&format!("epoch {}, batch {}", last / 5, last % 5)), "{said}");
+        assert!(messages.contains(&format!("epoch {}, batch {}", last / 5, last % 5)), "{messages}");
         assert_eq!(weights, resumed, "stopped after step {end}");
         assert_eq!(curve(&records), curve(&again), "stopped after step {end}");
     }
     // A finished training is read back without a step.
-    let (result, said) = training(&path, "whole", 0);
+    let (result, messages) = training(&path, "whole", 0);
     assert_eq!(result.unwrap().0, weights);
-    assert!(said.contains("epoch 9, batch 0"), "{said}");
+    assert!(messages.contains("epoch 9, batch 0"), "{messages}");
 }
 
 #[test]
-fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
+fn a_training_that_is_asked_to_stop_names_its_checkpoint_and_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("line.checkpoint");
     let (weights, records) = training(&path, "whole", usize::MAX).0.unwrap();
@@ -143,11 +143,11 @@ fn a_training_that_is_asked_to_stop_says_where_it_goes_on_and_does() {
         let left = Cell::new(steps);
         let stop = || left.replace(left.get().saturating_sub(1)) == 0;
         let error = watched(&path, "whole", usize::MAX, &stop, 1).0.unwrap_err();
-        let place = format!("epoch {}, before batch {}", steps / 5, steps % 5);
-        assert!(error.to_string().contains(&place) && error.to_string().contains("to resume"), "{error}");
-        let (result, said) = training(&path, "whole", usize::MAX);
+        let position = format!("epoch {}, before batch {}", steps / 5, steps % 5);
+        assert!(error.to_string().contains(&position) && error.to_string().contains("to resume"), "{error}");
+        let (result, messages) = training(&path, "whole", usize::MAX);
         let (resumed, again) = result.unwrap();
-        assert!(said.contains(&format!("epoch {}, batch {}", steps / 5, steps % 5)), "{said}");
+        assert!(messages.contains(&format!("epoch {}, batch {}", steps / 5, steps % 5)), "{messages}");
         assert_eq!(weights, resumed, "stopped after {steps} steps");
         assert_eq!(curve(&records), curve(&again), "stopped after {steps} steps");
     }
@@ -166,19 +166,19 @@ fn a_decay_is_the_whole_schedule() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_is_placed_and_the_last_good_state_is_kept() {
+fn a_diverged_training_names_the_batch_and_the_last_good_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("line.checkpoint");
     let message = training(&path, "bad", 13).0.unwrap_err().to_string();
     assert!(message.contains("NaN in epoch 2, batch 3"), "{message}");
     assert!(message.contains("parameter norm") && message.contains("largest parameter"), "{message}");
-    assert!(message.contains("last good checkpoint, at epoch 2, batch 2, is kept in"), "{message}");
+    assert!(message.contains("last good checkpoint, of epoch 2, batch 2, is"), "{message}");
     assert!(message.contains(path.to_str().unwrap()) && path.exists(), "{message}");
-    // An accelerator looks later, and names the same place; kept is what was known to be good then.
+    // An accelerator looks later, and names the same position; kept is what was known to be good then.
     fs::remove_file(&path).unwrap();
     let message = watched(&path, "bad", 13, &|| false, 64).0.unwrap_err().to_string();
     assert!(message.contains("NaN in epoch 2, batch 3"), "{message}");
-    assert!(message.contains("last good checkpoint, at epoch 2, batch 0, is kept in"), "{message}");
+    assert!(message.contains("last good checkpoint, of epoch 2, batch 0, is"), "{message}");
     fs::remove_file(&path).unwrap();
     let message = training(&path, "bad", 0).0.unwrap_err().to_string();
     assert!(message.contains("epoch 0, batch 0") && !message.contains("checkpoint"), "{message}");
@@ -189,14 +189,14 @@ fn foreign_and_damaged_checkpoints_are_ignored_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("line.checkpoint");
     let (weights, _) = training(&path, "one", usize::MAX).0.unwrap();
-    let (result, said) = training(&path, "other", usize::MAX);
+    let (result, messages) = training(&path, "other", usize::MAX);
     assert_eq!(result.unwrap().0, weights);
-    assert!(said.contains("belongs to another input"), "{said}");
+    assert!(messages.contains("belongs to another input"), "{messages}");
     let bytes = fs::read(&path).unwrap();
     for length in [0, 7, 100, bytes.len() - 1] {
         fs::write(&path, &bytes[..length]).unwrap();
-        let (result, said) = training(&path, "other", usize::MAX);
+        let (result, messages) = training(&path, "other", usize::MAX);
         assert_eq!(result.unwrap().0, weights);
-        assert!(said.contains("is damaged"), "{length} bytes: {said}");
+        assert!(messages.contains("is damaged"), "{length} bytes: {messages}");
     }
 }

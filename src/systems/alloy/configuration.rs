@@ -1,7 +1,8 @@
-//! Configurations as text: LAMMPS dumps and extended XYZ, in and out (`docs.lammps.org/dump.html`; the extended XYZ
-//! specification of libAtoms).
+//! Reading and writing of configurations as LAMMPS dumps (`docs.lammps.org/dump.html`) and extended XYZ (specification
+//! of libAtoms).
 //!
-//! Atoms only: a site without an atom is a vacancy. The lattice constant is found from the box and the number of atoms.
+//! Files list atoms only: a site without an atom is a vacancy. The lattice constant follows from the box and the number
+//! of atoms.
 
 use crate::{
     lattice::{Lattice, Shape, bcc},
@@ -11,12 +12,12 @@ use std::{fmt::Write as _, path::Path};
 
 /// Lattice constant of the equimolar alloy in Angstrom.
 pub const LATTICE_CONSTANT: f64 = 3.24;
-/// Share of half a lattice constant that an atom may lie off its site.
+/// Largest distance of an atom from its site along each axis, in units of half the lattice constant.
 const TOLERANCE: f64 = 0.4;
-/// At most this share of the sites is without an atom.
+/// Largest share of sites without an atom.
 const EMPTIEST: f64 = 0.1;
 
-/// Why a configuration was refused.
+/// Why a configuration could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// The file could not be read or written.
@@ -24,22 +25,22 @@ pub enum ConfigurationError {
     Io {
         /// The file.
         path: String,
-        /// The system's own words.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A line is not what it should be.
+    /// A line is wrong.
     #[error("line {line} of the configuration: {reason}")]
     Line {
-        /// Its number, from 1.
+        /// Number of the line, from 1.
         line: usize,
         /// What is wrong.
         reason: String,
     },
-    /// Not a body-centred cubic lattice.
-    #[error("the configuration is not a body-centred cubic lattice with its axes along the box: {0}")]
+    /// The atoms are not on a body-centred cubic lattice.
+    #[error("the configuration must be a body-centred cubic lattice with axes along the box: {0}")]
     NotCubic(String),
     /// Every site holds an atom.
-    #[error("the configuration has no vacancy: every one of its {sites} sites holds an atom; leave one out")]
+    #[error("the configuration has no vacancy: all its {sites} sites hold an atom. Remove an atom")]
     NoVacancy {
         /// Number of sites.
         sites: usize,
@@ -48,24 +49,24 @@ pub enum ConfigurationError {
 
 type Outcome<T> = Result<T, ConfigurationError>;
 
-/// Atoms in a box, as they stand in a file.
+/// The atoms and the box of a file.
 struct Atoms {
     origin: [f64; 3],
     extents: [f64; 3],
     species: Vec<u8>,
-    places: Vec<[f64; 3]>,
+    positions: Vec<[f64; 3]>,
 }
 
-/// Reads a configuration: extended XYZ when the file ends in `.xyz` or `.extxyz`, else a LAMMPS dump (its first snapshot).
+/// Reads extended XYZ from files that end in `.xyz` or `.extxyz`, and the first snapshot of a LAMMPS dump from others.
 ///
 /// # Errors
-/// When the file cannot be read, names an unknown species, or is not a body-centred cubic lattice.
+/// When the file cannot be read, a line is wrong, or the lattice is not body-centred cubic.
 pub fn read(path: &Path) -> Outcome<Lattice<u8>> {
     let text = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
     if is_xyz(path) { from_xyz(&text) } else { from_dump(&text) }
 }
 
-/// Writes a configuration, in the format that the ending of the file asks for, with [`LATTICE_CONSTANT`].
+/// Writes a configuration with [`LATTICE_CONSTANT`]. The ending of the file selects the format, as for [`read`].
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -74,7 +75,7 @@ pub fn write(path: &Path, lattice: &Lattice<u8>) -> Outcome<()> {
     std::fs::write(path, text).map_err(|source| io(path, source))
 }
 
-/// The lattice must hold a vacancy.
+/// Checks that the lattice has a vacancy.
 ///
 /// # Errors
 /// When every site holds an atom.
@@ -83,14 +84,15 @@ pub fn with_vacancy(lattice: Lattice<u8>) -> Outcome<Lattice<u8>> {
     if lattice.sites.contains(&VACANCY) { Ok(lattice) } else { Err(ConfigurationError::NoVacancy { sites }) }
 }
 
-/// The lattice of a LAMMPS dump in text form: columns `type` (1 Nb, 2 Mo, 3 Ta), `x`, `y`, `z` in any order.
+/// The lattice of a LAMMPS dump in text form, with the columns `type` (1 Nb, 2 Mo, 3 Ta), `x`, `y` and `z` in any
+/// order.
 ///
 /// # Errors
-/// As [`read`].
+/// When a line is wrong, or the lattice is not body-centred cubic.
 pub fn from_dump(text: &str) -> Outcome<Lattice<u8>> {
     let mut lines = text.lines().zip(1..);
     let mut next = |item: &str| lines.next().ok_or_else(|| wrong(0, format!("the dump ends before its {item}")));
-    let mut atoms = Atoms { origin: [0.0; 3], extents: [0.0; 3], species: Vec::new(), places: Vec::new() };
+    let mut atoms = Atoms { origin: [0.0; 3], extents: [0.0; 3], species: Vec::new(), positions: Vec::new() };
     let mut count = None;
     loop {
         let (header, line) = next("atoms")?;
@@ -105,14 +107,16 @@ pub fn from_dump(text: &str) -> Outcome<Lattice<u8>> {
                 let (text, line) = next("box")?;
                 let bounds =
                     text.split_whitespace().map(|word| number::<f64>(word, line)).collect::<Outcome<Vec<_>>>()?;
-                let &[low, high] = bounds.as_slice() else { return Err(wrong(line, "a box line holds two numbers")) };
+                let &[low, high] = bounds.as_slice() else {
+                    return Err(wrong(line, "a line of the box must hold two numbers"));
+                };
                 (atoms.origin[axis], atoms.extents[axis]) = (low, high - low);
             }
         } else if let Some(columns) = header.strip_prefix("ITEM: ATOMS") {
             let columns: Vec<&str> = columns.split_whitespace().collect();
             let column = |name: &str| {
                 let found = columns.iter().position(|&column| column == name);
-                found.ok_or_else(|| wrong(line, format!("the dump lacks the column {name}; write type x y z")))
+                found.ok_or_else(|| wrong(line, format!("the dump lacks the column {name}; it needs type x y z")))
             };
             let [kind, x, y, z] = [column("type")?, column("x")?, column("y")?, column("z")?];
             let count = count.ok_or_else(|| wrong(line, "the number of atoms must come before the atoms"))?;
@@ -122,43 +126,44 @@ pub fn from_dump(text: &str) -> Outcome<Lattice<u8>> {
                 let word = |column: usize| words.get(column).copied().ok_or_else(|| wrong(line, "a column is missing"));
                 let kind = number::<u8>(word(kind)?, line)?;
                 if !(1..=3).contains(&kind) {
-                    return Err(wrong(line, format!("species {kind} is unknown; types are 1 Nb, 2 Mo, 3 Ta")));
+                    return Err(wrong(line, format!("species {kind} is unknown; use 1 for Nb, 2 for Mo, 3 for Ta")));
                 }
                 atoms.species.push(kind);
-                atoms.places.push([number(word(x)?, line)?, number(word(y)?, line)?, number(word(z)?, line)?]);
+                atoms.positions.push([number(word(x)?, line)?, number(word(y)?, line)?, number(word(z)?, line)?]);
             }
             return lattice_of(&atoms);
         }
     }
 }
 
-/// The lattice of an extended XYZ text: a `Lattice` with a diagonal matrix, species names and positions first in each line.
+/// The lattice of an extended XYZ text. The matrix `Lattice` must be diagonal, and every line must begin with the name
+/// of the species and the position.
 ///
 /// # Errors
-/// As [`read`].
+/// When a line is wrong, or the lattice is not body-centred cubic.
 pub fn from_xyz(text: &str) -> Outcome<Lattice<u8>> {
     let mut lines = text.lines();
     let count = number::<usize>(lines.next().unwrap_or_default().trim(), 1)?;
     let comment = lines.next().unwrap_or_default();
     let matrix = comment.split("Lattice=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let matrix = matrix.ok_or_else(|| wrong(2, "it lacks Lattice=\"...\" with nine numbers"))?;
+    let matrix = matrix.ok_or_else(|| wrong(2, "the comment lacks Lattice=\"...\" with nine numbers"))?;
     let matrix = matrix.split_whitespace().map(|word| number::<f64>(word, 2)).collect::<Outcome<Vec<_>>>()?;
     if matrix.len() != 9 || (0..9).any(|entry| entry % 4 != 0 && matrix[entry].abs() > 1e-6) {
-        return Err(ConfigurationError::NotCubic("the lattice matrix must be diagonal, nine numbers".into()));
+        return Err(ConfigurationError::NotCubic("the matrix Lattice must be diagonal with nine numbers".into()));
     }
     let extents = [matrix[0], matrix[4], matrix[8]];
-    let mut atoms = Atoms { origin: [0.0; 3], extents, species: Vec::new(), places: Vec::new() };
+    let mut atoms = Atoms { origin: [0.0; 3], extents, species: Vec::new(), positions: Vec::new() };
     for line in 3..count + 3 {
-        let text = lines.next().ok_or_else(|| wrong(line, format!("it ends before the last of {count} atoms")))?;
+        let text =
+            lines.next().ok_or_else(|| wrong(line, format!("the file ends before the last of {count} atoms")))?;
         let words: Vec<&str> = text.split_whitespace().collect();
         let &[name, x, y, z, ..] = words.as_slice() else {
-            return Err(wrong(line, "an atom is a species and x, y, z"));
+            return Err(wrong(line, "a line must hold a species and x, y, z"));
         };
         let species = SPECIES[1..].iter().position(|&known| known == name);
-        let species =
-            species.ok_or_else(|| wrong(line, format!("species {name} is unknown; it must be Nb, Mo or Ta")))?;
+        let species = species.ok_or_else(|| wrong(line, format!("species {name} is unknown; use Nb, Mo or Ta")))?;
         atoms.species.push(species as u8 + 1);
-        atoms.places.push([number(x, line)?, number(y, line)?, number(z, line)?]);
+        atoms.positions.push([number(x, line)?, number(y, line)?, number(z, line)?]);
     }
     lattice_of(&atoms)
 }
@@ -172,7 +177,7 @@ pub fn to_dump(lattice: &Lattice<u8>) -> String {
         let _ = writeln!(text, "0 {extent}");
     }
     text.push_str("ITEM: ATOMS id type x y z\n");
-    for (number, (species, [x, y, z])) in (1..).zip(places(lattice)) {
+    for (number, (species, [x, y, z])) in (1..).zip(positions(lattice)) {
         let _ = writeln!(text, "{number} {species} {x} {y} {z}");
     }
     text
@@ -184,7 +189,7 @@ pub fn to_xyz(lattice: &Lattice<u8>) -> String {
     let occupied = lattice.sites.iter().filter(|&&species| species != VACANCY).count();
     let mut text =
         format!("{occupied}\nLattice=\"{a} 0 0 0 {b} 0 0 0 {c}\" Properties=species:S:1:pos:R:3 pbc=\"T T T\"\n");
-    for (species, [x, y, z]) in places(lattice) {
+    for (species, [x, y, z]) in positions(lattice) {
         let _ = writeln!(text, "{} {x} {y} {z}", SPECIES[usize::from(species)]);
     }
     text
@@ -203,7 +208,7 @@ fn wrong(line: usize, reason: impl Into<String>) -> ConfigurationError {
 }
 
 fn number<T: std::str::FromStr>(word: &str, line: usize) -> Outcome<T> {
-    word.parse().map_err(|_| wrong(line, format!("{word:?} is not a number of the kind needed here")))
+    word.parse().map_err(|_| wrong(line, format!("{word:?} is not a valid number")))
 }
 
 /// Extents of the box in Angstrom.
@@ -211,27 +216,27 @@ fn extents(shape: Shape) -> [f64; 3] {
     [shape.0[0] / 2, shape.0[1], shape.0[2]].map(|cells| cells as f64 * LATTICE_CONSTANT)
 }
 
-/// Species and places of the atoms in Angstrom.
-fn places(lattice: &Lattice<u8>) -> impl Iterator<Item = (u8, [f64; 3])> {
-    let place = |site| bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
+/// Species and positions of the atoms in Angstrom.
+fn positions(lattice: &Lattice<u8>) -> impl Iterator<Item = (u8, [f64; 3])> {
+    let half_point = |site| bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
     let atoms = lattice.sites.iter().enumerate().filter(|&(_, &species)| species != VACANCY);
-    atoms.map(move |(site, &species)| (species, place(site).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)))
+    atoms.map(move |(site, &species)| (species, half_point(site).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)))
 }
 
-/// Puts atoms on the sites of the smallest lattice that has room for them.
+/// Places atoms on the sites of the smallest lattice with enough sites.
 fn lattice_of(atoms: &Atoms) -> Outcome<Lattice<u8>> {
     let shape = cells(atoms)?;
     let constant = atoms.extents[1] / shape.0[1] as f64;
     let mut lattice = Lattice::filled(shape, VACANCY);
-    for (number, (place, &species)) in (1..).zip(atoms.places.iter().zip(&atoms.species)) {
-        let halves: [f64; 3] = std::array::from_fn(|axis| 2.0 * (place[axis] - atoms.origin[axis]) / constant);
+    for (number, (position, &species)) in (1..).zip(atoms.positions.iter().zip(&atoms.species)) {
+        let halves: [f64; 3] = std::array::from_fn(|axis| 2.0 * (position[axis] - atoms.origin[axis]) / constant);
         let point = halves.map(f64::round);
         let near = halves.iter().zip(point).all(|(half, point)| (half - point).abs() <= TOLERANCE);
         let site = bcc::coordinate(point.map(|value| value as isize)).filter(|_| near);
-        let site = site.ok_or_else(|| ConfigurationError::NotCubic(format!("atom {number} lies off every site")))?;
+        let site = site.ok_or_else(|| ConfigurationError::NotCubic(format!("atom {number} is not on a site")))?;
         let index = shape.wrapped_index(site);
         if lattice.sites[index] != VACANCY {
-            return Err(ConfigurationError::NotCubic(format!("atom {number} lies on a site that is taken")));
+            return Err(ConfigurationError::NotCubic(format!("atom {number} is on the site of another atom")));
         }
         lattice.sites[index] = species;
     }
@@ -243,7 +248,7 @@ fn cells(atoms: &Atoms) -> Outcome<Shape> {
     let count = atoms.species.len();
     let extents = atoms.extents;
     if count == 0 || !extents.iter().all(|extent| *extent > 0.0 && extent.is_finite()) {
-        return Err(ConfigurationError::NotCubic(format!("{count} atoms in a box of {extents:?}")));
+        return Err(ConfigurationError::NotCubic(format!("it has {count} atoms in a box of {extents:?}")));
     }
     let side = (count as f64 / 2.0 * extents[1].powi(2) / (extents[0] * extents[2])).cbrt();
     for cells in (side * 0.99).floor().max(1.0) as usize..=(side * 1.1).ceil() as usize {
@@ -257,6 +262,6 @@ fn cells(atoms: &Atoms) -> Outcome<Shape> {
         }
     }
     Err(ConfigurationError::NotCubic(format!(
-        "no whole number of cubic cells in a box of {extents:?} has about {count} sites"
+        "no whole number of cubic cells fills the box of {extents:?} with about {count} sites"
     )))
 }

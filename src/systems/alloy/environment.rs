@@ -1,8 +1,9 @@
-//! What a vacancy sees: the species at the 112 sites within 7.5 Angstrom, as it is and turned for each jump.
+//! Environments of vacancies: the species at the 112 sites within 7.5 Angstrom, in the frame of the lattice and in that
+//! of each jump.
 //!
-//! A jump along (+-1, +-1, +-1) is described in a frame turned so that it points along (+1, +1, +1). The turns about the
-//! third axis and the reflection of it are those of the published network, which is not invariant under the choice
-//! (Xing et al., Nat. Commun. 15, 3879, 2024).
+//! In its own frame every jump points along (+1, +1, +1). Rotations about the third axis and its reflection map a jump
+//! along (+-1, +-1, +-1) to this frame. The published network depends on the choice of these operations, so they are
+//! those of its authors (Xing et al., Nat. Commun. 15, 3879, 2024).
 
 use crate::lattice::{
     Window,
@@ -12,30 +13,31 @@ use std::sync::LazyLock;
 
 /// A site without an atom.
 pub const VACANCY: u8 = 0;
-/// Names of the species that sites hold, the vacancy first.
+/// Names of the species, the vacancy first.
 pub const SPECIES: [&str; 4] = ["vacancy", "Nb", "Mo", "Ta"];
-/// Number of sites that a vacancy sees.
+/// Number of sites of an environment.
 pub const SITES: usize = 112;
 /// Number of directions in which a vacancy jumps.
 pub const JUMPS: usize = NEIGHBOURS.len();
-/// Largest squared distance of a site that is seen, in units of half the lattice constant (1.62 Angstrom): 7.25 Angstrom.
+/// Largest squared distance of a site of an environment, in units of half the lattice constant (1.62 Angstrom). It is
+/// 7.25 Angstrom.
 const SQUARED_REACH: isize = 20;
-/// Half-lattice layers that a vacancy sees on each side.
+/// Half-lattice layers of an environment on each side of the vacancy.
 pub const REACH: usize = 4;
 
-/// Half-lattice offsets of the sites that a vacancy sees, in lexicographic order.
+/// Half-lattice offsets of the sites of an environment, in lexicographic order.
 pub static OFFSETS: LazyLock<Vec<[isize; 3]>> = LazyLock::new(|| bcc::within(SQUARED_REACH));
 
 /// Sites in the longest row along the third axis.
 const LONGEST: usize = 5;
 
-/// Where unbroken rows along the third axis begin in an environment.
+/// Positions in an environment where contiguous rows along the third axis begin.
 static ROWS: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let next = |place: usize| OFFSETS.get(place.wrapping_sub(1)).map(|&[i, j, k]| [i, j, k + 2]);
-    (0..SITES).filter(|&place| next(place) != Some(OFFSETS[place])).collect()
+    let next = |index: usize| OFFSETS.get(index.wrapping_sub(1)).map(|&[i, j, k]| [i, j, k + 2]);
+    (0..SITES).filter(|&index| next(index) != Some(OFFSETS[index])).collect()
 });
 
-/// `TURNS[site][jump]`: which site of the environment stands at `site` when it is turned for the jump.
+/// `TURNS[site][jump]` is the site of the environment that is at `site` in the frame of the jump.
 pub(super) static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
     let source = |offset: &[isize; 3], [x, y, z]: [isize; 3]| {
         let [i, j, k] = *offset;
@@ -50,10 +52,10 @@ pub(super) static TURNS: LazyLock<Vec<[u8; JUMPS]>> = LazyLock::new(|| {
     OFFSETS.iter().map(|offset| NEIGHBOURS.map(|jump| source(offset, jump))).collect()
 });
 
-/// The permutations of the axes: the operations that keep the jump along (+1, +1, +1).
+/// The permutations of the axes. These operations keep the jump along (+1, +1, +1).
 const PERMUTATIONS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// `OPERATIONS[operation][site]`: the site that an operation that keeps the jump brings to `site`.
+/// `OPERATIONS[operation][site]` is the site that an operation moves to `site`.
 pub static OPERATIONS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let moved = |axes: [usize; 3]| OFFSETS.iter().map(move |offset| position(axes.map(|axis| offset[axis])));
     PERMUTATIONS.map(|axes| moved(axes).collect()).to_vec()
@@ -65,12 +67,12 @@ static TARGETS: LazyLock<[u8; JUMPS]> = LazyLock::new(|| NEIGHBOURS.map(|jump| p
 /// Position in an environment of the site at a half-lattice offset.
 ///
 /// # Panics
-/// When no site that is seen lies there.
+/// When the environment has no site there.
 pub fn position(offset: [isize; 3]) -> usize {
     OFFSETS.binary_search(&offset).expect("the offset of a site within reach")
 }
 
-/// The steps to the sites that a vacancy sees, in windows of one form.
+/// The steps to the sites of an environment, in windows of one shape.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
     sites: Steps,
@@ -80,7 +82,7 @@ pub struct Sight {
 impl Sight {
     /// The steps in windows like `window`.
     pub fn new(window: &Window<u8>) -> Self {
-        let rows: Vec<_> = ROWS.iter().map(|&place| OFFSETS[place]).collect();
+        let rows: Vec<_> = ROWS.iter().map(|&index| OFFSETS[index]).collect();
         Self { sites: Steps::new(window, &OFFSETS), rows: Steps::new(window, &rows) }
     }
 
@@ -90,22 +92,21 @@ impl Sight {
     }
 }
 
-/// The species at the sites that a vacancy sees, in the order of [`OFFSETS`].
+/// The species at the sites of an environment, in the order of [`OFFSETS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Environment(pub [u8; SITES]);
 
-/// An environment turned for each of the eight jumps, `[site][jump]`; in every turned frame the atom that jumps stands
-/// at (+1, +1, +1).
+/// An environment in the frames of the eight jumps, `[site][jump]`. In every frame the jumping atom is at (+1, +1, +1).
 pub type Turned = [[u8; JUMPS]; SITES];
 
 impl Environment {
-    /// What the vacancy at `site` sees.
+    /// The environment of the vacancy at `site`.
     pub fn gather(window: &Window<u8>, sight: &Sight, site: usize) -> Self {
         let mut species = [VACANCY; SITES + LONGEST - 1];
         let values = window.values();
-        // What is copied beyond the end of a row, the next row replaces.
-        for (&place, first) in ROWS.iter().zip(sight.rows.from(site)) {
-            species[place..][..LONGEST].copy_from_slice(&values[first..][..LONGEST]);
+        // The next row replaces values copied beyond the end of a row.
+        for (&index, first) in ROWS.iter().zip(sight.rows.from(site)) {
+            species[index..][..LONGEST].copy_from_slice(&values[first..][..LONGEST]);
         }
         Self(species[..SITES].try_into().expect("one species for each site"))
     }
@@ -132,7 +133,7 @@ impl Environment {
         self.at(&TARGETS)
     }
 
-    /// All of it, two bits a site.
+    /// The environment with two bits per site.
     pub fn packed(&self) -> Packed {
         let mut words = [0; 4];
         for (word, species) in words.iter_mut().zip(self.0.chunks(SITES_IN_WORD)) {
@@ -142,17 +143,17 @@ impl Environment {
     }
 }
 
-/// An environment with two bits a site, the first site lowest, and the directions that lead out of an open window's box.
+/// An environment with two bits per site, the first site lowest, and the jumps that leave the box of an open window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed([u64; 4]);
 
 const SITES_IN_WORD: usize = 32;
 
 impl Packed {
-    /// What no environment packs to.
+    /// A value of no environment.
     pub const NONE: Self = Self([u64::MAX; 4]);
 
-    /// The same with a bit for each jump that `leaves` the box, in the bits that the sites do not need.
+    /// The same with a bit for each jump that `leaves` the box, in the bits after those of the sites.
     pub fn at_edge(self, leaves: [bool; JUMPS]) -> Self {
         let Self([first, second, third, last]) = self;
         let bits = leaves.into_iter().rev().fold(0, |bits, leaves| bits << 1 | u64::from(leaves));

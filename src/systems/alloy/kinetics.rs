@@ -1,9 +1,8 @@
-//! Rejection-free kinetic Monte Carlo of vacancies: rates are kept for each vacancy and refreshed only when a jump falls
-//! within its reach; a sum tree over the vacancies selects.
+//! Rejection-free kinetic Monte Carlo of vacancies. Every vacancy keeps its rates and refreshes them only after a jump
+//! within its reach. A sum tree selects the next vacancy.
 //!
-//! Works on closed windows and on open ones. In an open window the halo is fixed surroundings: no vacancy jumps out of the
-//! box, vacancies of the halo stay, and the windows' first layer must be an even layer of the lattice. Where the law names
-//! one vacancy that jumps alone, all others stay.
+//! In an open window the halo is fixed: vacancies neither leave the box nor move in the halo. The first layer of a
+//! window must be an even layer of the lattice. If the law lets only one vacancy jump, all others stay.
 
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Pending, SumTree, Until, advance},
@@ -27,14 +26,14 @@ pub struct VacancyKmc {
     sight: Sight,
     neighbours: Steps,
     vacancies: Vec<Vacancy>,
-    /// Number of the vacancy at a site.
-    numbers: FxHashMap<usize, usize>,
+    /// Index of the vacancy at a site.
+    index_of: FxHashMap<usize, usize>,
     tree: SumTree,
-    /// Other vacancies within whose reach the last jump fell.
+    /// Other vacancies with the last jump within their reach.
     reached: Vec<usize>,
     changes: PairCounts,
     remembers: bool,
-    /// Environments looked up since the start, and how many of them were remembered.
+    /// Numbers of environments looked up since the start, and of those found in memory.
     looked_up: [u64; 2],
 }
 
@@ -51,13 +50,13 @@ impl Default for VacancyKmc {
 }
 
 impl VacancyKmc {
-    /// A kernel that asks the model of barriers every time, instead of remembering environments. It draws the same events.
+    /// A kernel that evaluates the barriers every time, without memory of environments. It draws the same events.
     pub fn forgetful() -> Self {
         Self {
             sight: Sight::default(),
             neighbours: Steps::default(),
             vacancies: Vec::new(),
-            numbers: FxHashMap::default(),
+            index_of: FxHashMap::default(),
             tree: SumTree::default(),
             reached: Vec::new(),
             changes: PairCounts::default(),
@@ -66,12 +65,12 @@ impl VacancyKmc {
         }
     }
 
-    /// How the pairs of the lattice changed in the last evolution, those with the surroundings at full weight.
+    /// Changes of the pairs of the lattice in the last evolution, including those with the surroundings at full weight.
     pub fn changes(&self) -> PairCounts {
         self.changes
     }
 
-    /// How many environments were looked up since the start, and how many of them were remembered.
+    /// Numbers of environments looked up since the start, and of those found in memory.
     pub fn remembered(&self) -> (u64, u64) {
         self.looked_up.into()
     }
@@ -85,27 +84,27 @@ impl VacancyKmc {
         self.sight = Sight::new(window);
         self.neighbours = Steps::new(window, &NEIGHBOURS);
         self.changes = PairCounts::default();
-        let alone = law.alone.map(|place| window.site_at(place));
+        let alone = law.alone.map(|coordinate| window.site_at(coordinate));
         let empty = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == VACANCY);
         let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
         self.vacancies.clear();
         self.vacancies.extend(empty.map(|site| Vacancy { site, memory: Memory::default() }));
-        self.numbers.clear();
-        self.numbers.extend(self.vacancies.iter().map(|vacancy| vacancy.site).zip(0..));
-        for number in 0..self.vacancies.len() {
-            self.look(law, window, number);
+        self.index_of.clear();
+        self.index_of.extend(self.vacancies.iter().map(|vacancy| vacancy.site).zip(0..));
+        for vacancy in 0..self.vacancies.len() {
+            self.look(law, window, vacancy);
         }
         self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.memory.rates().iter().sum()));
     }
 
-    /// Takes in the environment of a vacancy again.
-    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
-        self.look(law, window, number);
-        self.tree.set(number, self.vacancies[number].memory.rates().iter().sum());
+    /// Updates the environment and the rates of a vacancy.
+    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) {
+        self.look(law, window, vacancy);
+        self.tree.set(vacancy, self.vacancies[vacancy].memory.rates().iter().sum());
     }
 
-    fn look(&mut self, law: &Alloy, window: &Window<u8>, number: usize) {
-        let Vacancy { site, memory } = &mut self.vacancies[number];
+    fn look(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) {
+        let Vacancy { site, memory } = &mut self.vacancies[vacancy];
         let environment = Environment::gather(window, &self.sight, *site);
         let mut leaves = [false; JUMPS];
         if !window.is_closed() {
@@ -131,21 +130,21 @@ impl VacancyKmc {
         memory.learn(packed, rates);
     }
 
-    /// The jump of a vacancy, and the vacancies within whose reach it falls.
-    fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, number: usize, jump: usize) {
-        let from = self.vacancies[number].site;
+    /// Makes a jump of a vacancy, and refreshes all vacancies within reach of it.
+    fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, vacancy: usize, jump: usize) {
+        let from = self.vacancies[vacancy].site;
         let to = window.home(self.neighbours.along(from, jump)).expect("a jump has a rate only within the box");
-        let left = *self.vacancies[number].memory.environment();
+        let left = *self.vacancies[vacancy].memory.environment();
         let species = window.values()[to];
         window.write(from, species);
         window.write(to, VACANCY);
-        self.numbers.remove(&from);
-        self.numbers.insert(to, number);
-        self.vacancies[number].site = to;
+        self.index_of.remove(&from);
+        self.index_of.insert(to, vacancy);
+        self.vacancies[vacancy].site = to;
 
-        self.refresh(law, window, number);
-        let reached = *self.vacancies[number].memory.environment();
-        // Each end of the jump sees the other as it was, empty or the atom itself; neither is a pair.
+        self.refresh(law, window, vacancy);
+        let reached = *self.vacancies[vacancy].memory.environment();
+        // The two ends of the jump are no pair, neither before nor after it.
         let opposite = JUMPS - 1 - jump;
         let around = |environment: &Packed, other: usize| {
             let mut targets = environment.targets();
@@ -159,13 +158,13 @@ impl VacancyKmc {
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
                 let other = window.home(self.sight.along(site, position));
-                self.reached.extend(other.and_then(|site| self.numbers.get(&site)).filter(|&&other| other != number));
+                self.reached.extend(other.and_then(|site| self.index_of.get(&site)).filter(|&&other| other != vacancy));
             }
         }
         self.reached.sort_unstable();
         self.reached.dedup();
-        for place in 0..self.reached.len() {
-            self.refresh(law, window, self.reached[place]);
+        for index in 0..self.reached.len() {
+            self.refresh(law, window, self.reached[index]);
         }
     }
 }
@@ -195,8 +194,8 @@ impl Pending for Evolving<'_> {
     }
 
     fn happen(&mut self, rng: &mut Rng) {
-        let (number, mut left) = self.kernel.tree.draw(rng);
-        let rates = self.kernel.vacancies[number].memory.rates();
+        let (vacancy, mut left) = self.kernel.tree.draw(rng);
+        let rates = self.kernel.vacancies[vacancy].memory.rates();
         let mut drawn = 0;
         for (jump, &rate) in rates.iter().enumerate().filter(|&(_, &rate)| rate > 0.0) {
             drawn = jump;
@@ -205,6 +204,6 @@ impl Pending for Evolving<'_> {
             }
             left -= rate;
         }
-        self.kernel.jump(self.law, self.window, number, drawn);
+        self.kernel.jump(self.law, self.window, vacancy, drawn);
     }
 }

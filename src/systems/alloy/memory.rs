@@ -1,9 +1,9 @@
-//! What a vacancy remembers: the environments it saw last, with the rates of its jumps there. Vacancies go back and forth.
-//! Exact, because a found environment is compared in full.
+//! Memory of a vacancy: its last environments, with the rates of its jumps there. It pays off because vacancies often
+//! jump back. It is exact because whole environments are compared.
 
 use crate::systems::alloy::environment::{JUMPS, Packed};
 
-/// Environments that a vacancy remembers, the present one among them.
+/// Environments that a vacancy remembers, including the present one.
 const STATES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ struct RememberedState {
     rates: [f64; JUMPS],
 }
 
-/// The environments that one vacancy saw last, the present one first.
+/// The last environments of one vacancy, the present one first.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory([RememberedState; STATES]);
 
@@ -33,7 +33,7 @@ impl Memory {
         &self.0[0].rates
     }
 
-    /// Takes this environment as the present one if it is remembered; whether it is.
+    /// Makes this environment the present one if it is remembered, and tells whether it is.
     pub fn recall(&mut self, environment: &Packed) -> bool {
         let found = self.0.iter().position(|state| state.environment == *environment);
         if let Some(found) = found {
@@ -42,7 +42,7 @@ impl Memory {
         found.is_some()
     }
 
-    /// Takes a new environment as the present one, with its rates; forgets the one that was present longest ago.
+    /// Makes a new environment with its rates the present one. It replaces the least recently used one.
     pub fn learn(&mut self, environment: Packed, rates: [f64; JUMPS]) {
         self.0.rotate_right(1);
         self.0[0] = RememberedState { environment, rates };

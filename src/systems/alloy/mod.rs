@@ -1,9 +1,9 @@
 //! The NbMoTa alloy: vacancies that jump on a body-centred cubic lattice (arXiv 2511.12842, section D.5).
 //!
-//! A vacancy exchanges places with one of its eight nearest neighbours, never with another vacancy, at the rate
-//! k0 exp(-E / k_B T), k0 = 1e13 / s; the barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of
-//! time is exp(E_ref / k_B T) / k0, so that a unit holds some jumps at every temperature; E_ref = 0 gives units of 0.1 ps.
-//! Storage: [`crate::lattice::bcc`], one byte a site. Observables: six numbers of short-range order ([`order`]).
+//! A vacancy exchanges places with one of the atoms on its eight nearest-neighbour sites at the rate k0 exp(-E / k_B
+//! T), k0 = 1e13 / s. The barrier E depends on the species within 7.5 Angstrom ([`barriers`]). The unit of time is
+//! exp(E_ref / k_B T) / k0, so some jumps take place in a unit at every temperature. With E_ref = 0 it is 0.1 ps.
+//! Storage: [`crate::lattice::bcc`], one byte per site. Observables: six components of short-range order ([`order`]).
 
 pub mod barriers;
 pub mod configuration;
@@ -40,21 +40,21 @@ pub const ATTEMPT_RATE: f64 = 1e13;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlloyParameters {
-    /// Temperature in K, above 0; a list for a family of systems.
+    /// Temperature in K, above 0, or a list for a family of systems.
     pub temperature: Condition,
-    /// Model of the barriers: `builtin`, `balanced`, or a file (`.npz` of the published network, `.safetensors` of
-    /// `tessera barriers fit`).
+    /// Model of the barriers: `builtin`, `balanced`, the published network (`.npz`), or a model of `tessera barriers
+    /// fit` (`.safetensors`).
     #[serde(default = "builtin")]
     pub barriers: String,
-    /// Shares of Nb, Mo and Ta among the atoms; they add up to 1.
+    /// Shares of Nb, Mo and Ta among the atoms. Their sum is 1.
     #[serde(default = "equimolar")]
     pub composition: [f64; 3],
-    /// Sites for each vacancy.
+    /// Sites per vacancy.
     #[serde(default = "sites_per_vacancy")]
     pub sites_per_vacancy: usize,
-    /// E_ref of the unit of time in eV; a list holds one for each temperature, because vacancies pass lower barriers the
-    /// colder they are. A model learned from a family has, between its temperatures, the unit of a barrier on the line
-    /// between theirs.
+    /// E_ref of the unit of time in eV, or a list with one value per temperature, because the barriers of typical jumps
+    /// are lower in a colder alloy. A model between the temperatures of a family has the unit of the linearly
+    /// interpolated E_ref.
     #[serde(default = "reference_barrier")]
     pub reference_barrier: Condition,
 }
@@ -96,9 +96,9 @@ pub struct Alloy {
     barriers: Arc<dyn Barriers>,
     /// k_B T in eV.
     thermal_energy: f64,
-    /// E_ref in eV, of a family that of its first temperature.
+    /// E_ref in eV, for a family that of the first temperature.
     reference_barrier: f64,
-    /// Where in the box of the window the only vacancy sits that jumps, to begin with; all jump when absent.
+    /// Initial coordinate in the box of the only vacancy that jumps. With `None` all vacancies jump.
     alone: Option<[usize; 3]>,
 }
 
@@ -124,7 +124,7 @@ impl From<Alloy> for AlloyParameters {
 }
 
 impl Alloy {
-    /// An alloy with a model of barriers of one's own; `parameters.barriers` is its name only.
+    /// An alloy with any model of barriers. `parameters.barriers` is only its name.
     pub fn with_barriers(parameters: AlloyParameters, barriers: Arc<dyn Barriers>) -> Self {
         let thermal_energy = BOLTZMANN * parameters.temperature.value();
         let reference_barrier = parameters.reference_barrier.value();
@@ -146,8 +146,7 @@ impl Alloy {
         ((self.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
     }
 
-    /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites: whole blocks of `sites_per_vacancy` are alike, the
-    /// largest remainders are rounded up.
+    /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites. The largest remainders are rounded up.
     pub fn counts(&self, sites: usize) -> [usize; 4] {
         let vacancies = (sites as f64 / self.parameters.sites_per_vacancy as f64).round().max(1.0) as usize;
         let wanted = self.parameters.composition.map(|share| share * (sites - vacancies) as f64);
@@ -160,14 +159,15 @@ impl Alloy {
         [vacancies, atoms[0], atoms[1], atoms[2]]
     }
 
-    /// Atoms of each species for each site.
+    /// Atoms of each species per site.
     fn densities(&self) -> [f64; 3] {
         let occupied = 1.0 - 1.0 / self.parameters.sites_per_vacancy as f64;
         self.parameters.composition.map(|share| share * occupied)
     }
 
-    /// A configuration with the parameters' composition. At `order` 1 Mo fills the even layers' sublattice first and Ta the
-    /// odd one's (B2); of its atoms a share 1 - `order`, drawn at random, is then shuffled.
+    /// A configuration with the composition of the parameters. At `order` 1 it has B2 order: Mo fills the sublattice of
+    /// the even layers first, and Ta that of the odd layers. A share 1 - `order` of the atoms, drawn at random, is then
+    /// shuffled.
     pub fn configuration(&self, shape: Shape, order: f64, rng: &mut Rng) -> Lattice<u8> {
         let [vacancies, nb, mo, ta] = self.counts(shape.sites());
         let atoms =
@@ -194,21 +194,21 @@ impl Alloy {
         lattice
     }
 
-    /// Relabels sites drawn at random among those of a species, or vacancies, of which there are too many.
+    /// Restores the composition: random sites of species or vacancies in excess get those that are missing.
     fn restore_composition(&self, lattice: &mut Lattice<u8>, rng: &mut Rng) {
-        let mut places: [Vec<usize>; 4] = Default::default();
+        let mut sites: [Vec<usize>; 4] = Default::default();
         for (site, &species) in lattice.sites.iter().enumerate() {
-            places[usize::from(species)].push(site);
+            sites[usize::from(species)].push(site);
         }
         let wanted = self.counts(lattice.shape.sites());
         let mut spare = Vec::new();
-        for (places, wanted) in places.iter_mut().zip(wanted) {
-            let surplus = places.len().saturating_sub(wanted);
-            spare.extend_from_slice(places.partial_shuffle(rng, surplus).0);
+        for (sites, wanted) in sites.iter_mut().zip(wanted) {
+            let surplus = sites.len().saturating_sub(wanted);
+            spare.extend_from_slice(sites.partial_shuffle(rng, surplus).0);
         }
         spare.shuffle(rng);
-        for (species, (places, wanted)) in (0..).zip(places.iter().zip(wanted)) {
-            for site in spare.drain(..wanted.saturating_sub(places.len())) {
+        for (species, (sites, wanted)) in (0..).zip(sites.iter().zip(wanted)) {
+            for site in spare.drain(..wanted.saturating_sub(sites.len())) {
                 lattice.sites[site] = species;
             }
         }
@@ -258,12 +258,12 @@ impl System for Alloy {
         usize::from(*species)
     }
 
-    /// For each species 1 where it sits, else 0.
+    /// For each species, 1 on its sites and 0 elsewhere.
     fn features(sites: &[u8]) -> Vec<f32> {
         (1..=3).flat_map(|species| sites.iter().map(move |&site| f32::from(u8::from(site == species)))).collect()
     }
 
-    /// Species shuffled; `start` is the degree of B2 order, 0 when absent (see [`Alloy::configuration`]).
+    /// A random configuration. `start` is the degree of B2 order, by default 0 (see [`Alloy::configuration`]).
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<u8> {
         self.configuration(shape, start.unwrap_or(0.0), rng)
     }
@@ -283,18 +283,18 @@ impl System for Alloy {
         Box::new(Mosaic)
     }
 
-    /// The vacancies: each jumps while the others stay, so that what it does is counted once.
+    /// The number of vacancies. Each one jumps while the others stay, so every change is counted once.
     fn moving_part_count(&self, sites: usize) -> Option<usize> {
         Some(self.counts(sites)[0])
     }
 
-    /// The window of a vacancy has it at the centre, or one layer above where the first layer would not be even.
+    /// The vacancies, each at the centre of its window, or one layer above it to keep the first layer even.
     fn moving_parts(&self, lattice: &Lattice<u8>, patch: Shape) -> Vec<MovingPart<Self>> {
         let part = |site| {
-            let place = lattice.shape.coordinate(site);
+            let coordinate = lattice.shape.coordinate(site);
             let mut alone = patch.0.map(|extent| extent / 2);
-            alone[0] += (place[0] + alone[0]) % 2;
-            let origin = std::array::from_fn(|axis| place[axis] as isize - alone[axis] as isize);
+            alone[0] += (coordinate[0] + alone[0]) % 2;
+            let origin = std::array::from_fn(|axis| coordinate[axis] as isize - alone[axis] as isize);
             MovingPart { origin, law: Self { alone: Some(alone), ..self.clone() } }
         };
         let sites = lattice.sites.iter().enumerate();
@@ -304,7 +304,7 @@ impl System for Alloy {
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         let AlloyParameters { temperature, composition, sites_per_vacancy, reference_barrier, .. } = &self.parameters;
         if let Some(start) = starts.iter().find(|start| !(0.0..=1.0).contains(*start)) {
-            return Err(format!("truth.starts holds {start}; a start is a degree of B2 order, from 0 to 1"));
+            return Err(format!("truth.starts holds {start}; a start is a degree of B2 order between 0 and 1"));
         }
         let bad = temperature.all().iter().find(|value| !(**value > 0.0 && value.is_finite()));
         if temperature.all().is_empty() || bad.is_some() {
@@ -314,7 +314,7 @@ impl System for Alloy {
         let whole = (composition.iter().sum::<f64>() - 1.0).abs() < 1e-6;
         if !whole || !composition.iter().all(|share| *share > 0.0) {
             return Err(format!(
-                "system.alloy.composition is {composition:?}; give three shares above 0 that add up to 1"
+                "system.alloy.composition is {composition:?}; it must be three shares above 0 with the sum 1"
             ));
         }
         if *sites_per_vacancy < 2 {
@@ -326,7 +326,7 @@ impl System for Alloy {
         }
         if barriers.len() != 1 && barriers.len() != temperature.all().len() {
             return Err(format!(
-                "system.alloy.reference_barrier lists {} numbers, but system.alloy.temperature lists {}; give one for each \
+                "system.alloy.reference_barrier lists {} numbers, but system.alloy.temperature lists {}; give one per \
                  temperature, or one number for all",
                 barriers.len(),
                 temperature.all().len()
@@ -339,7 +339,7 @@ impl System for Alloy {
         Some((self.reference_barrier / self.thermal_energy).exp() / ATTEMPT_RATE)
     }
 
-    /// The file of the model of the barriers; none for a model that ships with the program.
+    /// The file of the model of the barriers; `None` for a built-in model.
     fn file(&self) -> Option<&Path> {
         let name = self.parameters.barriers.as_str();
         (!barriers::SHIPPED.contains(&name)).then_some(Path::new(name))
@@ -350,16 +350,16 @@ impl System for Alloy {
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {
-        let temperature = self.parameters.temperature.of_members(indices);
-        let reference_barrier = self.parameters.reference_barrier.of_members(indices);
+        let temperature = self.parameters.temperature.at_conditions(indices);
+        let reference_barrier = self.parameters.reference_barrier.at_conditions(indices);
         let parameters = AlloyParameters { temperature, reference_barrier, ..self.parameters.clone() };
         Self::with_barriers(parameters, self.barriers.clone())
     }
 }
 
-/// States of the pool, drawn at random, side by side as they are; then atoms drawn at random are relabelled until the
-/// numbers are those of a lattice of this size. Tiles of one state meet without seams and keep its order exactly;
-/// shifted at random, as in the paper, the pairs across their faces would be random: 18 % of all for tiles of 8 cells.
+/// A mosaic of random states of the pool. Random atoms then change their species until the composition is that of the
+/// large lattice. Tiles of one state fit together without seams and keep its order exactly. The paper shifts tiles at
+/// random. Then the pairs across their faces would be random, 18 % of all pairs for tiles of 8 cells.
 struct Mosaic;
 
 impl Upsampling<Alloy> for Mosaic {
@@ -368,8 +368,8 @@ impl Upsampling<Alloy> for Mosaic {
         let mut large = Lattice::filled(small.scaled(factor), VACANCY);
         for copy in 0..factor.pow(3) {
             let state = &pool[rng.random_range(0..pool.len())];
-            let place = Shape([factor; 3]).coordinate(copy);
-            large.paste(std::array::from_fn(|axis| (place[axis] * small.0[axis]) as isize), small, &state.sites);
+            let tile = Shape([factor; 3]).coordinate(copy);
+            large.paste(std::array::from_fn(|axis| (tile[axis] * small.0[axis]) as isize), small, &state.sites);
         }
         alloy.restore_composition(&mut large, rng);
         large

@@ -1,7 +1,8 @@
-//! Short-range order: numbers of nearest-neighbour pairs by species, counted whole or followed jump by jump.
+//! Short-range order: numbers of nearest-neighbour pairs by species, counted in full or updated after every jump.
 //!
-//! delta_ij = n_ij - 8/3 with n_ij the mean number of type-j nearest neighbours of a type-i atom, vacancies counting as no
-//! atom (arXiv 2511.12842, section D.5); Warren-Cowley alpha_ij = 1 - n_ij / (8 c_j), c_j the fraction of type j.
+//! delta_ij = n_ij - 8/3, where n_ij is the mean number of nearest neighbours of type j of an atom of type i, without
+//! vacancies (arXiv 2511.12842, section D.5). The Warren-Cowley parameter is alpha_ij = 1 - n_ij / (8 c_j), where c_j
+//! is the fraction of type j.
 
 use crate::{
     lattice::{Region, Window, bcc::Steps},
@@ -10,14 +11,14 @@ use crate::{
 
 /// The pairs of species, in the order of all lists: Nb-Nb, Nb-Mo, Nb-Ta, Mo-Mo, Mo-Ta, Ta-Ta.
 pub const PAIRS: [[usize; 2]; 6] = [[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]];
-/// delta_ij of a random equimolar alloy is n_ij minus this.
+/// n_ij of a random equimolar alloy.
 pub(super) const RANDOM: f64 = 8.0 / 3.0;
 
 /// Numbers of unordered nearest-neighbour pairs of each kind, or changes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PairCounts(pub [i64; 6]);
 
-/// Which kind of pair two species are; none with a vacancy.
+/// Index in [`PAIRS`] of a pair of species; `None` with a vacancy.
 #[inline]
 fn kind(first: u8, second: u8) -> Option<usize> {
     const KINDS: [[usize; 3]; 3] = [[0, 1, 2], [1, 3, 4], [2, 4, 5]];
@@ -25,7 +26,7 @@ fn kind(first: u8, second: u8) -> Option<usize> {
 }
 
 impl PairCounts {
-    /// Twice the pairs that the sites of a region own: a pair belongs half to each of its ends. `steps` are those to the
+    /// Twice the pairs of the sites of a region. Half of a pair belongs to each of its ends. `steps` are those to the
     /// nearest neighbours.
     pub fn ends(window: &Window<u8>, steps: &Steps, region: Region) -> Self {
         let values = window.values();
@@ -41,7 +42,7 @@ impl PairCounts {
         Self(Self::ends(window, steps, Region::BOX).0.map(|ends| ends / 2))
     }
 
-    /// Adds (`sign` 1) or takes away (-1) the pairs of one atom with its neighbours.
+    /// Adds (`sign` 1) or subtracts (-1) the pairs of one atom with its neighbours.
     #[inline]
     pub fn add(&mut self, species: u8, neighbours: impl Iterator<Item = u8>, sign: i64) {
         for neighbour in neighbours {
@@ -51,7 +52,7 @@ impl PairCounts {
         }
     }
 
-    /// The six numbers n_ij for these numbers of atoms (Nb, Mo, Ta): mean number of j neighbours of an i atom.
+    /// The six n_ij, the mean numbers of j neighbours of an i atom, for these numbers of atoms (Nb, Mo, Ta).
     pub fn neighbours(&self, atoms: [f64; 3]) -> [f64; 6] {
         std::array::from_fn(|pair| {
             let [first, second] = PAIRS[pair];
@@ -60,7 +61,7 @@ impl PairCounts {
         })
     }
 
-    /// The six numbers delta_ij.
+    /// The six delta_ij.
     pub fn short_range_order(&self, atoms: [f64; 3]) -> [f64; 6] {
         self.neighbours(atoms).map(|neighbours| neighbours - RANDOM)
     }

@@ -1,8 +1,9 @@
-//! Environments of many kinds, to fit and compare models of barriers on.
+//! Environments of several kinds for the fit and the comparison of models of barriers.
 //!
-//! Random equimolar alloys; random alloys of any composition; B2-ordered ones of any degree, composition and pair of species;
-//! and what vacancies of a given model make of these within a few jumps a site, at 500 to 3000 K. One site in 1024 is a vacancy,
-//! so that about one environment in ten holds another one; the first three kinds are seen from sites drawn at random.
+//! Three kinds are the environments of random sites: in random equimolar alloys, in random alloys of any composition,
+//! and in B2-ordered alloys of any degree, composition and pair of species. The fourth kind are the environments of
+//! vacancies after a few jumps per site at 500 to 3000 K with a given model. One site in 1024 is a vacancy, so about
+//! one environment in ten holds another vacancy.
 
 use crate::{
     dynamics::{Dynamics, EvolveError, Until},
@@ -17,7 +18,7 @@ use crate::{
 use rand::{Rng as _, seq::SliceRandom};
 use std::sync::Arc;
 
-/// What an environment comes from.
+/// Origin of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Equimolar, random.
@@ -26,7 +27,7 @@ pub enum Kind {
     OffComposition,
     /// Any composition, B2 order of any degree.
     Ordered,
-    /// Seen by a vacancy that jumps.
+    /// Annealed: the environment of a vacancy that has jumped.
     Annealed,
 }
 
@@ -47,16 +48,17 @@ impl Kind {
 
 /// Cells along the side of a configuration.
 const CELLS: usize = 8;
-/// Jumps between two environments of an annealed configuration, and environments of each.
+/// Jumps between two environments of an annealed configuration, and number of its environments.
 const PAUSE: u64 = 150;
 const VISITS: usize = 40;
-/// Environments of each configuration that is not annealed.
+/// Environments of each other configuration.
 const VIEWS: usize = 8;
 
-/// At least `count` environments of each kind. Configurations are numbered from `first` on; other numbers give independent ones.
+/// At least `count` environments of each kind. The indices of their configurations begin at `first`. Other indices give
+/// independent configurations.
 ///
 /// # Errors
-/// When `model` gives rates with which the annealed configurations cannot evolve.
+/// When the rates of `model` are not finite or all zero.
 pub fn environments(
     model: &Arc<dyn Barriers>,
     count: usize,
@@ -64,11 +66,11 @@ pub fn environments(
     first: u64,
 ) -> Result<Vec<(Kind, Environment)>, EvolveError> {
     let mut all = Vec::new();
-    for (kind, number) in Kind::ALL.into_iter().zip(0..) {
+    for (kind, index) in Kind::ALL.into_iter().zip(0..) {
         let mut found = Vec::new();
         let mut configuration = first;
         while found.len() < count {
-            let mut rng = stream(seed, Purpose::Environments, [configuration, number]);
+            let mut rng = stream(seed, Purpose::Environments, [configuration, index]);
             found.extend(environments_of(model, kind, &mut rng)?);
             configuration += 1;
         }
@@ -101,7 +103,7 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
     if kind != Kind::Annealed {
         let sites: Vec<usize> = window.sites_of(Region::BOX).collect();
         let drawn = rand::seq::index::sample(rng, sites.len(), VIEWS);
-        return Ok(drawn.into_iter().map(|number| Environment::gather(&window, &sight, sites[number])).collect());
+        return Ok(drawn.into_iter().map(|index| Environment::gather(&window, &sight, sites[index])).collect());
     }
     let mut kernel = VacancyKmc::default();
     let mut all = Vec::new();
@@ -112,7 +114,7 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
     Ok(all)
 }
 
-/// The species in another order: B2 order may be of any two.
+/// Permutes the species at random, because any two of them may have B2 order.
 fn relabelled(mut lattice: Lattice<u8>, rng: &mut Rng) -> Lattice<u8> {
     let mut names = [1, 2, 3];
     names.shuffle(rng);
@@ -122,7 +124,7 @@ fn relabelled(mut lattice: Lattice<u8>, rng: &mut Rng) -> Lattice<u8> {
     lattice
 }
 
-/// The error of one model against another, over jumps of one species or kind.
+/// Errors of a model against a reference, over a set of jumps.
 #[derive(Clone, Debug, Default)]
 pub struct Errors {
     count: f64,
@@ -133,7 +135,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// Takes in one barrier and its reference, in eV.
+    /// Adds one barrier and its reference, in eV.
     pub fn add(&mut self, barrier: f32, reference: f32) {
         let (error, reference) = (f64::from(barrier) - f64::from(reference), f64::from(reference));
         self.count += 1.0;
@@ -151,7 +153,8 @@ impl Errors {
     }
 }
 
-/// Errors of `model` against `reference` over environments: all jumps, each kind, each jumping species, with their names.
+/// Names and errors of `model` against `reference` for all jumps, for each kind of environment and for each jumping
+/// species.
 pub fn compare(
     model: &dyn Barriers,
     reference: &dyn Barriers,

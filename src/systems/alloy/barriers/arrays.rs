@@ -1,4 +1,4 @@
-//! Named arrays of single-precision numbers, from NumPy's `.npz` and from safetensors.
+//! Named single-precision arrays from `.npz` files of NumPy and from safetensors.
 
 use crate::systems::alloy::barriers::BarrierError;
 use ndarray::{ArrayD, OwnedRepr};
@@ -23,7 +23,7 @@ impl Arrays {
     /// Arrays of a `.npz` file.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds other numbers than single-precision ones.
+    /// When the file cannot be read, or an array does not have single precision.
     pub fn from_npz(path: &Path) -> Result<Self, BarrierError> {
         let refused = |reason: String| BarrierError::Format { path: path.to_owned(), reason };
         let file = File::open(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
@@ -37,20 +37,20 @@ impl Arrays {
         Ok(arrays)
     }
 
-    /// Arrays of a safetensors file; `path` names it in errors.
+    /// Arrays of a safetensors file with this path and content.
     ///
     /// # Errors
-    /// When the bytes are damaged or hold other numbers than single-precision ones.
+    /// When the bytes are damaged, or an array does not have single precision.
     pub fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<Self, BarrierError> {
         let refused = |reason: String| BarrierError::Format { path: path.to_owned(), reason };
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| refused(error.to_string()))?;
         let mut arrays = Self::default();
         for (name, tensor) in tensors.tensors() {
             if tensor.dtype() != Dtype::F32 {
-                return Err(refused(format!("{name} holds {:?} instead of F32", tensor.dtype())));
+                return Err(refused(format!("{name} has type {:?}, expected F32", tensor.dtype())));
             }
-            let numbers = tensor.data().as_chunks::<4>().0.iter().map(|&number| f32::from_le_bytes(number));
-            arrays.insert(name, tensor.shape(), numbers.collect());
+            let values = tensor.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+            arrays.insert(name, tensor.shape(), values.collect());
         }
         Ok(arrays)
     }
@@ -58,7 +58,7 @@ impl Arrays {
     /// The arrays as the bytes of a safetensors file, with a description.
     ///
     /// # Errors
-    /// When the library refuses.
+    /// When safetensors refuses an array.
     pub fn to_safetensors(&self, description: HashMap<String, String>) -> Result<Vec<u8>, String> {
         let bytes: BTreeMap<_, Vec<u8>> = self
             .0
@@ -80,7 +80,7 @@ impl Arrays {
     /// The values of the array `name`, which must have this shape and finite values.
     ///
     /// # Errors
-    /// When it is missing, has another shape, or holds a number that is not finite.
+    /// When the array is missing, has another shape, or holds NaN or infinity.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], BarrierError> {
         let (found, values) = self.0.get(name).map_or((&[][..], &[][..]), |(shape, values)| (shape, values));
         if found != shape || values.len() != shape.iter().product::<usize>() {

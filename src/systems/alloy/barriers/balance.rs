@@ -1,9 +1,10 @@
-//! Barriers with exact detailed balance: E = E_kra + (H_final - H_initial) / 2 (kinetically resolved activation; Van der Ven,
-//! Ceder, Asta and Tepesch, Phys. Rev. B 64, 184307, 2001).
+//! Barriers with exact detailed balance: E = E_kra + (H_final - H_initial) / 2. E_kra is the kinetically resolved
+//! activation (Van der Ven, Ceder, Asta and Tepesch, Phys. Rev. B 64, 184307, 2001).
 //!
-//! H is a sum over pairs of sites up to the third shell: with the species' points p of the triangle (`orbits`), two atoms at shell d have
-//! the energy p M_d p', a vacancy and an atom a_d p. E_kra is any function of features that are the same seen from either end
-//! of the jump: each is added to its mirror image at the middle of the jump; those whose image lies out of reach are left out.
+//! H is a sum over pairs of sites up to the third shell. A species is a point p of a triangle (`orbits`). Two atoms at
+//! shell d have the energy p M_d p', and a vacancy and an atom have a_d p. E_kra is any function of features that are
+//! equal for the jump and its reverse: each feature is added to its mirror image at the middle of the jump. Features
+//! with an image out of reach are left out.
 
 use crate::systems::alloy::{
     barriers::{
@@ -17,17 +18,17 @@ use std::sync::LazyLock;
 
 /// Squared lengths of the pairs that have an energy, in units of half the lattice constant.
 pub const SHELLS: [isize; 3] = [3, 4, 8];
-/// Numbers for each shell: M_xx, M_xy, M_yy, a_x, a_y.
+/// Number of parameters per shell: M_xx, M_xy, M_yy, a_x, a_y.
 const NUMBERS: usize = 5;
 
-/// For each shell what the surroundings of the vacancy have more than those of the atom that jumps: the sum of the points,
-/// x and y, and the number of other vacancies.
+/// For each shell, the difference between the surroundings of the vacancy and of the jumping atom: the sum of the
+/// points, x and y, and the number of other vacancies.
 pub type Differences = [[Lanes; 3]; SHELLS.len()];
 
-/// A vector for each shell: what multiplies the difference of the points.
+/// For each shell, the factor of the difference of the points.
 pub type Fields = [[f32; 2]; SHELLS.len()];
 
-/// The feature that is the mirror image of each, itself perhaps; none beyond the reach.
+/// The feature that is the mirror image of each feature. It may be the feature itself. `None` if it is out of reach.
 static IMAGES: LazyLock<Vec<Option<usize>>> = LazyLock::new(|| {
     let mirrored = |site: usize| {
         let image = OFFSETS[site].map(|value| 1 - value);
@@ -47,7 +48,7 @@ static IMAGES: LazyLock<Vec<Option<usize>>> = LazyLock::new(|| {
     parts(sites.collect(), 2, 0).chain(parts(bonds.collect(), 3, 2 * ORBITS.len())).collect()
 });
 
-/// For each shell the orbits of its sites around the vacancy, and around the atom that jumps.
+/// For each shell, the orbits of its sites around the vacancy and around the jumping atom.
 static AROUND: LazyLock<[[Vec<usize>; 2]; SHELLS.len()]> = LazyLock::new(|| {
     let at = |end: isize, square: isize| {
         let length = |site: usize| OFFSETS[site].iter().map(|value| (value - end).pow(2)).sum::<isize>();
@@ -57,7 +58,7 @@ static AROUND: LazyLock<[[Vec<usize>; 2]; SHELLS.len()]> = LazyLock::new(|| {
     SHELLS.map(|square| [at(0, square), at(1, square)])
 });
 
-/// The features, each added to its mirror image; zero where that is out of reach.
+/// The features, each added to its mirror image. Zero if the image is out of reach.
 pub fn symmetric(features: &[Lanes; FEATURES]) -> [Lanes; FEATURES] {
     let mut symmetric = [[0.0; JUMPS]; FEATURES];
     for ((sum, own), image) in symmetric.iter_mut().zip(features).zip(IMAGES.iter()) {
@@ -68,7 +69,7 @@ pub fn symmetric(features: &[Lanes; FEATURES]) -> [Lanes; FEATURES] {
     symmetric
 }
 
-/// The differences between the surroundings of the vacancy and of the atom that jumps, from the features.
+/// The differences between the surroundings of the vacancy and of the jumping atom, from the features.
 pub fn differences(environment: &Environment, features: &[Lanes; FEATURES]) -> Differences {
     let alone = !environment.0.contains(&VACANCY);
     let mut differences = Differences::default();
@@ -100,12 +101,12 @@ pub struct Interactions {
 }
 
 impl Interactions {
-    /// The interactions whose fields M_d p - a_d are nearest (least squares) to those of Nb, Mo and Ta.
+    /// The interactions with fields M_d p - a_d nearest to those of Nb, Mo and Ta, by least squares.
     pub fn nearest(fields: &[Fields; 3]) -> Self {
         let shell = |shell: usize| {
             let mean: [f32; 2] =
                 std::array::from_fn(|part| fields.iter().map(|field| field[shell][part]).sum::<f32>() / 3.0);
-            // The points of the triangle add up to zero, their outer products to 3/2.
+            // The sum of the points of the triangle is zero, and that of their outer products 3/2.
             let matrix = |row: usize, column: usize| {
                 POINTS
                     .iter()
@@ -124,10 +125,10 @@ impl Interactions {
         Self { numbers, fields }
     }
 
-    /// Reads them from a model's arrays; none where the model has none.
+    /// The interactions in the arrays of a model, if it has any.
     ///
     /// # Errors
-    /// When they have another shape or are not finite.
+    /// When the array has another shape, or holds NaN or infinity.
     pub fn read(arrays: &Arrays) -> Result<Option<Self>, BarrierError> {
         if !arrays.holds("interactions") {
             return Ok(None);
@@ -136,7 +137,7 @@ impl Interactions {
         Ok(Some(Self::new(std::array::from_fn(|shell| numbers[shell]))))
     }
 
-    /// Writes them into a model's arrays.
+    /// Adds the interactions to the arrays of a model.
     pub fn write(&self, arrays: &mut Arrays) {
         arrays.insert("interactions", &[SHELLS.len(), NUMBERS], self.numbers.as_flattened().to_vec());
     }

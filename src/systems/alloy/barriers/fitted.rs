@@ -1,8 +1,9 @@
-//! The fitted barrier models: a small network for each jumping species on the features of a jump (`orbits`).
+//! The fitted barrier models: a small network per jumping species on the features of a jump (`orbits`), with two hidden
+//! layers of 32 and ReLU.
 //!
-//! Two hidden layers of 32, ReLU. The features are whole numbers, and so are, rounded to one part in 32767 of the largest, the
-//! weights of the first layer for each output: products and sums there are exact, in 16 and 32 bits.
-//! Recipe and errors: docs/results/alloy.md.
+//! The features are integers. The weights of the first layer are rounded to integers, for each output to one part in
+//! 32767 of the largest weight. Products and sums in the first layer are then exact, in 16 and 32 bits. Recipe and
+//! errors are in docs/results/alloy.md.
 
 use crate::systems::alloy::{
     barriers::{
@@ -18,9 +19,9 @@ use wide::{f32x8, i16x16, i32x8};
 
 /// Width of the hidden layers.
 pub const WIDTH: usize = 32;
-/// The fitted model that ships with the program.
+/// The built-in fitted model.
 const BUILTIN: &[u8] = include_bytes!("builtin.safetensors");
-/// The same with detailed balance.
+/// The built-in fitted model with detailed balance.
 const BALANCED: &[u8] = include_bytes!("balanced.safetensors");
 
 /// Eight outputs at a time.
@@ -30,16 +31,16 @@ const BLOCKS: usize = WIDTH / 8;
 #[derive(Clone, Debug)]
 struct Perceptron {
     first: Vec<[i16x16; BLOCKS]>,
-    /// What the whole numbers of the first layer stand for.
+    /// Units of the integers of the first layer.
     first_unit: [f32x8; BLOCKS],
     first_bias: [f32x8; BLOCKS],
     second: Vec<[f32x8; BLOCKS]>,
     second_bias: [f32x8; BLOCKS],
-    head: [f32x8; BLOCKS],
+    last_layer: [f32x8; BLOCKS],
     head_bias: f32,
 }
 
-/// The networks of the three species, and what gives them detailed balance (`balance`), if anything.
+/// The networks of the three species, and the interactions of a model with detailed balance (`balance`).
 #[derive(Clone, Debug)]
 pub struct OrbitModel {
     species: Vec<Perceptron>,
@@ -47,7 +48,7 @@ pub struct OrbitModel {
 }
 
 impl OrbitModel {
-    /// The model that ships with the program.
+    /// The built-in model.
     ///
     /// # Errors
     /// When the program was built with a damaged file.
@@ -55,7 +56,7 @@ impl OrbitModel {
         Self::new(&Arrays::from_safetensors(Path::new("builtin"), BUILTIN)?)
     }
 
-    /// The model with detailed balance that ships with the program.
+    /// The built-in model with detailed balance.
     ///
     /// # Errors
     /// When the program was built with a damaged file.
@@ -66,18 +67,18 @@ impl OrbitModel {
     /// Reads a fitted model (`.safetensors`).
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// When the file cannot be read or does not hold a fitted model.
     pub fn read(path: &Path) -> Result<Self, BarrierError> {
         let bytes = std::fs::read(path).map_err(|source| BarrierError::Read { path: path.to_owned(), source })?;
         Self::new(&Arrays::from_safetensors(path, &bytes)?)
     }
 
-    /// The model of named arrays, for each species `Nb`, `Mo` and `Ta`: `Nb.0.weight` of [`FEATURES`] x [`WIDTH`],
-    /// `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` each; with `interactions` the
-    /// networks give the kinetically resolved activation.
+    /// The model of named arrays. Each of the species `Nb`, `Mo` and `Ta` has `Nb.0.weight` of [`FEATURES`] x
+    /// [`WIDTH`], `Nb.1.weight` of [`WIDTH`] x [`WIDTH`], `Nb.2.weight` of [`WIDTH`] x 1, and a `bias` for each weight.
+    /// With an array `interactions`, the networks give the kinetically resolved activation.
     ///
     /// # Errors
-    /// When an array is missing or has another shape, or a number is not finite.
+    /// When an array is missing, has another shape, or holds NaN or infinity.
     pub fn new(arrays: &Arrays) -> Result<Self, BarrierError> {
         let perceptron = |name: &str| -> Result<Perceptron, BarrierError> {
             let weight =
@@ -90,7 +91,7 @@ impl OrbitModel {
                 first_bias: blocks(bias(0, WIDTH)?),
                 second: weight(1, WIDTH, WIDTH)?.chunks_exact(WIDTH).map(blocks).collect(),
                 second_bias: blocks(bias(1, WIDTH)?),
-                head: blocks(weight(2, WIDTH, 1)?),
+                last_layer: blocks(weight(2, WIDTH, 1)?),
                 head_bias: bias(2, 1)?[0],
             })
         };
@@ -103,12 +104,12 @@ fn blocks(values: &[f32]) -> [f32x8; BLOCKS] {
     std::array::from_fn(|block| f32x8::new(std::array::from_fn(|lane| values[8 * block + lane])))
 }
 
-/// The first layer's weights, `[pair][output][member]`, as whole numbers for each output, and what these stand for.
+/// The weights of the first layer, `[pair][output][member]`, as integers, and the unit of these for each output.
 fn in_whole_numbers(weights: &[f32]) -> (Vec<[i16x16; BLOCKS]>, [f32x8; BLOCKS]) {
     let weight = |pair: usize, output: usize, member: usize| {
         members(pair)[member].map_or(0.0, |feature| units(pair)[member] * weights[feature * WIDTH + output])
     };
-    let all = |output| (0..2 * PAIRS).map(move |place| weight(place / 2, output, place % 2).abs());
+    let all = |output| (0..2 * PAIRS).map(move |index| weight(index / 2, output, index % 2).abs());
     let unit: [f32; WIDTH] =
         std::array::from_fn(|output| all(output).fold(f32::MIN_POSITIVE, f32::max) / f32::from(i16::MAX));
     let whole = |pair, output: usize, member| (weight(pair, output, member) / unit[output]).round() as i16;
@@ -118,7 +119,7 @@ fn in_whole_numbers(weights: &[f32]) -> (Vec<[i16x16; BLOCKS]>, [f32x8; BLOCKS])
 }
 
 impl Perceptron {
-    /// Heights of some jumps together, so that each weight is read once for all.
+    /// Heights of several jumps together. Each weight is then read once for all of them.
     fn heights<const N: usize>(&self, pairs: &Pairs, jumps: [usize; N]) -> [f32; N] {
         let mut sums = [[i32x8::ZERO; BLOCKS]; N];
         for (row, pair) in self.first.iter().zip(pairs) {
@@ -148,7 +149,7 @@ impl Perceptron {
         }
         let mut heights = [self.head_bias; N];
         for (height, sums) in heights.iter_mut().zip(sums) {
-            let products = sums.iter().zip(&self.head).map(|(sum, head)| sum.fast_max(f32x8::ZERO) * *head);
+            let products = sums.iter().zip(&self.last_layer).map(|(sum, weight)| sum.fast_max(f32x8::ZERO) * *weight);
             *height += products.fold(f32x8::ZERO, |total, product| total + product).reduce_add();
         }
         heights

@@ -1,15 +1,16 @@
-//! The barrier of a vacancy's jump as a function of its environment: what a model of barriers is, and where it comes from.
+//! Loading of models of barriers by their names.
 
 use crate::systems::alloy::barriers::{BarrierError, Barriers, fitted::OrbitModel, published::PublishedNetwork};
 use std::{path::Path, sync::Arc};
 
-/// Names of the models that ship with the program.
+/// Names of the built-in models.
 pub const SHIPPED: [&str; 2] = ["builtin", "balanced"];
 
-/// The model of a name: `builtin`, `balanced` (the same with detailed balance), or a file (`.npz` holds the published network, `.safetensors` a fitted model).
+/// The model with this name: `builtin`, `balanced` (with detailed balance), or a file. Files in `.npz` hold the
+/// published network, and those in `.safetensors` a fitted model.
 ///
 /// # Errors
-/// When the file cannot be read or holds something else.
+/// When the file cannot be read, has another ending, or does not hold such a model.
 pub fn load(name: &str) -> Result<Arc<dyn Barriers>, BarrierError> {
     match name {
         "builtin" => return Ok(Arc::new(OrbitModel::builtin()?)),

@@ -1,4 +1,4 @@
-//! Models of the barrier of a vacancy's jump as a function of its environment.
+//! Models of barriers: the barrier of the jump of a vacancy as a function of its environment.
 
 pub mod arrays;
 pub mod balance;

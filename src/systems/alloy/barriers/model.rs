@@ -1,15 +1,15 @@
-//! What a model of barriers is.
+//! The trait of all models of barriers, and their errors.
 
 use crate::systems::alloy::environment::{Environment, JUMPS, VACANCY};
 use std::path::PathBuf;
 
-/// A model of the barriers.
+/// A model of barriers.
 pub trait Barriers: std::fmt::Debug + Send + Sync {
-    /// Barriers in eV of the eight jumps in the order of [`crate::lattice::bcc::NEIGHBOURS`]; any number where the jump's
-    /// target is a vacancy.
+    /// Barriers in eV of the eight jumps, in the order of [`crate::lattice::bcc::NEIGHBOURS`]. The value of a jump
+    /// towards a vacancy has no meaning.
     fn heights(&self, environment: &Environment) -> [f32; JUMPS];
 
-    /// Heights averaged over the six operations that keep the jump; the heights themselves for a model with that symmetry.
+    /// Heights averaged over the six symmetry operations of the jump. Models with this symmetry return the heights.
     fn symmetrised(&self, environment: &Environment) -> [f32; JUMPS] {
         self.heights(environment)
     }
@@ -22,7 +22,7 @@ pub trait Barriers: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// Why a model of barriers was refused.
+/// Why a model of barriers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BarrierError {
     /// The file could not be read.
@@ -30,10 +30,10 @@ pub enum BarrierError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's own words.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is not what its ending says.
+    /// The content of the file does not match its ending.
     #[error("the barrier model {} is damaged or of another kind: {reason}", .path.display())]
     Format {
         /// The file.
@@ -43,26 +43,27 @@ pub enum BarrierError {
     },
     /// An array is missing or has the wrong shape.
     #[error(
-        "the barrier model holds {name} with shape {found:?}; it must be {expected:?}: use the published network or one of its shape"
+        "the barrier model holds {name} with shape {found:?}, but the shape must be {expected:?}. Use the published \
+         network, or another one with its shapes"
     )]
     Shape {
         /// The array.
         name: String,
-        /// Its shape; empty when it is missing.
+        /// Its shape, empty if it is missing.
         found: Vec<usize>,
-        /// The shape that is needed.
+        /// The expected shape.
         expected: Vec<usize>,
     },
-    /// An array holds a number that is not finite.
-    #[error("the barrier model holds a number that is not finite in {name}; fit or fetch it again")]
+    /// An array holds NaN or infinity.
+    #[error("the barrier model holds a value that is not finite in {name}. Fit or download the model again")]
     NotFinite {
         /// The array.
         name: String,
     },
-    /// Nothing reads files of this kind.
+    /// No model has this name, and no model is read from files with this ending.
     #[error(
-        "no barrier model is read from {}. Give \"builtin\", \"balanced\", a network in .npz, or a fitted model in .safetensors. \
-         The published .npy file is a pickle: convert it once with jobs/nnk_to_npz.py.",
+        "there is no barrier model {}. Give \"builtin\", \"balanced\", a network in .npz, or a fitted model in \
+         .safetensors. The published .npy file is a pickle. Convert it once with jobs/nnk_to_npz.py",
         .path.display()
     )]
     Kind {

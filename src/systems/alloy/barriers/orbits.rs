@@ -1,10 +1,11 @@
-//! Features of a jump that keep its symmetry, for the fitted barrier models (`fitted`).
+//! Features of a jump with its symmetry, for the fitted barrier models (`fitted`).
 //!
-//! The six permutations of the half-lattice axes keep the jump's direction (+1, +1, +1). A species is a point of a triangle:
-//! Nb (-sqrt(3)/2, -1/2), Mo (sqrt(3)/2, -1/2), Ta (0, 1), a vacancy (0, 0). Features: the sum of the points over each orbit of
-//! sites (30 orbits of two numbers), and the sum of the products of two points over each orbit of nearest-neighbour
-//! bonds among the sites within one lattice constant of the jump's start or end (9 orbits of three numbers: xx, yy, and xy
-//! both ways). In units of sqrt(3)/2 and 1/2 all are whole numbers, and are computed as such.
+//! The six permutations of the half-lattice axes keep the direction (+1, +1, +1) of the jump. A species is a point of a
+//! triangle: Nb (-sqrt(3)/2, -1/2), Mo (sqrt(3)/2, -1/2), Ta (0, 1), a vacancy (0, 0). There are two kinds of features.
+//! The first are the sums of the points over the 30 orbits of sites, with the components x and y. The second are the
+//! sums of the products of two points over the 9 orbits of nearest-neighbour bonds, with the components xx, yy and xy +
+//! yx. These bonds are those between sites within one lattice constant of the start or the end of the jump. In units of
+//! sqrt(3)/2 and 1/2 all features are integers, and are computed as integers.
 
 use crate::systems::alloy::environment::{Environment, JUMPS, OFFSETS, OPERATIONS, SITES, SPECIES, TURNS};
 use std::{
@@ -17,19 +18,19 @@ use wide::{i8x16, i8x32, i16x16, i32x8, u32x8};
 pub const POINTS: [[f32; 2]; 3] = [[-0.866_025_4, -0.5], [0.866_025_4, -0.5], [0.0, 1.0]];
 /// Number of features of a jump.
 pub const FEATURES: usize = 2 * 30 + 3 * 9;
-/// Sites this close (squared, in half lattice constants) to either end of the jump take part in bonds.
+/// Largest squared distance of a site with bonds from one end of the jump, in units of half the lattice constant.
 const NEAR: isize = 4;
 /// Number of orbits of sites.
 const SITE_ORBITS: usize = 30;
-/// The pairs of features from here on hold one feature only.
+/// From this index on, a pair holds one feature.
 const MIXED: usize = SITE_ORBITS + 9;
 /// Number of pairs of features.
 pub(super) const PAIRS: usize = MIXED + 9;
-/// The points of a vacancy, Nb, Mo and Ta as whole numbers of sqrt(3)/2 and 1/2.
+/// The points of a vacancy, Nb, Mo and Ta as integers in units of sqrt(3)/2 and 1/2.
 const WHOLE: [[i8; 2]; 4] = [[0, 0], [-1, -1], [1, -1], [0, 2]];
-/// Blocks of two orbits in a shell, at most.
+/// Largest number of blocks of two orbits in a shell.
 const BLOCKS: usize = 3;
-/// No more sites take part in bonds.
+/// Largest number of sites with bonds.
 const MOST_ENDS: usize = 32;
 /// Squared length of a bond.
 const BOND: isize = 3;
@@ -37,7 +38,7 @@ const BOND: isize = 3;
 /// One value for each jump.
 pub type Lanes = [f32; JUMPS];
 
-/// The orbits of sites, without the atom that jumps.
+/// The orbits of sites, without the jumping atom.
 pub(super) static ORBITS: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let mut orbits = BTreeMap::<usize, Vec<usize>>::new();
     for site in (0..SITES).filter(|&site| OFFSETS[site] != [1, 1, 1]) {
@@ -68,8 +69,8 @@ pub(super) static BONDS: LazyLock<Vec<Vec<[usize; 2]>>> = LazyLock::new(|| {
     orbits.into_values().collect()
 });
 
-/// A shell of equivalent sites: its orbits, two to a block, and for each site and block a mask of the orbits to which the site
-/// belongs, seen from each jump.
+/// A shell of equivalent sites: its orbits, two per block, and for each site and block a mask of the orbits of the site
+/// in the frame of each jump.
 struct Shell {
     orbits: Vec<usize>,
     sites: Vec<(usize, [i8x32; BLOCKS])>,
@@ -91,34 +92,33 @@ static SHELLS: LazyLock<Vec<Shell>> = LazyLock::new(|| {
             -i8::from(orbit.is_some_and(|&orbit| belongs(orbit, lane / 2 % JUMPS, site)))
         };
         let masks =
-            |site| std::array::from_fn(|block| i8x32::new(std::array::from_fn(|place| lane(block, place, site))));
+            |site| std::array::from_fn(|block| i8x32::new(std::array::from_fn(|index| lane(block, index, site))));
         let sites = (0..SITES).filter(|&site| lengths(site) == shell).map(|site| (site, masks(site))).collect();
         Shell { orbits, sites }
     };
     (0..SITES).map(lengths).collect::<BTreeSet<_>>().into_iter().map(shell).collect()
 });
 
-/// The bonds by the sites that take part in them.
+/// The bonds, by their sites.
 struct Ends {
-    /// Where the sites, at most [`MOST_ENDS`], stand in the environment for each jump.
+    /// Positions of the sites with bonds in the environment, for each jump.
     positions: Vec<[u8; JUMPS]>,
-    /// The orbits of bonds between the sites by their number.
+    /// The orbits of bonds between the sites by their index in `positions`.
     orbits: Vec<Vec<[usize; 2]>>,
 }
 
 static ENDS: LazyLock<Ends> = LazyLock::new(|| {
     let ends: BTreeSet<usize> = BONDS.iter().flatten().flatten().copied().collect();
     let ends: Vec<usize> = ends.into_iter().collect();
-    let number = |site: usize| ends.binary_search(&site).expect("a site that takes part in bonds");
-    let orbits = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(number)).collect()).collect();
+    let index = |site: usize| ends.binary_search(&site).expect("a site with bonds");
+    let orbits = BONDS.iter().map(|orbit| orbit.iter().map(|bond| bond.map(index)).collect()).collect();
     Ends { positions: ends.iter().map(|&end| TURNS[end]).collect(), orbits }
 });
 
-/// The features of the eight jumps as whole numbers of [`units`], two by two: `[pair][2 jump + member]`.
+/// The features of the eight jumps as integers in units of [`units`], in pairs: `[pair][2 jump + member]`.
 pub(super) type Pairs = [i16x16; PAIRS];
 
-/// The two features that a pair holds: the sums over an orbit of sites, x and y; the sums over an orbit of bonds, xx and yy; or
-/// xy alone.
+/// The indices of the features of a pair: x and y of an orbit of sites, xx and yy of an orbit of bonds, or xy alone.
 pub(super) fn members(pair: usize) -> [Option<usize>; 2] {
     const BONDS_FROM: usize = 2 * SITE_ORBITS;
     match pair {
@@ -128,7 +128,7 @@ pub(super) fn members(pair: usize) -> [Option<usize>; 2] {
     }
 }
 
-/// What the two features of a pair are whole numbers of.
+/// Units of the features of a pair.
 pub(super) fn units(pair: usize) -> [f32; 2] {
     let [x, y] = [POINTS[1][0], 0.5];
     match pair {
@@ -143,7 +143,7 @@ pub fn features(environment: &Environment) -> [Lanes; FEATURES] {
     from_pairs(&pairs(environment))
 }
 
-/// The features that pairs hold.
+/// The features in pairs.
 pub(super) fn from_pairs(pairs: &Pairs) -> [Lanes; FEATURES] {
     let mut features = [[0.0; JUMPS]; FEATURES];
     for (pair, values) in pairs.iter().enumerate() {
@@ -157,7 +157,7 @@ pub(super) fn from_pairs(pairs: &Pairs) -> [Lanes; FEATURES] {
     features
 }
 
-/// The pairs that hold features.
+/// The pairs of features.
 pub(super) fn into_pairs(features: &[Lanes; FEATURES]) -> Pairs {
     std::array::from_fn(|pair| {
         let mut values = [[0; 2]; JUMPS];
@@ -171,7 +171,7 @@ pub(super) fn into_pairs(features: &[Lanes; FEATURES]) -> Pairs {
     })
 }
 
-/// The features in pairs.
+/// The features of the eight jumps, in pairs.
 #[inline]
 pub(super) fn pairs(environment: &Environment) -> Pairs {
     let mut pairs = [i16x16::ZERO; PAIRS];

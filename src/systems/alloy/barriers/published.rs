@@ -1,10 +1,10 @@
-//! The published barrier network: four hidden layers of 128, ReLU, on the species of the turned environment
+//! The published barrier network, with four hidden layers of 128 and ReLU, on the environment in the frame of each jump
 //! (NNK; Xing et al., Nat. Commun. 15, 3879, 2024).
 //!
-//! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major, with the species number at the sites within
-//! 7.5 Angstrom and 0 elsewhere: only 112 rows of the first layer ever count. Each BatchNorm,
-//! gamma (x - mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are
-//! computed at once, so that each weight is read once for four jumps and the sums stay in vector registers.
+//! Its input is the 9 x 9 x 9 half-lattice cube around the vacancy, row-major. It is the index of the species at the
+//! sites within 7.5 Angstrom and 0 elsewhere, so only 112 rows of the first layer matter. Each BatchNorm, gamma (x -
+//! mean) / sqrt(variance + 1e-5) + beta, is folded into the layer before it. Sixteen outputs of four jumps are computed
+//! together, so each weight is read once for four jumps and the sums stay in vector registers.
 
 use crate::systems::alloy::{
     barriers::{BarrierError, Barriers, arrays::Arrays},
@@ -35,19 +35,19 @@ struct Layer {
     bias: Vec<[f32; BLOCK]>,
 }
 
-/// The network, ready to evaluate.
+/// The network, with folded BatchNorms.
 #[derive(Clone, Debug)]
 pub struct PublishedNetwork {
     layers: Vec<Layer>,
-    head: Vec<f32>,
-    head_bias: f32,
+    last_layer: Vec<f32>,
+    last_bias: f32,
 }
 
 impl PublishedNetwork {
-    /// Reads the arrays of the network by name (`.npz`: `layer0.weight` ... `output.bias`).
+    /// Reads the arrays `layer0.weight` to `output.bias` of a `.npz` file.
     ///
     /// # Errors
-    /// When the file cannot be read, an array is missing or has another shape, or a number is not finite.
+    /// When the file cannot be read, or an array is missing, has another shape, or holds NaN or infinity.
     pub fn read(path: &Path) -> Result<Self, BarrierError> {
         Self::new(&Arrays::from_npz(path)?)
     }
@@ -55,16 +55,16 @@ impl PublishedNetwork {
     /// The network of named arrays.
     ///
     /// # Errors
-    /// When an array is missing or has another shape, or a number is not finite.
+    /// When an array is missing, has another shape, or holds NaN or infinity.
     pub fn new(arrays: &Arrays) -> Result<Self, BarrierError> {
         let layers = (0..LAYERS).map(|layer| folded(arrays, layer)).collect::<Result<_, _>>()?;
-        let head = arrays.get("output.weight", &[WIDTH, 1])?.to_vec();
-        let head_bias = arrays.get("output.bias", &[1])?[0];
-        Ok(Self { layers, head, head_bias })
+        let last_layer = arrays.get("output.weight", &[WIDTH, 1])?.to_vec();
+        let last_bias = arrays.get("output.bias", &[1])?[0];
+        Ok(Self { layers, last_layer, last_bias })
     }
 }
 
-/// A hidden layer with its BatchNorm folded in; of the first layer the 112 rows that count.
+/// A hidden layer with its BatchNorm folded in. The first layer has only the 112 rows that matter.
 fn folded(arrays: &Arrays, layer: usize) -> Result<Layer, BarrierError> {
     let inputs = if layer == 0 { CUBE.pow(3) } else { WIDTH };
     let part = |name: &str| arrays.get(&format!("layer{layer}.{name}"), &[WIDTH]);
@@ -93,7 +93,7 @@ fn folded(arrays: &Arrays, layer: usize) -> Result<Layer, BarrierError> {
         .ok_or_else(|| BarrierError::NotFinite { name: format!("layer{layer}, BatchNorm folded in") })
 }
 
-/// Where an offset stands in the flattened input cube.
+/// Index of an offset in the flattened input cube.
 fn cube_index(offset: &[isize; 3]) -> usize {
     offset.iter().fold(0, |index, &value| index * CUBE + (value + CUBE as isize / 2) as usize)
 }
@@ -136,7 +136,7 @@ fn sums<const INPUTS: usize>(
 }
 
 impl PublishedNetwork {
-    /// The network's outputs for an environment in the frame of each jump.
+    /// Outputs of the network for an environment in the frame of each jump.
     fn outputs(&self, turned: &Turned) -> [f32; JUMPS] {
         let inputs: [[f32; SITES]; JUMPS] =
             std::array::from_fn(|jump| std::array::from_fn(|site| f32::from(turned[site][jump])));
@@ -148,8 +148,8 @@ impl PublishedNetwork {
             std::mem::swap(&mut values, &mut next);
         }
         values.map(|values| {
-            let products = self.head.iter().zip(&values).map(|(weight, value)| weight * value);
-            self.head_bias + products.sum::<f32>()
+            let products = self.last_layer.iter().zip(&values).map(|(weight, value)| weight * value);
+            self.last_bias + products.sum::<f32>()
         })
     }
 }
