@@ -12,7 +12,7 @@ pub use overrides::{Point, load};
 use crate::{
     dynamics::Until,
     learning::{ClosureInput, SdeInput, TrainInput},
-    sampling::Surroundings,
+    sampling::{Schedule, Surroundings},
     systems::SystemInput,
 };
 use serde::{Deserialize, Serialize};
@@ -109,21 +109,47 @@ pub struct LatticeInput {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateInput {
-    /// Number of trajectories, each from its own random start.
+    /// Number of trajectories.
     pub trajectories: usize,
-    /// Snapshots a trajectory.
+    /// Successive trajectories that share what fixes their start, such as the magnetisation; each is drawn anew from it.
+    #[serde(default = "single")]
+    pub group: usize,
+    /// Snapshots a trajectory, but for those of `times`.
     pub snapshots: usize,
     /// Time between snapshots.
     pub interval: f64,
+    /// More snapshots, at times that grow by one factor: early ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<GeometricTimes>,
     /// Time of the first snapshot; 0 when absent. Later than that, fast relaxation from the random start is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<f64>,
 }
 
 impl SimulateInput {
-    /// Time from the start of a trajectory to its last snapshot.
-    pub fn duration(&self) -> f64 {
-        self.first.unwrap_or(0.0) + (self.snapshots - 1) as f64 * self.interval
+    /// The time of each snapshot of a trajectory, ascending.
+    pub fn schedule(&self) -> Schedule {
+        let regular = (0..self.snapshots).map(|record| self.first.unwrap_or(0.0) + record as f64 * self.interval);
+        Schedule::new(regular.chain(self.times.iter().flat_map(GeometricTimes::times)))
+    }
+}
+
+/// Times that grow by one factor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeometricTimes {
+    /// The first.
+    pub first: f64,
+    /// The last.
+    pub last: f64,
+    /// How many, at least 2.
+    pub count: usize,
+}
+
+impl GeometricTimes {
+    fn times(&self) -> impl Iterator<Item = f64> {
+        let Self { first, last, count } = *self;
+        (0..count).map(move |index| first * (last / first).powf(index as f64 / (count - 1) as f64))
     }
 }
 
@@ -131,6 +157,9 @@ impl SimulateInput {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpsampleInput {
+    /// How a large state is made from small ones.
+    #[serde(default)]
+    pub kind: UpsampleKind,
     /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }` or "none".
     pub relax: Relax,
     /// Small snapshots of one trajectory, nearest in time, that systems with a mosaic draw the tiles of a large one from.
@@ -139,6 +168,17 @@ pub struct UpsampleInput {
     /// Random initial states of the large system to add to the snapshots.
     #[serde(default)]
     pub shuffled: usize,
+}
+
+/// How a large state is made from small ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpsampleKind {
+    /// As the paper does for the system: every spin becomes a block, fields are interpolated, atoms are a mosaic.
+    #[default]
+    Published,
+    /// A mosaic of states of one age and one start, each of another trajectory of a group.
+    Tiles,
 }
 
 /// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.

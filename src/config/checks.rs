@@ -1,12 +1,7 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
-use super::{ConfigError, Input, Relax};
-use crate::{
-    dynamics::Until,
-    lattice::Boundary,
-    sampling::{Surroundings, upsampling_factors},
-    systems::Symmetry,
-};
+use super::{ConfigError, GeometricTimes, Input, Relax, UpsampleKind};
+use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings, systems::Symmetry};
 
 /// The longest side: a whole lattice of this side still fits one window.
 const LONGEST: usize = 16_000;
@@ -51,7 +46,7 @@ impl Input {
         if let Some(side) = self.truth.side.filter(|side| !side.is_multiple_of(patch)) {
             return Err(format!("truth.side is {side}; it must be a multiple of lattice.patch = {patch}"));
         }
-        let Some(factors) = upsampling_factors(self.small_shape(), self.large_shape()) else {
+        let Some(factors) = self.upsampling_factors() else {
             return Err(format!(
                 "lattice.large is {large}; it must be the small system's side ({small}) times a product of twos and threes"
             ));
@@ -72,6 +67,7 @@ impl Input {
                 ));
             }
         }
+        self.check_tiled_upsampling()?;
         match self.evolve.surroundings {
             Surroundings::Buffer(0) => Err("evolve.surroundings has a buffer of 0; use \"ghost\" instead".into()),
             Surroundings::Buffer(_) if self.system.boundary() != Boundary::Periodic => {
@@ -89,9 +85,32 @@ impl Input {
         }
     }
 
+    fn check_tiled_upsampling(&self) -> Result<(), String> {
+        let (group, trajectories) = (self.simulate.group, self.simulate.trajectories);
+        if group > 1 && !self.system.draws_starts() {
+            return Err(format!("simulate.group is {group}, but this system draws no starts to share; set it to 1"));
+        }
+        if group > 0 && !trajectories.is_multiple_of(group) {
+            return Err(format!(
+                "simulate.trajectories is {trajectories}; it must be a multiple of simulate.group = {group}"
+            ));
+        }
+        match self.upsample.kind {
+            UpsampleKind::Tiles if self.system.boundary() != Boundary::Periodic => {
+                Err("upsample.kind is \"tiles\", but this system is not periodic; use \"published\"".into())
+            }
+            UpsampleKind::Tiles if group < 2 => Err(
+                "upsample.kind is \"tiles\", which joins states of one start; set simulate.group, for example to 16"
+                    .into(),
+            ),
+            _ => Ok(()),
+        }
+    }
+
     fn check_counts(&self) -> Result<(), String> {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
+            ("simulate.group", self.simulate.group),
             ("simulate.snapshots", self.simulate.snapshots),
             ("upsample.pool", self.upsample.pool),
             ("evolve.patches", self.evolve.patches),
@@ -112,7 +131,7 @@ impl Input {
         }
         let most = u128::from(u32::MAX);
         let wide = |count: usize| count as u128;
-        let snapshots = wide(self.simulate.trajectories) * wide(self.simulate.snapshots) + wide(self.upsample.shuffled);
+        let snapshots = wide(self.simulate.trajectories) * wide(self.small_records()) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
         let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth.records);
         for (name, count) in
@@ -166,6 +185,14 @@ impl Input {
         }
         if let Some(first) = self.simulate.first.filter(|first| *first != 0.0) {
             positive("simulate.first", first)?;
+        }
+        if let Some(GeometricTimes { first, last, count }) = self.simulate.times
+            && !(first > 0.0 && last > first && count > 1)
+        {
+            return Err(format!(
+                "simulate.times has {count} times from {first} to {last}; it needs at least 2, the first above 0 and the last \
+                 above the first"
+            ));
         }
         let spans = [
             ("simulate.first", self.simulate.first.filter(|first| *first > 0.0).map(Until::Time)),

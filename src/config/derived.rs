@@ -1,7 +1,7 @@
 //! What follows from an input: shapes, counts, and which item belongs to which condition, start and word.
 
-use super::{Input, Kernel, LANES};
-use crate::{dynamics::Until, lattice::Shape};
+use super::{Input, Kernel, LANES, UpsampleKind};
+use crate::{dynamics::Until, lattice::Shape, sampling::upsampling_factors};
 
 /// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber dynamics
 /// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
@@ -64,7 +64,24 @@ impl Input {
 
     /// Large snapshots: one for each small one, and the shuffled ones.
     pub fn large_snapshots(&self) -> usize {
-        self.simulate.trajectories * self.simulate.snapshots + self.upsample.shuffled
+        self.simulate.trajectories * self.small_records() + self.upsample.shuffled
+    }
+
+    /// Snapshots of each trajectory of the small system.
+    pub fn small_records(&self) -> usize {
+        self.simulate.schedule().times.len()
+    }
+
+    /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.
+    pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
+        let (small, large) = (self.small_shape(), self.large_shape());
+        match self.upsample.kind {
+            UpsampleKind::Published => upsampling_factors(small, large),
+            UpsampleKind::Tiles => {
+                let ratio = large.0[2] / small.0[2];
+                (small.scaled(ratio) == large).then(|| if ratio > 1 { vec![ratio] } else { Vec::new() })
+            }
+        }
     }
 
     /// Patches that are evolved of each snapshot.
@@ -126,10 +143,19 @@ impl Input {
         (0..self.system.conditions().len()).filter(|&condition| self.is_seen(condition)).collect()
     }
 
-    /// Index of the condition of a training trajectory, small or shuffled. They take the conditions of the data in turn.
+    /// Index of the condition of a training trajectory, small or shuffled. Groups of small ones, and shuffled ones, take
+    /// the conditions of the data in turn.
     pub fn condition_of(&self, trajectory: usize) -> usize {
         let seen = self.seen();
-        seen[trajectory % seen.len()]
+        seen[self.group_of(trajectory).1 % seen.len()]
+    }
+
+    /// Whether a training trajectory is a shuffled snapshot, and the index of its group, or of the snapshot.
+    fn group_of(&self, trajectory: usize) -> (bool, usize) {
+        match trajectory.checked_sub(self.simulate.trajectories) {
+            None => (false, trajectory / self.simulate.group),
+            Some(shuffled) => (true, shuffled),
+        }
     }
 
     /// Whether windows cut from systems of this shape evolve in lanes for `until`.
@@ -143,17 +169,15 @@ impl Input {
         self.in_lanes(self.small_shape(), Until::Time(0.0))
     }
 
-    /// Index of the word that a training trajectory, small or shuffled, shares random numbers with: pairs of different
-    /// words are independent. Its own where windows evolve one at a time.
+    /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In lanes
+    /// these are the groups of a word, otherwise one group.
     pub fn word_of(&self, trajectory: usize) -> usize {
         let conditions = self.seen().len();
         let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
-        let small = self.simulate.trajectories;
-        let (words_before, trajectory) = match trajectory.checked_sub(small) {
-            None => (0, trajectory),
-            Some(shuffled) => (small.div_ceil(block) * conditions, shuffled),
-        };
-        words_before + trajectory / block * conditions + trajectory % conditions
+        let (is_shuffled, group) = self.group_of(trajectory);
+        let groups = self.simulate.trajectories.div_ceil(self.simulate.group);
+        let words_before = if is_shuffled { groups.div_ceil(block) * conditions } else { 0 };
+        words_before + group / block * conditions + group % conditions
     }
 
     /// lambda of our loss.

@@ -71,7 +71,7 @@ impl LargeFile<'_, Reader> {
 
 /// The trajectory that a large snapshot comes from; each shuffled one counts as a trajectory of its own.
 pub fn trajectory_of(input: &Input, snapshot: usize) -> usize {
-    let (trajectories, records) = (input.simulate.trajectories, input.simulate.snapshots);
+    let (trajectories, records) = (input.simulate.trajectories, input.small_records());
     match snapshot.checked_sub(trajectories * records) {
         None => snapshot / records,
         Some(shuffled) => trajectories + shuffled,

@@ -59,9 +59,9 @@ pub trait Recorded {
 
 /// The times of the records, a field of files of trajectories.
 pub(super) fn times<S: System>(file: &mut Writer, schedule: &Schedule, leads: bool) -> Result<(), StageError> {
-    let (axes, extents, unit) = (&["record"][..], &[schedule.records][..], S::TIME_UNIT);
+    let (axes, extents, unit) = (&["record"][..], &[schedule.records()][..], S::TIME_UNIT);
     file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
-    if leads { Ok(file.write(TIME, 0, shaped(extents, &schedule.times()))?) } else { Ok(()) }
+    if leads { Ok(file.write(TIME, 0, shaped(extents, &schedule.times))?) } else { Ok(()) }
 }
 
 /// A file of states of one kind that is written or read.

@@ -5,7 +5,6 @@ use crate::{
     dataset::Writer,
     files::records::{Recorded, RecordsFile, times},
     lattice::Shape,
-    sampling::Schedule,
     systems::System,
     workflow::{Stage, StageError},
 };
@@ -21,7 +20,7 @@ impl Recorded for Small {
     const FILE: &'static str = "small.h5";
 
     fn extents(input: &Input) -> Vec<usize> {
-        vec![input.simulate.trajectories, schedule(input).records]
+        vec![input.simulate.trajectories, input.small_records()]
     }
 
     fn shape(input: &Input) -> Shape {
@@ -37,12 +36,6 @@ impl Recorded for Small {
     }
 
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
-        times::<S>(file, &schedule(input), leads)
+        times::<S>(file, &input.simulate.schedule(), leads)
     }
-}
-
-/// When each trajectory is recorded.
-pub fn schedule(input: &Input) -> Schedule {
-    let choices = &input.simulate;
-    Schedule { records: choices.snapshots, first: choices.first.unwrap_or(0.0), interval: choices.interval }
 }

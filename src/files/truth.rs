@@ -24,7 +24,7 @@ impl Recorded for Truth {
     const FILE: &'static str = "truth.h5";
 
     fn extents(input: &Input) -> Vec<usize> {
-        vec![input.truth_trajectories(), schedule(input).records]
+        vec![input.truth_trajectories(), input.truth.records]
     }
 
     fn shape(input: &Input) -> Shape {
@@ -46,5 +46,5 @@ impl Recorded for Truth {
 
 /// When each trajectory is recorded.
 pub fn schedule(input: &Input) -> Schedule {
-    Schedule { records: input.truth.records, first: 0.0, interval: input.truth.interval }
+    Schedule::new((0..input.truth.records).map(|record| record as f64 * input.truth.interval))
 }

@@ -5,7 +5,7 @@ use crate::{
     dynamics::{EvolveError, InLanes, Lanes},
     lattice::Lattice,
     rng::{Purpose, stream},
-    systems::System,
+    systems::{System, Upsampling},
 };
 
 /// Upsamples a small snapshot, the first of its pool, by one factor after the other. `seen` is shown the lattice after
@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// When a patch cannot relax as far as asked.
 pub fn upsampled<S: System>(
-    system: &S,
+    (system, upsampling): (&S, &dyn Upsampling<S>),
     relax: &mut LocalRelax<S, S::Dynamics>,
     factors: &[usize],
     (seed, snapshot): (u64, u64),
@@ -22,12 +22,8 @@ pub fn upsampled<S: System>(
     mut seen: impl FnMut(&'static str, &Lattice<S::Site>),
 ) -> Result<Lattice<S::Site>, EvolveError> {
     for (level, &factor) in (0_u64..).zip(factors) {
-        let mut lattice = system.upsampling().upsample(
-            system,
-            &pool,
-            factor,
-            &mut stream(seed, Purpose::Upsample, [snapshot, level]),
-        );
+        let mut lattice =
+            upsampling.upsample(system, &pool, factor, &mut stream(seed, Purpose::Upsample, [snapshot, level]));
         seen("Upsample", &lattice);
         relax.relax(&mut lattice, |patch| stream(seed, Purpose::Relax, [snapshot, level << 32 | patch]))?;
         seen("LocalRelax", &lattice);
@@ -42,7 +38,7 @@ pub fn upsampled<S: System>(
 /// # Errors
 /// When a patch cannot relax as far as asked.
 pub fn upsampled_in_lanes<S: System, const W: usize>(
-    system: &S,
+    (system, upsampling): (&S, &dyn Upsampling<S>),
     law: &InLanes<S, W>,
     relax: &mut LocalRelax<InLanes<S, W>, Lanes>,
     factors: &[usize],
@@ -52,7 +48,7 @@ pub fn upsampled_in_lanes<S: System, const W: usize>(
     for (level, &factor) in (0_u64..).zip(factors) {
         let raised = pools.iter().zip(snapshots).map(|(pool, &snapshot)| {
             let mut rng = stream(seed, Purpose::Upsample, [snapshot, level]);
-            system.upsampling().upsample(system, pool, factor, &mut rng)
+            upsampling.upsample(system, pool, factor, &mut rng)
         });
         let raised: Vec<Lattice<S::Site>> = raised.collect();
         let shape = raised[0].shape;

@@ -16,26 +16,31 @@ pub struct Trajectory<T> {
     pub observables: Vec<f64>,
 }
 
-/// When trajectories are recorded: at times first, first + interval, first + 2 interval, ...
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// When trajectories are recorded.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    /// Records a trajectory.
-    pub records: usize,
-    /// Time of the first record.
-    pub first: f64,
-    /// Time between records.
-    pub interval: f64,
+    /// Time of each record, ascending.
+    pub times: Vec<f64>,
 }
 
 impl Schedule {
-    /// The time of each record.
-    pub fn times(&self) -> Vec<f64> {
-        (0..self.records).map(|record| self.first + record as f64 * self.interval).collect()
+    /// Records at these times, in any order, those that are equal but for rounding once.
+    pub fn new(times: impl IntoIterator<Item = f64>) -> Self {
+        let mut times: Vec<f64> = times.into_iter().collect();
+        times.sort_by(f64::total_cmp);
+        times.dedup_by(|later, earlier| *later - *earlier <= 1e-9 * later.abs());
+        Self { times }
+    }
+
+    /// Records a trajectory.
+    pub fn records(&self) -> usize {
+        self.times.len()
     }
 
     /// The time from the record before, or from the start, to each record.
     fn spans(&self) -> impl Iterator<Item = f64> {
-        (0..self.records).map(|record| if record > 0 { self.interval } else { self.first })
+        let before = std::iter::once(0.0).chain(self.times.iter().copied());
+        self.times.iter().zip(before).map(|(time, before)| time - before)
     }
 
     /// Evolves a whole periodic system from `start`, or from the last record of what was `begun`, and records it.
@@ -59,7 +64,7 @@ impl Schedule {
         let from = if done > 0 { Lattice::from_sites(shape, last) } else { start };
         let mut window = S::closed_window(shape);
         window.load(&from, [0; 3]);
-        trajectory.sites.reserve_exact((self.records - done) * shape.sites());
+        trajectory.sites.reserve_exact((self.records() - done) * shape.sites());
         for span in self.spans().skip(done) {
             if span > 0.0 {
                 dynamics.evolve(system, &mut window, Until::Time(span), rng)?;

@@ -1,6 +1,6 @@
 //! What a run will do, in numbers, before it does anything (`tessera check`).
 
-use crate::{config::Input, dynamics::Until, lattice::Shape, sampling::upsampling_factors, workflow::Stage};
+use crate::{config::Input, dynamics::Until, lattice::Shape, workflow::Stage};
 use std::fmt::Write as _;
 
 /// A table of sizes, patches, work, files and memory for one input.
@@ -29,7 +29,7 @@ type Lines = Vec<(&'static str, String)>;
 fn sizes(input: &Input) -> Lines {
     let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
     let shape = |shape: Shape| format!("{:?} = {} sites", shape.used(), shape.sites());
-    let factors = upsampling_factors(small, large).unwrap_or_default();
+    let factors = input.upsampling_factors().unwrap_or_default();
     vec![
         ("small system", shape(small)),
         ("patch", shape(patch)),
@@ -45,7 +45,9 @@ fn data(input: &Input) -> Lines {
         Until::Events(events) => format!("{events} events"),
     };
     let (simulate, truth, trajectories) = (&input.simulate, &input.truth, input.truth_trajectories());
-    let small_work = (simulate.trajectories * input.small_shape().sites()) as f64 * simulate.duration();
+    let schedule = simulate.schedule();
+    let small_work =
+        (simulate.trajectories * input.small_shape().sites()) as f64 * schedule.times.last().copied().unwrap_or(0.0);
     let steps = trajectories * (truth.records - 1);
     let truth_work = (steps * input.truth_shape().sites()) as f64 * truth.interval;
     let relax = match input.upsample.relax.until() {
@@ -57,7 +59,8 @@ fn data(input: &Input) -> Lines {
             "simulate",
             format!(
                 "{} trajectories x {} snapshots, {small_work:.3e} site-times",
-                simulate.trajectories, simulate.snapshots
+                simulate.trajectories,
+                schedule.records()
             ),
         ),
         (
@@ -86,7 +89,7 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     let [small, patch, large, truth] = shapes.map(|shape| shape.sites() * input.system.site_bytes());
     let trajectories = input.truth_trajectories();
     let bytes = match stage {
-        Stage::Simulate => input.simulate.trajectories * input.simulate.snapshots * (small + 16),
+        Stage::Simulate => input.simulate.trajectories * input.small_records() * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (2 * patch + 92),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),

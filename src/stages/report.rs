@@ -17,9 +17,10 @@ use crate::{
         training::training,
     },
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
-    sampling::{LocalRelax, upsampled, upsampling_factors},
+    sampling::{LocalRelax, upsampled},
     scores::ModelKind,
     stages::engines::device,
+    stages::upsample::upsampling,
     storage::write_whole,
     systems::System,
     workflow::{Context, StageError},
@@ -116,22 +117,29 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let input = context.input;
     // The first trajectory is under the first condition of the data.
     let system = &system.at_condition(input.condition_of(0));
-    let sites: Vec<S::Site> = raw(SmallFile::open(context)?.snapshots(0..1)?);
+    // What a mosaic is made of: the first group.
+    let members = input.simulate.group.min(input.simulate.trajectories);
+    let sites: Vec<S::Site> = raw(SmallFile::open(context)?.snapshots(0..members)?);
     let shape = input.small_shape();
-    let factors = upsampling_factors(shape, input.large_shape()).unwrap_or_default();
+    let factors = input.upsampling_factors().unwrap_or_default();
     let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
     let mut section = Section::new("From small to large");
-    let last = input.simulate.snapshots - 1;
+    let (records, how) = (input.small_records(), upsampling(input, system));
+    let last = records - 1;
     for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {
-        let start = Lattice::from_sites(shape, sites[record * shape.sites()..][..shape.sites()].to_vec());
-        let mut images = vec![image::<S>("small system", &start)?];
+        let state = |member: usize| {
+            let first = (member * records + record) * shape.sites();
+            Lattice::from_sites(shape, sites[first..first + shape.sites()].to_vec())
+        };
+        let pool: Vec<_> = (0..members).map(state).collect();
+        let mut images = vec![image::<S>("small system", &pool[0])?];
         let mut failed = None;
         upsampled(
-            system,
+            (system, &*how),
             &mut relax,
             &factors,
             (input.seed, record as u64),
-            vec![start],
+            pool,
             |step, lattice| match image::<S>(step, lattice) {
                 Ok(drawn) => images.push(drawn),
                 Err(error) => failed = Some(error),

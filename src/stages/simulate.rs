@@ -3,7 +3,7 @@
 use crate::{
     config::LANES,
     dynamics::InLanes,
-    files::{SmallFile, small::schedule},
+    files::SmallFile,
     rng::{Purpose, stream},
     sampling::Trajectory,
     stages::words::by_words,
@@ -18,17 +18,21 @@ use hdf5::H5Type;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
-    let (schedule, lanes) = (schedule(input), input.small_in_lanes());
+    let (schedule, lanes, group) = (input.simulate.schedule(), input.small_in_lanes(), input.simulate.group);
     let file = SmallFile::create::<S>(context)?;
-    let start = |system: &S, trajectory: usize| {
-        system.draw(shape, None, &mut stream(seed, Purpose::SmallDraw, [trajectory as u64, 0]))
+    let draw = |system: &S, trajectory: usize| {
+        let shared = stream(seed, Purpose::SmallDraw, [(trajectory / group) as u64, 1]);
+        let start = (group > 1).then_some(shared).and_then(|mut rng| system.draw_start(&mut rng));
+        system.draw(shape, start, &mut stream(seed, Purpose::SmallDraw, [trajectory as u64, 0]))
     };
+    // Members of one group lie in different words, so that they are independent.
+    let key = |trajectory| input.word_of(trajectory) * group + trajectory % group;
     ItemsOverThreads {
         stage: Stage::Simulate,
         unit: "trajectories",
         items: input.simulate.trajectories,
-        item_bytes: schedule.records * shape.sites() * size_of::<S::Site>(),
-        at_once: if lanes { LANES * input.seen().len() } else { 1 },
+        item_bytes: schedule.records() * shape.sites() * size_of::<S::Site>(),
+        at_once: if lanes { LANES * group * input.seen().len() } else { 1 },
     }
     .run(
         context,
@@ -36,22 +40,17 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectories| {
-            by_words(
-                trajectories,
-                LANES,
-                |trajectory| input.word_of(trajectory),
-                |word| {
-                    let system = &system.at_condition(input.condition_of(word[0]));
-                    let starts: Vec<_> = word.iter().map(|&trajectory| start(system, trajectory)).collect();
-                    let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
-                    if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes) {
-                        return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
-                    }
-                    let record =
-                        |start| schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()));
-                    starts.into_iter().map(record).collect()
-                },
-            )
+            by_words(trajectories, LANES, key, |word| {
+                let system = &system.at_condition(input.condition_of(word[0]));
+                let starts: Vec<_> = word.iter().map(|&trajectory| draw(system, trajectory)).collect();
+                let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
+                if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes) {
+                    return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
+                }
+                let record =
+                    |start| schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()));
+                starts.into_iter().map(record).collect()
+            })
         },
         |items, block| file.write(items.start, &block),
     )?;

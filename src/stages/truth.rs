@@ -62,7 +62,7 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
         stage: Stage::Truth,
         unit: "words of trajectories",
         items: input.system.conditions().len() * repeats,
-        item_bytes: starts * schedule.records * input.truth_shape().sites() * size_of::<S::Site>(),
+        item_bytes: starts * schedule.records() * input.truth_shape().sites() * size_of::<S::Site>(),
         at_once: 1,
     }
     .run(
@@ -105,7 +105,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
         stage: Stage::Truth,
         unit: "trajectories",
         items: input.truth_trajectories(),
-        item_bytes: schedule.records * input.truth_shape().sites() * size_of::<S::Site>(),
+        item_bytes: schedule.records() * input.truth_shape().sites() * size_of::<S::Site>(),
         at_once: 1,
     }
     .run(
@@ -145,7 +145,7 @@ fn by_sweeps<S: System<Site: H5Type>>(
     let items = ItemsOverTeams { stage: Stage::Truth, unit: "trajectories", items: input.truth_trajectories() };
     items.run(context, file.items(), |team, trajectory| {
         let system = &system.at_condition(input.truth_start(trajectory).0);
-        SharedTrajectory { context, system, schedule, file, team, tile, trajectory }.simulate()
+        SharedTrajectory { context, system, schedule: &schedule, file, team, tile, trajectory }.simulate()
     })?;
     if context.leads() {
         std::fs::remove_dir(context.path(CHECKPOINTS)).ok();
@@ -165,7 +165,7 @@ enum Order {
 struct SharedTrajectory<'a, S> {
     context: &'a Context<'a>,
     system: &'a S,
-    schedule: Schedule,
+    schedule: &'a Schedule,
     file: &'a TruthFile<'a, Writer<'a>>,
     team: &'a World,
     tile: Shape,
@@ -194,7 +194,7 @@ impl<S: System<Site: H5Type>> SharedTrajectory<'_, S> {
             self.record(&sweeps, 0)?;
         }
         let mut last = Instant::now();
-        for record in sweep / per_record + 1..self.schedule.records as u64 {
+        for record in sweep / per_record + 1..self.schedule.records() as u64 {
             while sweep < record * per_record {
                 sweeps.advance(self.system, team, (input.seed, self.trajectory as u64), sweep..sweep + 1)?;
                 sweep += 1;

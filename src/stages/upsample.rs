@@ -1,7 +1,7 @@
 //! D: large snapshots from small ones by Upsample and LocalRelax, level by level (Algorithm 1; `large.h5`).
 
 use crate::{
-    config::Input,
+    config::{Input, UpsampleKind},
     dataset::{Reader, Writer},
     dynamics::{InLanes, Lanes},
     files::{
@@ -13,9 +13,9 @@ use crate::{
     lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes, upsampling_factors},
+    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes},
     stages::words::by_words,
-    systems::System,
+    systems::{System, Tiles, Upsampling},
     workflow::{
         Context, Stage, StageError,
         items::{ItemsOverTeams, ItemsOverThreads, complete},
@@ -52,7 +52,7 @@ fn by_threads<S: System<Site: H5Type>>(
     let family = system.family();
     let lanes = in_lanes(input);
     let laws: Vec<_> = family.iter().map(|member| InLanes::<S, WIDTH>::new(member).filter(|_| lanes)).collect();
-    let factors = upsampling_factors(input.small_shape(), shape).unwrap_or_default();
+    let factors = input.upsampling_factors().unwrap_or_default();
     let key = |snapshot| input.word_of(large::trajectory_of(input, snapshot));
     ItemsOverThreads {
         stage: Stage::Upsample,
@@ -116,13 +116,15 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
         pools: &Pools<S>,
         word: &[usize],
     ) -> Result<Vec<Lattice<S::Site>>, StageError> {
+        let upsampling = upsampling(input, system);
+        let how = (system, &*upsampling);
         let pools = word.iter().map(|&snapshot| pools.pool(input, snapshot));
         let snapshots: Vec<u64> = word.iter().map(|&snapshot| snapshot as u64).collect();
         if let Some((law, relax)) = &mut self.lanes[condition] {
-            return Ok(upsampled_in_lanes(system, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
+            return Ok(upsampled_in_lanes(how, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
         }
         let relax = &mut self.single[condition];
-        let one = |(pool, &snapshot)| upsampled(system, relax, factors, (input.seed, snapshot), pool, |_, _| ());
+        let one = |(pool, &snapshot)| upsampled(how, relax, factors, (input.seed, snapshot), pool, |_, _| ());
         Ok(pools.zip(&snapshots).map(one).collect::<Result<_, _>>()?)
     }
 }
@@ -165,7 +167,7 @@ fn upsampled_by_team<S: System>(
     mut pool: Vec<Lattice<S::Site>>,
 ) -> Result<Domain<S::Site>, StageError> {
     let (patch, until) = (input.relax_shape(), input.upsample.relax.until());
-    let factors = upsampling_factors(input.small_shape(), input.large_shape()).unwrap_or_default();
+    let factors = input.upsampling_factors().unwrap_or_default();
     let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
         let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
         let decomposition = Decomposition::new(lattice.shape, patch, team.size())?.bounded(S::BOUNDARY);
@@ -173,7 +175,7 @@ fn upsampled_by_team<S: System>(
     };
     for (level, factor) in (0_u64..).zip(&factors) {
         let mut rng = stream(input.seed, Purpose::Upsample, [snapshot, level]);
-        let mut lattice = system.upsampling().upsample(system, &pool, *factor, &mut rng);
+        let mut lattice = upsampling(input, system).upsample(system, &pool, *factor, &mut rng);
         let patch_stream = |index| stream(input.seed, Purpose::Relax, [snapshot, level << 32 | index]);
         let last = level as usize + 1 == factors.len();
         match share(&lattice) {
@@ -207,31 +209,48 @@ struct Pools<S: System> {
 }
 
 impl<S: System<Site: H5Type>> Pools<S> {
-    /// Those that these large snapshots are upsampled from; none for shuffled ones.
+    /// Those that these large snapshots are upsampled from, whole groups; none for shuffled ones.
     fn read(input: &Input, small: &SmallFile<Reader>, snapshots: Range<usize>) -> Result<Self, StageError> {
-        let records = input.simulate.snapshots;
-        let first = snapshots.start / records;
-        let end = snapshots.end.div_ceil(records).min(input.simulate.trajectories);
+        let (records, group) = (input.small_records(), input.simulate.group);
+        let first = snapshots.start / records / group * group;
+        let end = snapshots.end.div_ceil(records).next_multiple_of(group).min(input.simulate.trajectories);
         let sites = if first < end { raw(small.snapshots(first..end)?) } else { Vec::new() };
         Ok(Self { first, sites })
     }
 
-    /// The small snapshot that a large one is upsampled from, then those of its trajectory nearest to it in time;
-    /// nothing for a shuffled one.
+    /// The small snapshot that a large one is upsampled from, then those that its kind of upsampling takes too: of the other
+    /// trajectories of its group at the same time, or of its own at times near to it. Nothing for a shuffled one.
     fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
-        let (records, shape) = (input.simulate.snapshots, input.small_shape());
+        let (records, group, shape) = (input.small_records(), input.simulate.group, input.small_shape());
         let (trajectory, record) = (snapshot / records, snapshot % records);
         if trajectory >= input.simulate.trajectories {
             return Vec::new();
         }
-        let count = input.upsample.pool.min(records);
-        let earliest = record.saturating_sub(count / 2).min(records - count);
-        let others = (earliest..earliest + count).filter(|&other| other != record);
-        let cut = |other| {
-            let first = ((trajectory - self.first) * records + other) * shape.sites();
+        let all: Vec<(usize, usize)> = match input.upsample.kind {
+            UpsampleKind::Tiles => {
+                let first = trajectory / group * group;
+                (first..first + group).map(|member| (member, record)).collect()
+            }
+            UpsampleKind::Published => {
+                let count = input.upsample.pool.min(records);
+                let earliest = record.saturating_sub(count / 2).min(records - count);
+                (earliest..earliest + count).map(|record| (trajectory, record)).collect()
+            }
+        };
+        let own = (trajectory, record);
+        let cut = |(trajectory, record)| {
+            let first = ((trajectory - self.first) * records + record) * shape.sites();
             Lattice::from_sites(shape, self.sites[first..first + shape.sites()].to_vec())
         };
-        std::iter::once(record).chain(others).map(cut).collect()
+        std::iter::once(own).chain(all.into_iter().filter(|other| *other != own)).map(cut).collect()
+    }
+}
+
+/// The kind of upsampling that the input asks for.
+pub fn upsampling<S: System>(input: &Input, system: &S) -> Box<dyn Upsampling<S>> {
+    match input.upsample.kind {
+        UpsampleKind::Published => system.upsampling(),
+        UpsampleKind::Tiles => Box::new(Tiles),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     dynamics::{Dynamics, EvolveError, InLanes, Until},
     evaluation::{Observable, Symmetry},
     lattice::{Boundary, Shape},
+    rng::{Purpose, stream},
     scores::Score,
 };
 use serde::{
@@ -50,6 +51,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn site_bytes(&self) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
+    /// Whether trajectories can share a drawn start ([`System::draw_start`]).
+    fn draws_starts(&self) -> bool;
     /// Whether windows can evolve in the lanes of words.
     fn has_lanes(&self) -> bool;
     /// Whether several ranks can share one lattice.
@@ -115,6 +118,10 @@ impl<S: System> AnySystem for S {
 
     fn moving_part_count(&self, sites: usize) -> Option<usize> {
         System::moving_part_count(self, sites)
+    }
+
+    fn draws_starts(&self) -> bool {
+        self.draw_start(&mut stream(0, Purpose::SmallDraw, [0, 1])).is_some()
     }
 
     fn has_lanes(&self) -> bool {

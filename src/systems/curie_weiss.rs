@@ -172,6 +172,11 @@ impl System for CurieWeiss {
         sites.to_vec()
     }
 
+    /// A magnetisation, uniform in [-1, 1].
+    fn draw_start(&self, rng: &mut Rng) -> Option<f64> {
+        Some(rng.random_range(-1.0..=1.0))
+    }
+
     /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
     fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
         spins::shuffled(shape, start, rng)

@@ -11,6 +11,7 @@ use crate::{
     rng::Rng,
     scores::{CriticalPoint, Magnet, Score},
 };
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the model.
@@ -111,6 +112,11 @@ impl System for Ising {
 
     fn features(sites: &[i8]) -> Vec<i8> {
         sites.to_vec()
+    }
+
+    /// A magnetisation, uniform in [-1, 1].
+    fn draw_start(&self, rng: &mut Rng) -> Option<f64> {
+        Some(rng.random_range(-1.0..=1.0))
     }
 
     /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].

@@ -23,7 +23,7 @@ pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use ising::Ising;
 pub use linear_chain::LinearChain;
 pub use predator_prey::PredatorPrey;
-pub use upsampling::{Interpolate, Replicate, Upsampling};
+pub use upsampling::{Interpolate, Replicate, Tiles, Upsampling};
 
 use crate::{
     dynamics::{Dynamics, Law},
@@ -120,6 +120,12 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
 
     /// The features of sites, `[channel, site]`.
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
+
+    /// Draws what fixes an initial state up to noise, for trajectories that start alike. None if the system has nothing to
+    /// draw.
+    fn draw_start(&self, _rng: &mut Rng) -> Option<Self::Start> {
+        None
+    }
 
     /// Draws an initial state far from equilibrium. `start` fixes its parameters, which are random otherwise.
     fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site>;

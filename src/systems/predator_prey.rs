@@ -47,6 +47,13 @@ impl PredatorPrey {
     }
 }
 
+impl PredatorPrey {
+    /// Mean of the prey, and amplitude of their wave.
+    fn random_start(rng: &mut Rng) -> [f64; 2] {
+        [rng.random_range(0.45..=0.55), rng.random_range(0.05..=0.15)]
+    }
+}
+
 impl Law for PredatorPrey {
     type Site = [f64; 2];
     const REACH: usize = 1;
@@ -102,9 +109,13 @@ impl System for PredatorPrey {
         fields::channels(sites)
     }
 
+    fn draw_start(&self, rng: &mut Rng) -> Option<[f64; 2]> {
+        Some(Self::random_start(rng))
+    }
+
     /// A cosine with mean m and amplitude k given by `start`, by default drawn from the published ranges.
     fn draw(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Lattice<[f64; 2]> {
-        let [mean, amplitude] = start.unwrap_or_else(|| [rng.random_range(0.45..=0.55), rng.random_range(0.05..=0.15)]);
+        let [mean, amplitude] = start.unwrap_or_else(|| Self::random_start(rng));
         let at = |site: usize| {
             let position = (site as f64 + 0.5) / shape.sites() as f64;
             let prey = mean + amplitude * (10.0 * PI * position).cos();

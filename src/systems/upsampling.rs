@@ -2,8 +2,12 @@
 //! implements [`Upsampling`]. Every system chooses one in [`System::upsampling`].
 
 use super::System;
-use crate::{lattice::Lattice, rng::Rng};
+use crate::{
+    lattice::{Lattice, Tiling, Window},
+    rng::Rng,
+};
 use bytemuck::Pod;
+use rand::{Rng as _, seq::SliceRandom};
 
 /// A way to make a large state from small ones.
 pub trait Upsampling<S: System>: Send + Sync {
@@ -18,6 +22,31 @@ pub struct Replicate;
 impl<S: System> Upsampling<S> for Replicate {
     fn upsample(&self, _: &S, pool: &[Lattice<S::Site>], factor: usize, _: &mut Rng) -> Lattice<S::Site> {
         pool[0].replicated(factor)
+    }
+}
+
+/// A mosaic of small states of periodic systems, each shifted at random: those of the pool once, in random order, before any
+/// is repeated. Where they have one age and one start, so has the mosaic, but for its seams.
+pub struct Tiles;
+
+impl<S: System> Upsampling<S> for Tiles {
+    fn upsample(&self, _: &S, pool: &[Lattice<S::Site>], factor: usize, rng: &mut Rng) -> Lattice<S::Site> {
+        let small = pool[0].shape;
+        let shape = small.scaled(factor);
+        let tiling = Tiling::new(shape, small).expect("a whole number of tiles");
+        let mut large = Lattice::filled(shape, S::Site::default());
+        let mut tile = Window::open(small, 0);
+        let mut order: Vec<usize> = Vec::new();
+        for index in 0..tiling.len() {
+            if order.is_empty() {
+                order.extend(0..pool.len());
+                order.shuffle(rng);
+            }
+            let state = &pool[order.pop().expect("a pool holds a state")];
+            tile.load(state, small.0.map(|extent| rng.random_range(0..extent) as isize));
+            large.paste(tiling.origin(index), small, tile.values());
+        }
+        large
     }
 }
 
