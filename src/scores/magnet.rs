@@ -138,7 +138,7 @@ impl Magnet {
             time: pairs.duration[row],
             trajectory: pairs.trajectory[row] as usize,
         });
-        let symmetric = !evidence.symmetries.is_empty();
+        let symmetric = evidence.symmetries.len() > 1;
         // Fails only where there are too few pairs to say anything.
         let Ok(found) = criticality_of_pairs(each, pairs.patches, symmetric, evidence.sites, self.temperature) else {
             return;
