@@ -173,7 +173,7 @@ fn reflection(centre: Vec<f64>) -> SymmetryGroup {
 #[test]
 fn images_balance_the_pairs_about_the_centre() {
     let pairs = ornstein_uhlenbeck(1_000, 1.0, 13);
-    let both = pairs.with_images(&reflection(vec![0.25, 7.0]));
+    let both = reflection(vec![0.25, 7.0]).with_images(&pairs);
     assert_eq!(both.dt.len(), 2 * pairs.dt.len());
     for row in 0..pairs.dt.len() {
         let (own, image) = (2 * row, 2 * row + 1);

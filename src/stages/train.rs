@@ -121,7 +121,7 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
     if let Some(group) = symmetry_group(context) {
-        pairs = pairs.with_images(&group);
+        pairs = group.with_images(&pairs);
     }
     Ok(pairs)
 }

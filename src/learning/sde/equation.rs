@@ -98,7 +98,7 @@ impl Sde {
     }
 
     /// The equation with the symmetries of a group: the mean of its own fields and their images. It was trained on
-    /// [pairs with their images](crate::learning::Pairs::with_images).
+    /// [pairs with their images](SymmetryGroup::with_images).
     ///
     /// # Errors
     /// When components depend on each other linearly and their images depend on each other otherwise.

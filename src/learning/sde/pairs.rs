@@ -1,9 +1,6 @@
 //! Training pairs: a latent state and its increment over a time of its own, both in physical units.
 
-use crate::{
-    evaluation::Symmetry,
-    learning::{LearningError, SymmetryGroup},
-};
+use crate::learning::LearningError;
 use ndarray::{Array1, Array2, Axis};
 
 /// The training pairs of one rank, one row per pair. The pairs of all ranks, in the order of the ranks, are numbered
@@ -72,22 +69,6 @@ impl Pairs {
     pub fn part(&self, part: usize, parts: usize, round: usize) -> Self {
         let belongs = |row: &usize| self.trajectory[*row] as usize / round % parts == part;
         self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
-    }
-
-    /// Every pair, followed by its images under the other elements of the group.
-    pub fn with_images(&self, group: &SymmetryGroup) -> Self {
-        let SymmetryGroup { elements, centre } = group;
-        let originals: Vec<usize> = (0..elements.len() * self.dt.len()).map(|row| row / elements.len()).collect();
-        let mut pairs = self.rows(&originals);
-        for (row, &own) in originals.iter().enumerate() {
-            let Symmetry { permutation, signs } = &elements[row % elements.len()];
-            for (component, (&from, sign)) in permutation.iter().zip(signs).enumerate() {
-                let z = f64::from(self.z[[own, from]]);
-                pairs.z[[row, component]] = (centre[component] + sign * (z - centre[from])) as f32;
-                pairs.increment[[row, component]] = *sign as f32 * self.increment[[own, from]];
-            }
-        }
-        pairs
     }
 
     /// Some of the pairs.

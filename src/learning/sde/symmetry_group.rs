@@ -6,7 +6,7 @@
 
 use crate::{
     evaluation::Symmetry,
-    learning::sde::{Coordinates, likelihood::Factor},
+    learning::sde::{Coordinates, Pairs, likelihood::Factor},
 };
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,22 @@ impl From<Stored> for SymmetryGroup {
 }
 
 impl SymmetryGroup {
+    /// Every pair, followed by its images under the other elements.
+    pub fn with_images(&self, pairs: &Pairs) -> Pairs {
+        let Self { elements, centre } = self;
+        let originals: Vec<usize> = (0..elements.len() * pairs.dt.len()).map(|row| row / elements.len()).collect();
+        let mut all = pairs.rows(&originals);
+        for (row, &own) in originals.iter().enumerate() {
+            let Symmetry { permutation, signs } = &elements[row % elements.len()];
+            for (component, (&from, sign)) in permutation.iter().zip(signs).enumerate() {
+                let z = f64::from(pairs.z[[own, from]]);
+                all.z[[row, component]] = (centre[component] + sign * (z - centre[from])) as f32;
+                all.increment[[row, component]] = *sign as f32 * pairs.increment[[own, from]];
+            }
+        }
+        all
+    }
+
     /// Whether all images of states that the coordinates can describe are such states.
     pub(super) fn acts_on(&self, coordinates: &Coordinates) -> bool {
         let identity = Array2::<f64>::eye(coordinates.independent());
@@ -162,7 +178,7 @@ mod tests {
     use super::*;
     use crate::{
         learning::{
-            Pairs, Sde, SdeInput, SdeModel,
+            Sde, SdeInput, SdeModel,
             sde::{Networks, Scales},
             train::parameters::Parameters,
         },
@@ -190,7 +206,7 @@ mod tests {
         };
         let (z, increment) = (draw(1.0), draw(0.0));
         let pairs = Pairs { z, increment, dt: Array1::ones(40), trajectory: Array1::zeros(40), condition: None };
-        let pairs = pairs.with_images(group);
+        let pairs = group.with_images(&pairs);
         let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
         assert_eq!(scales.independent(), if dependent { 2 } else { 3 });
         let input = SdeInput { diffusion: diffusion.into(), ..SdeInput::default() };
