@@ -176,8 +176,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         self.at_conditions(&[index])
     }
 
-    /// Exact symmetries of the law and of its lattice, such as a flip of all spins where there is no field: the image of every
-    /// possible evolution is as likely as itself. Their products need not be listed.
+    /// Exact symmetries of the law and of its lattice, such as a flip of all spins where there is no field: the image of
+    /// every possible evolution is as likely as itself. Their products need not be listed.
     fn symmetries(&self) -> Vec<Symmetry> {
         Vec::new()
     }

@@ -1,8 +1,9 @@
 //! The symmetry group of the law of latent states: g z = c + G (z - c) with signed permutations G about a centre c.
 //!
-//! Where images of evolutions are as likely as their originals, mu(g z) = G mu(z) and Sigma(g z) = G Sigma(z) G^T. The means
-//! over the group, of G^-1 mu(g z) and of G^-1 Sigma(g z) G^-T, have these symmetries exactly. Where all G are diagonal in the
-//! coordinates of the model, the mean of G^-1 L(g z) G has them too and takes the place of the factor of the mean Sigma.
+//! Where images of evolutions are as likely as their originals, mu(g z) = G mu(z) and Sigma(g z) = G Sigma(z) G^T. The
+//! means over the group, of G^-1 mu(g z) and of G^-1 Sigma(g z) G^-T, have these symmetries exactly. Where all G are
+//! diagonal in the coordinates of the model, the mean of G^-1 L(g z) G has them too and replaces the factor of the mean
+//! Sigma.
 
 use crate::{
     evaluation::Symmetry,
@@ -119,7 +120,7 @@ pub(super) struct SymmetryGroupTensors {
     /// A of each element, `[elements, r, r]`.
     maps: Tensor,
     inverses: Tensor,
-    /// Signs of the elements of L below the diagonal, `[elements, 1, r (r-1) / 2]`, for a group that changes signs alone.
+    /// Signs of L below the diagonal, `[elements, 1, r (r-1) / 2]`, for a group that changes signs alone.
     lower_signs: Option<Tensor>,
     /// Positions below the diagonal of an r x r matrix, by columns.
     below: Tensor,
