@@ -226,8 +226,8 @@ pub struct TrainSection {
     pub seeds: Vec<u64>,
     /// Train the paper's baseline too: patch observables as next state, lambda = 1.
     pub baseline: bool,
-    /// Learn from the mirror image of every pair too and give the model the symmetry, where the law has one: for spins a flip
-    /// of all of them, without a field.
+    /// Learn from the images of every pair too and give the model the symmetries of the law: for spins without a field
+    /// a flip of all of them.
     pub mirrored: bool,
     /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of the
     /// data. Otherwise all learn from all of them.

@@ -9,8 +9,9 @@ use rand_distr::{Distribution, StandardNormal};
 use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use tessera::{
+    evaluation::Symmetry,
     learning::{
-        Closure, DeviceChoice, Drift, LearningError, Mirror, Pairs, Rollout, Sde, SdeInput, SdeModel, Start,
+        Closure, DeviceChoice, Drift, LearningError, Pairs, Rollout, Sde, SdeInput, SdeModel, Start, SymmetryGroup,
         TrainInput, TrainingContext, calibration, device, fit, predict,
         sde::{
             DRIFTS,
@@ -164,10 +165,15 @@ fn all_ranks_stop_when_the_first_is_asked_to() {
     }
 }
 
+/// A change of sign of the first of two components.
+fn reflection(centre: Vec<f64>) -> SymmetryGroup {
+    SymmetryGroup { elements: Symmetry::group(&[Symmetry::of_signs(&[-1.0, 1.0])], 2), centre }
+}
+
 #[test]
-fn mirror_images_balance_the_pairs_about_the_centre() {
+fn images_balance_the_pairs_about_the_centre() {
     let pairs = ornstein_uhlenbeck(1_000, 1.0, 13);
-    let both = pairs.mirrored(&Mirror { signs: vec![-1.0, 1.0], centre: vec![0.25, 7.0] });
+    let both = reflection(vec![0.25, 7.0]).with_images(&pairs);
     assert_eq!(both.dt.len(), 2 * pairs.dt.len());
     for row in 0..pairs.dt.len() {
         let (own, image) = (2 * row, 2 * row + 1);
@@ -184,7 +190,6 @@ fn mirror_images_balance_the_pairs_about_the_centre() {
 #[test]
 fn symmetric_equations_commute_with_the_reflection() {
     let pairs = ornstein_uhlenbeck(2_000, 1.0, 15);
-    let mirror = Mirror { signs: vec![-1.0, 1.0], centre: vec![0.25, 0.0] };
     let input = TrainInput { epochs: 2, batch: 500, ..Default::default() };
     let plain = train(&pairs, 1.0, &SdeInput::default(), &input, 1);
     let difference = |model: &Sde| {
@@ -196,7 +201,7 @@ fn symmetric_equations_commute_with_the_reflection() {
         f64::try_from(drift.maximum(&(model.diffusion(&image) - turned).abs().max())).unwrap()
     };
     assert!(difference(&plain) > 1e-3, "the training found the symmetry by itself");
-    assert!(difference(&plain.symmetric(mirror).unwrap()) < 1e-6);
+    assert!(difference(&plain.symmetric(reflection(vec![0.25, 0.0])).unwrap()) < 1e-6);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
 use super::{ConfigError, GeometricTimes, Input, Relax, UpsampleKind};
-use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings, systems::Symmetry};
+use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings};
 
 /// The longest side: a whole lattice of this side still fits one window.
 const LONGEST: usize = 16_000;
@@ -257,13 +257,13 @@ impl Input {
     fn check_learning(&self) -> Result<(), String> {
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && !self.system.symmetries().iter().any(Symmetry::changes_signs_alone) {
-            let reason = "no symmetry of the law changes signs alone; leave it out, or set the field to 0";
+        if self.train.mirrored && self.system.symmetries().len() == 1 {
+            let reason = "the law has no symmetry; leave it out, or set the field to 0";
             return Err(format!("train.mirrored is set, but {reason}"));
         }
         if self.train.mirrored && closure.components() > 0 {
             return Err(format!(
-                "train.mirrored is set, but the mirror images of {} closure variables are not known; set closure.variables = 0",
+                "train.mirrored is set, but the images of {} closure variables are not known; set closure.variables = 0",
                 closure.components()
             ));
         }

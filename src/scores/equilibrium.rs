@@ -128,10 +128,15 @@ fn change(samples: &[&Array2<f64>]) -> f64 {
 /// Trajectories, each followed in time by its images, which have the same law. They sample a distribution between whose
 /// parts few trajectories pass. `ensemble` returns the equilibrium sample of a component.
 fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize) -> Array2<f64>) -> Array2<f64> {
-    let own = sample(component);
-    let images = symmetries.iter().map(|symmetry| (symmetry.permutation[component], symmetry.signs[component]));
-    let images = images.filter(|&image| image != (component, 1.0)).map(|(from, sign)| sign * sample(from));
-    let all: Vec<Array2<f64>> = std::iter::once(own).chain(images).collect();
+    let mut images: Vec<(usize, f64)> = Vec::new();
+    for symmetry in symmetries {
+        // Every image occurs equally often in a group: once is enough.
+        let image = (symmetry.permutation[component], symmetry.signs[component]);
+        if !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    let all: Vec<Array2<f64>> = images.into_iter().map(|(from, sign)| sign * sample(from)).collect();
     let views: Vec<_> = all.iter().map(|one| one.view()).collect();
     concatenate(Axis(1), &views).expect("an image has the extents of the original")
 }
@@ -169,6 +174,16 @@ mod tests {
         assert!((change(&[&growing, &lost]) - 1.0).abs() < 1e-12);
         assert_eq!(change(&[&Array2::ones((3, 7))]), 0.0);
         assert!(change(&[&lost]).is_nan(), "what has diverged does not stand still");
+    }
+
+    /// Two observables that a symmetry exchanges and a third one that it keeps.
+    #[test]
+    fn a_sample_with_its_images_holds_each_image_once() {
+        let exchange = Symmetry { permutation: vec![1, 0, 2], signs: vec![-1.0, -1.0, 1.0] };
+        let group = Symmetry::group(&[exchange, Symmetry::of_signs(&[1.0, 1.0, -1.0])], 3);
+        let sample = |component: usize| Array2::from_elem((1, 1), 1.0 + component as f64);
+        assert_eq!(with_images(&group, 0, &sample), ndarray::array![[1.0, -2.0]]);
+        assert_eq!(with_images(&group, 2, &sample), ndarray::array![[3.0, -3.0]]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Evidence {
     pub conditions: Vec<f64>,
     /// Starts of the direct simulation.
     pub starts: usize,
-    /// Symmetries of the law, without the identity.
+    /// The symmetry group of the law, identity first.
     pub symmetries: Vec<Symmetry>,
     /// Number of sites of the directly simulated system.
     pub sites: usize,

@@ -140,7 +140,7 @@ impl Magnet {
             time: pairs.duration[row],
             word: pairs.word[row] as usize,
         });
-        let symmetric = !evidence.symmetries.is_empty();
+        let symmetric = evidence.symmetries.len() > 1;
         // An error means that there are too few pairs.
         let Ok(found) = criticality_of_pairs(each, pairs.patches, symmetric, evidence.sites, self.temperature) else {
             return;

@@ -2,12 +2,11 @@
 
 use crate::{
     files::{latent::LatentFile, trainings::Training},
-    learning::{Checkpoint, EpochRecord, Mirror, Pairs, TrainingContext, fit, sde::calibration},
+    learning::{Checkpoint, EpochRecord, Pairs, SymmetryGroup, TrainingContext, fit, sde::calibration},
     parallel::{Alone, Ranks},
     scores::ModelKind,
     stages::engines::device,
     storage::StorageError,
-    systems::Symmetry,
     workflow::{Context, Stage, StageError, say},
 };
 use std::path::PathBuf;
@@ -74,7 +73,8 @@ pub fn train(context: &Context) -> Result<(), StageError> {
 fn one_model_per_rank(context: &Context, models: usize) -> Result<bool, StageError> {
     let ranks = context.world.size();
     let components = LatentFile::open(context)?.components()?;
-    let bytes = context.input.pairs() * (2 * components + 2) * size_of::<f64>();
+    let images = symmetry_group(context).map_or(1, |group| group.elements.len());
+    let bytes = images * context.input.pairs() * (2 * components + 2) * size_of::<f64>();
     let used = models as f64 / (models.div_ceil(ranks) * ranks) as f64;
     Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
 }
@@ -100,8 +100,8 @@ fn train_one(
     let checkpoint = Some(Checkpoint { path: &path, identity: &identity, say: &say });
     let run = TrainingContext { seed, ranks, device, threads: context.options.threads, checkpoint, stop: Some(&stop) };
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
-    let model = match mirror(context)? {
-        Some(mirror) => model.symmetric(mirror)?,
+    let model = match symmetry_group(context) {
+        Some(group) => model.symmetric(group)?,
         None => model,
     };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
@@ -113,27 +113,24 @@ fn train_one(
     Ok(Training { kind, seed, covariance_factor, calibration, residuals, curve })
 }
 
-/// The pairs that a model learns from: its part of them, with their mirror images, as the input says.
+/// The pairs that a model learns from: its part of them, with their images, as the input says.
 fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
     let choices = &context.input.train;
     let mut pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
     }
-    if let Some(mirror) = mirror(context)? {
-        pairs = pairs.mirrored(&mirror);
+    if let Some(group) = symmetry_group(context) {
+        pairs = group.with_images(&pairs);
     }
     Ok(pairs)
 }
 
-/// The symmetry of the law, when the models are to have it: a change of signs about 0.
-fn mirror(context: &Context) -> Result<Option<Mirror>, StageError> {
-    if !context.input.train.mirrored {
-        return Ok(None);
-    }
-    let reflection = context.input.system.symmetries().into_iter().find(Symmetry::changes_signs_alone);
-    let Symmetry { signs, .. } = reflection.expect("the input was checked: the law has a reflection");
-    Ok(Some(Mirror { centre: vec![0.0; signs.len()], signs }))
+/// The symmetries of the law, when the models are to have them: they act about 0.
+fn symmetry_group(context: &Context) -> Option<SymmetryGroup> {
+    let system = &context.input.system;
+    let centre = vec![0.0; system.observables().len()];
+    context.input.train.mirrored.then(|| SymmetryGroup { elements: system.symmetries(), centre })
 }
 
 /// The state of a training under way, beside its model file.

@@ -43,7 +43,7 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
     /// As [`System::seconds`], for the member at this condition.
     fn seconds(&self, condition: usize) -> Option<f64>;
-    /// As [`System::symmetries`].
+    /// The group that [`System::symmetries`] generate, identity first.
     fn symmetries(&self) -> Vec<Symmetry>;
     /// As [`System::scores`].
     fn scores(&self) -> Vec<Box<dyn Score>>;
@@ -105,7 +105,7 @@ impl<S: System> AnySystem for S {
     }
 
     fn symmetries(&self) -> Vec<Symmetry> {
-        System::symmetries(self)
+        Symmetry::group(&System::symmetries(self), S::OBSERVABLES.len())
     }
 
     fn scores(&self) -> Vec<Box<dyn Score>> {

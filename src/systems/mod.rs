@@ -183,8 +183,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         self.at_conditions(&[index])
     }
 
-    /// The exact symmetries of the law and its lattice, without the identity: the image of every evolution is as likely
-    /// as the evolution itself. An example is the flip of all spins without a field. The list is closed under products.
+    /// Exact symmetries of the law and its lattice: the image of every evolution is as likely as the evolution itself. An
+    /// example is the flip of all spins without a field. Their products need not be listed.
     fn symmetries(&self) -> Vec<Symmetry> {
         Vec::new()
     }

@@ -144,10 +144,9 @@ impl System for Potts {
         sums.to_vec()
     }
 
-    /// All permutations of the colours.
+    /// Exchanges of two colours: their products are all permutations of the colours.
     fn symmetries(&self) -> Vec<Symmetry> {
-        let others = [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-        others.map(|[red, green, blue]| Symmetry::of_permutation(&[red, green, blue, COLOURS])).into()
+        [[1, 0, 2], [0, 2, 1]].map(|[red, green, blue]| Symmetry::of_permutation(&[red, green, blue, COLOURS])).into()
     }
 
     fn scores(&self) -> Vec<Box<dyn Score>> {

@@ -5,6 +5,8 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
+use tch::{Device, Tensor};
+use tessera::learning::{Sde, SdeModel};
 
 fn command(ranks: usize, arguments: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
@@ -38,6 +40,23 @@ fn run(ranks: usize, input: &str, out: &Path) -> String {
     succeeds(ranks, &arguments(input, out))
 }
 
+/// Drift and Sigma at a state with its colours in turn are those at the state, in turn.
+fn learned_fields_are_symmetric(model: &Path) {
+    let model = Sde::load(model, Device::Cpu).unwrap();
+    let fields = |z: [f64; 4]| {
+        let z = Tensor::from_slice(&z).view([1, 4]);
+        let factor = model.diffusion(&z).squeeze();
+        (model.drift(&z).squeeze(), factor.matmul(&factor.tr()))
+    };
+    let (drift, covariance) = fields([0.5, 0.3, 0.2, 0.6]);
+    let (turned_drift, turned_covariance) = fields([0.3, 0.2, 0.5, 0.6]);
+    let turn = Tensor::from_slice(&[1_i64, 2, 0, 3]);
+    let differs =
+        |found: Tensor, expected: Tensor| ((found - &expected).abs().max() / expected.abs().max()).double_value(&[]);
+    assert!(differs(turned_drift, drift.index_select(0, &turn)) < 1e-5);
+    assert!(differs(turned_covariance, covariance.index_select(0, &turn).index_select(1, &turn)) < 1e-5);
+}
+
 #[test]
 fn a_crate_of_ones_own_runs_all_stages() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,6 +71,7 @@ fn a_crate_of_ones_own_runs_all_stages() {
     }
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
     assert!(page.contains("green") && page.contains("domain wall density"));
+    learned_fields_are_symmetric(&whole.join("ours_1.safetensors"));
 
     // Killed in the middle, and resumed on another number of ranks.
     let parts = folder.path().join("parts");

@@ -3,7 +3,7 @@
 use crate::learning::{
     LearningError,
     sde::{
-        Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, InputWidth, Mirror, Scales, SdeInput, condition,
+        Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, InputWidth, Scales, SdeInput, SymmetryGroup, condition,
         coordinates::CoordinateTensors, likelihood::Factor, scales,
     },
     train::{
@@ -97,20 +97,20 @@ impl Sde {
         Ok(Self { condition: Some(condition), ..same })
     }
 
-    /// The equation with this symmetry: the mean of its own fields and their mirror image.
+    /// The equation with the symmetries of a group: the mean of its own fields and their images. It was trained on
+    /// [pairs with their images](SymmetryGroup::with_images).
     ///
     /// # Errors
-    /// When components depend on each other: then coordinates have no images of their own.
-    pub fn symmetric(self, mirror: Mirror) -> Result<Self, LearningError> {
-        if !self.coordinates().is_by_component() {
+    /// When components depend on each other linearly and their images depend on each other otherwise.
+    pub fn symmetric(self, group: SymmetryGroup) -> Result<Self, LearningError> {
+        if !group.acts_on(self.coordinates()) {
             return Err(LearningError::Input {
                 name: "train.mirrored",
                 value: "true".into(),
-                reason: "the observables depend on each other linearly, and such a model cannot be made symmetric"
-                    .into(),
+                reason: "the linear dependence between the observables changes under a symmetry".into(),
             });
         }
-        let scales = Scales { mirror: Some(mirror), ..self.scales };
+        let scales = Scales { symmetry: Some(group), ..self.scales };
         Ok(Self { condition: self.condition, ..Self::new(self.input, scales, self.networks, self.parameters) })
     }
 
@@ -175,10 +175,10 @@ impl Sde {
 
     /// As [`Sde::fields`], under conditions `[samples, 1]`.
     pub(super) fn fields_under(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
-        let Some(mirror) = &self.tensors.mirror else { return self.fields_of_networks(x, condition) };
-        let condition = condition.map(|condition| condition.repeat([2, 1]));
-        let (drift, factor) = self.fields_of_networks(&mirror.both(x), condition.as_ref());
-        mirror.mean(&drift, &factor)
+        let Some(group) = &self.tensors.symmetry else { return self.fields_of_networks(x, condition) };
+        let condition = condition.map(|condition| condition.repeat([group.order(), 1]));
+        let (drift, factor) = self.fields_of_networks(&group.images(x), condition.as_ref());
+        group.mean(&drift, &factor)
     }
 
     fn fields_of_networks(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {

@@ -21,12 +21,12 @@ mod equation;
 mod last_layer;
 mod linear;
 mod matmul;
-mod mirror;
 mod mlp;
 mod noise_by_condition;
 mod onsager;
 mod perceptron;
 mod scales;
+mod symmetry_group;
 
 #[cfg(test)]
 mod gradient_tests;
@@ -41,12 +41,12 @@ pub(crate) use equation::Networks;
 pub use equation::{Sde, SdeModel};
 pub use likelihood::Factor;
 pub use linear::LinearDrift;
-pub use mirror::Mirror;
 pub use mlp::MlpDrift;
 pub use noise_by_condition::NoiseByCondition;
 pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
 pub use scales::Scales;
+pub use symmetry_group::SymmetryGroup;
 
 use crate::{
     learning::{

@@ -1,6 +1,6 @@
 //! Training pairs: a latent state and its increment over a time of its own, both in physical units.
 
-use crate::learning::{LearningError, Mirror};
+use crate::learning::LearningError;
 use ndarray::{Array1, Array2, Axis};
 
 /// The training pairs of one rank, one row per pair. The pairs of all ranks, in the order of the ranks, are numbered
@@ -69,20 +69,6 @@ impl Pairs {
     pub fn part(&self, part: usize, parts: usize, round: usize) -> Self {
         let belongs = |row: &usize| self.trajectory[*row] as usize / round % parts == part;
         self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
-    }
-
-    /// Every pair, followed by its mirror image.
-    pub fn mirrored(&self, mirror: &Mirror) -> Self {
-        let twice: Vec<usize> = (0..2 * self.dt.len()).map(|row| row / 2).collect();
-        let mut pairs = self.rows(&twice);
-        for row in (1..twice.len()).step_by(2) {
-            for component in 0..self.components() {
-                let z = &mut pairs.z[[row, component]];
-                *z = mirror.image(component, f64::from(*z)) as f32;
-                pairs.increment[[row, component]] *= mirror.signs[component] as f32;
-            }
-        }
-        pairs
     }
 
     /// Some of the pairs.

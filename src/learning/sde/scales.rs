@@ -2,15 +2,15 @@
 
 use crate::{
     learning::{
-        LearningError, Mirror, Pairs,
+        LearningError, Pairs, SymmetryGroup,
         sde::{
-            Coordinates, NoiseByCondition, coordinates::CoordinateTensors, likelihood::Factor, mirror::MirrorTensors,
-            noise_by_condition::NoiseByConditionTensors,
+            Coordinates, NoiseByCondition, coordinates::CoordinateTensors, likelihood::Factor,
+            noise_by_condition::NoiseByConditionTensors, symmetry_group::SymmetryGroupTensors,
         },
     },
     parallel::{Ranks, total_over},
 };
-use ndarray::{Array1, ArrayView1, Axis, s};
+use ndarray::{Array1, s};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -37,9 +37,9 @@ pub struct Scales {
     /// Noise at each condition relative to that of all pairs; `None` for a model without conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<NoiseByCondition>,
-    /// A symmetry of drift and diffusion, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mirror: Option<Mirror>,
+    /// The symmetries that drift and diffusion have; `None` for a model without.
+    #[serde(default, alias = "mirror", skip_serializing_if = "Option::is_none")]
+    pub symmetry: Option<SymmetryGroup>,
 }
 
 impl Scales {
@@ -75,7 +75,7 @@ impl Scales {
             covariance_factor,
             condition: None,
             strength: None,
-            mirror: None,
+            symmetry: None,
         })
     }
 
@@ -172,10 +172,7 @@ impl Scales {
             diagonal: row(&self.diffusion),
             lower: row(&lower),
             strength: self.strength.as_ref().map(|strength| strength.tensors(row)),
-            mirror: self.mirror.as_ref().map(|mirror| {
-                let centre = self.coordinates.states(ArrayView1::from(&mirror.centre).insert_axis(Axis(0)));
-                mirror.tensors(&centre.into_iter().collect::<Vec<_>>(), kind, device)
-            }),
+            symmetry: self.symmetry.as_ref().map(|group| group.tensors(&self.coordinates, kind, device)),
         }
     }
 }
@@ -191,7 +188,7 @@ pub(super) struct ScaleTensors {
     diagonal: Tensor,
     lower: Tensor,
     pub strength: Option<NoiseByConditionTensors>,
-    pub mirror: Option<MirrorTensors>,
+    pub symmetry: Option<SymmetryGroupTensors>,
 }
 
 impl ScaleTensors {
