@@ -78,13 +78,13 @@ fn a_patch_has_the_rates_that_its_spins_have_in_the_whole_system() {
     let system = whole(&lattice);
     let mut patch = Window::open(Shape::plane(3, 5), CurieWeiss::REACH);
     patch.load(&lattice, [0, 3, 5]);
-    let among = law.among(&lattice, &patch).unwrap();
+    let in_field = law.in_mean_field_of(&lattice, &patch).unwrap();
     for (place, site) in patch.sites_of(Region::BOX).enumerate() {
         let there = (3 + place / 5) * 10 + 5 + place % 5;
-        assert_eq!(among.rate(&patch, site), law.rate(&system, there));
+        assert_eq!(in_field.rate(&patch, site), law.rate(&system, there));
     }
     let alone = law.rate(&patch, 0);
-    assert!((alone - among.rate(&patch, 0)).abs() > 1e-3, "a patch on its own has other rates");
+    assert!((alone - in_field.rate(&patch, 0)).abs() > 1e-3, "a patch on its own has other rates");
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Input {
         if let Some((twice, _)) = all.iter().enumerate().find(|(place, condition)| all[..*place].contains(condition)) {
             return Err(format!("the system's conditions {all:?} hold {} twice; take one of them out", all[twice]));
         }
-        let conditions = self.seen().len();
+        let conditions = self.conditions_in_data().len();
         if conditions == 0 {
             return Err("truth.unseen names all conditions of the system; leave some to learn from".into());
         }
@@ -267,7 +267,8 @@ impl Input {
                 closure.components()
             ));
         }
-        let (trajectories, seeds, conditions) = (self.simulate.trajectories, self.train.seeds.len(), self.seen().len());
+        let (trajectories, seeds, conditions) =
+            (self.simulate.trajectories, self.train.seeds.len(), self.conditions_in_data().len());
         if self.train.disjoint && trajectories < 2 * seeds * conditions {
             return Err(format!(
                 "train.disjoint deals {trajectories} trajectories out to {seeds} seeds; simulate at least two for each seed and \

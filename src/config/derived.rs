@@ -134,20 +134,20 @@ impl Input {
     }
 
     /// Whether the data hold the condition with this index.
-    pub fn is_seen(&self, condition: usize) -> bool {
+    pub fn is_in_data(&self, condition: usize) -> bool {
         !self.truth.unseen.contains(&self.system.conditions()[condition])
     }
 
     /// Indices of the conditions that the data hold.
-    pub fn seen(&self) -> Vec<usize> {
-        (0..self.system.conditions().len()).filter(|&condition| self.is_seen(condition)).collect()
+    pub fn conditions_in_data(&self) -> Vec<usize> {
+        (0..self.system.conditions().len()).filter(|&condition| self.is_in_data(condition)).collect()
     }
 
     /// Index of the condition of a training trajectory, small or shuffled. Groups of small ones, and shuffled ones, take
     /// the conditions of the data in turn.
     pub fn condition_of(&self, trajectory: usize) -> usize {
-        let seen = self.seen();
-        seen[self.group_of(trajectory).1 % seen.len()]
+        let present = self.conditions_in_data();
+        present[self.group_of(trajectory).1 % present.len()]
     }
 
     /// Whether a training trajectory is a shuffled snapshot, and the index of its group, or of the snapshot.
@@ -172,7 +172,7 @@ impl Input {
     /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In lanes
     /// these are the groups of a word, otherwise one group.
     pub fn word_of(&self, trajectory: usize) -> usize {
-        let conditions = self.seen().len();
+        let conditions = self.conditions_in_data().len();
         let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
         let (is_shuffled, group) = self.group_of(trajectory);
         let groups = self.simulate.trajectories.div_ceil(self.simulate.group);

@@ -56,7 +56,7 @@ pub trait Law: Sync {
     }
     /// The law in `window`, which holds a part of `lattice`, when surroundings beyond the halo matter (a mean field);
     /// they are then held fixed like the halo. `None` when the law is the same everywhere.
-    fn among(&self, _lattice: &Lattice<Self::Site>, _window: &Window<Self::Site>) -> Option<Self>
+    fn in_mean_field_of(&self, _lattice: &Lattice<Self::Site>, _window: &Window<Self::Site>) -> Option<Self>
     where
         Self: Sized,
     {

@@ -29,7 +29,7 @@ pub fn condition_label(input: &Input, index: usize) -> String {
     if !input.system.is_family() {
         return String::new();
     }
-    let unseen = if input.is_seen(index) { "" } else { ", not in the data" };
+    let unseen = if input.is_in_data(index) { "" } else { ", not in the data" };
     format!("at {}{unseen}", input.system.conditions()[index])
 }
 

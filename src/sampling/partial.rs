@@ -163,8 +163,8 @@ impl<'a, S: System> PartialEvolution<'a, S> {
     ) -> Result<Pair<S::Site>, EvolveError> {
         self.window.load(snapshot, self.place.origin(origin));
         let before = self.before();
-        let among = self.within.then(|| self.system.among(snapshot, &self.window)).flatten();
-        let law = law.or(among.as_ref()).unwrap_or(self.system);
+        let in_field = self.within.then(|| self.system.in_mean_field_of(snapshot, &self.window)).flatten();
+        let law = law.or(in_field.as_ref()).unwrap_or(self.system);
         let elapsed = self.dynamics.evolve(law, &mut self.window, self.until, rng)?;
         Ok(self.pair(before, elapsed))
     }

@@ -37,8 +37,8 @@ impl<'a, L: Law, D: Dynamics<L> + Default> LocalRelax<'a, L, D> {
         let patches = Cover::overlapping(lattice.shape, self.window.shape(), L::BOUNDARY);
         for patch in patches.groups.into_iter().flatten() {
             self.window.load(lattice, patch.origin);
-            let among = self.law.among(lattice, &self.window);
-            let law = among.as_ref().unwrap_or(self.law);
+            let in_field = self.law.in_mean_field_of(lattice, &self.window);
+            let law = in_field.as_ref().unwrap_or(self.law);
             total += self.dynamics.evolve(law, &mut self.window, until, &mut stream(patch.index))?;
             self.window.store(lattice, patch.origin, Region::BOX);
         }

@@ -148,7 +148,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
             unit: "snapshots",
             items: self.input.large_snapshots(),
             item_bytes: shape.sites() * size_of::<S::Site>(),
-            at_once: if self.in_lanes() { LANES * self.input.seen().len() } else { 1 },
+            at_once: if self.in_lanes() { LANES * self.input.conditions_in_data().len() } else { 1 },
         }
         .run(
             context,

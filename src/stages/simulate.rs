@@ -32,7 +32,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         unit: "trajectories",
         items: input.simulate.trajectories,
         item_bytes: schedule.records() * shape.sites() * size_of::<S::Site>(),
-        at_once: if lanes { LANES * group * input.seen().len() } else { 1 },
+        at_once: if lanes { LANES * group * input.conditions_in_data().len() } else { 1 },
     }
     .run(
         context,

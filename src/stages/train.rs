@@ -118,7 +118,7 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
     let choices = &context.input.train;
     let mut pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
     if choices.disjoint {
-        pairs = pairs.part(task.number, choices.seeds.len(), context.input.seen().len());
+        pairs = pairs.part(task.number, choices.seeds.len(), context.input.conditions_in_data().len());
     }
     if let Some(group) = symmetry_group(context) {
         pairs = group.with_images(&pairs);

@@ -59,7 +59,7 @@ fn by_threads<S: System<Site: H5Type>>(
         unit: "snapshots",
         items: input.large_snapshots(),
         item_bytes: shape.sites() * size_of::<S::Site>(),
-        at_once: if lanes { 64 * WIDTH * input.seen().len() } else { 1 },
+        at_once: if lanes { 64 * WIDTH * input.conditions_in_data().len() } else { 1 },
     }
     .run(
         context,

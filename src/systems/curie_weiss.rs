@@ -63,7 +63,7 @@ impl Law for CurieWeiss {
         Stencil(Vec::new())
     }
 
-    fn among(&self, lattice: &Lattice<i8>, window: &Window<i8>) -> Option<Self> {
+    fn in_mean_field_of(&self, lattice: &Lattice<i8>, window: &Window<i8>) -> Option<Self> {
         let outside = Outside {
             spins: lattice.shape.sites() - window.shape().sites(),
             sum: sum_of(lattice.sites.iter().copied()) - sum_of(window.values_of(Region::BOX)),

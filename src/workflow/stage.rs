@@ -93,7 +93,7 @@ impl Stage {
         let system = json!([input.seed, input.system]);
         match self {
             Self::Simulate => {
-                let data = json!([input.seed, input.system.at_conditions(&input.seen())]);
+                let data = json!([input.seed, input.system.at_conditions(&input.conditions_in_data())]);
                 json!([data, input.kernel, input.small_shape().0, input.simulate])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),

@@ -137,7 +137,7 @@ fn in_chunks(
         let condition = pairs.condition.as_ref().map(|values| upload(model, values.slice(s![rows.clone()]).iter(), 1));
         no_grad(|| {
             let (drift, factor) = match &condition {
-                Some(condition) => model.fields_under(&x, Some(condition)),
+                Some(condition) => model.fields_at_condition(&x, Some(condition)),
                 None => model.fields(&x),
             };
             take(rows, drift, factor);

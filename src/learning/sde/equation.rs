@@ -170,11 +170,11 @@ impl Sde {
             let condition = self.condition.expect("a model of a family of equations is given a condition first");
             Tensor::full([x.size()[0], 1], condition, (self.kind(), self.device()))
         });
-        self.fields_under(x, condition.as_ref())
+        self.fields_at_condition(x, condition.as_ref())
     }
 
     /// As [`Sde::fields`], under conditions `[samples, 1]`.
-    pub(super) fn fields_under(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
+    pub(super) fn fields_at_condition(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let Some(group) = &self.tensors.symmetry else { return self.fields_of_networks(x, condition) };
         let condition = condition.map(|condition| condition.repeat([group.order(), 1]));
         let (drift, factor) = self.fields_of_networks(&group.images(x), condition.as_ref());
