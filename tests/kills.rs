@@ -14,6 +14,7 @@ use tessera::rng::{Purpose, stream};
 /// Data stages that take a second or two each on one core.
 const INPUT: &str = r#"
 seed = 8
+kernel = "single"
 [system.ising]
 temperature = 2.3
 [lattice]
@@ -112,19 +113,32 @@ fn an_exact_trajectory_resumes_from_its_last_record() {
 
 #[test]
 fn twenty_kills_on_changing_numbers_of_ranks_change_no_byte() {
+    kills_change_no_byte(INPUT, KILLS);
+}
+
+/// The same stages with windows in the lanes of words, and more of them.
+#[test]
+fn kills_of_words_change_no_byte() {
+    let input = INPUT.replace("single", "lanes").replace("trajectories = 200", "trajectories = 2000");
+    let input =
+        input.replace("tile = 16", "").replace("trajectories = 2\ninterval = 2.0", "trajectories = 20\ninterval = 9.0");
+    kills_change_no_byte(&input, 6);
+}
+
+fn kills_change_no_byte(text: &str, wanted: usize) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
-    std::fs::write(&input, INPUT).unwrap();
+    std::fs::write(&input, text).unwrap();
     let (input, reference) = (input.to_str().unwrap(), folder.path().join("reference"));
     for (stage, _) in STAGES {
         succeeds(0, &[stage, input, "--out", reference.to_str().unwrap()]);
     }
     let mut rng = stream(1, Purpose::Bench, [0, 7]);
     let (mut kills, mut round, mut last) = (0, 0, 0);
-    while kills < KILLS {
+    while kills < wanted {
         let out = folder.path().join(format!("killed{round}"));
         for (stage, file) in STAGES {
-            while kills < KILLS && !out.join(file).exists() {
+            while kills < wanted && !out.join(file).exists() {
                 // Another number than the last time; 0 is without a launcher.
                 let ranks = (last + rng.random_range(1..5)) % 5;
                 last = ranks;

@@ -38,6 +38,7 @@ fn one_and_four_ranks_and_one_and_two_threads_write_the_same_files() {
 /// Data stages of one lattice that teams of ranks share: spins on 256 x 256 sites.
 const SPINS: &str = r#"
 seed = 3
+kernel = "single"
 [system.ising]
 temperature = 2.5
 field = 0.1

@@ -1,6 +1,6 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
-use super::{ConfigError, GeometricTimes, Input, Relax, UpsampleKind};
+use super::{ConfigError, GeometricTimes, Input, Kernel, Relax, UpsampleKind};
 use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings};
 
 /// The longest side: a whole lattice of this side still fits one window.
@@ -21,6 +21,7 @@ impl Input {
             .and_then(|()| self.check_conditions())
             .and_then(|()| self.check_times())
             .and_then(|()| self.check_tiles())
+            .and_then(|()| self.check_kernel())
             .and_then(|()| self.check_learning())
             .map_err(ConfigError::Physics)
     }
@@ -226,6 +227,25 @@ impl Input {
             return Err(format!("evaluate.equilibrium is {part}; it is the last fraction of a trajectory, in (0, 1]"));
         }
         Ok(())
+    }
+
+    fn check_kernel(&self) -> Result<(), String> {
+        if self.kernel != Kernel::Lanes {
+            return Ok(());
+        }
+        if !self.system.has_lanes() {
+            return Err(
+                "kernel is \"lanes\", but this system's sites do not have two states and four neighbours; use \"auto\""
+                    .into(),
+            );
+        }
+        let spans = [("upsample.relax", self.upsample.relax.until()), ("evolve.until", Some(self.evolve.until))];
+        match spans.into_iter().find(|(_, until)| matches!(until, Some(Until::Events(_)))) {
+            Some((name, _)) => Err(format!(
+                "kernel is \"lanes\", but {name} counts events, which lanes do not; write {{ time = ... }}, or use \"auto\""
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_tiles(&self) -> Result<(), String> {

@@ -180,6 +180,11 @@ impl Input {
         words_before + group / block * conditions + group % conditions
     }
 
+    /// Whether there are closure variables: pairs then hold the sites of their patches.
+    pub fn closes(&self) -> bool {
+        self.closure.components() > 0
+    }
+
     /// lambda of our loss.
     pub fn covariance_factor(&self) -> f64 {
         self.train.covariance_factor.unwrap_or(self.patches() as f64)

@@ -1,7 +1,7 @@
 //! `pairs.h5`: patches of large snapshots before and after their partial evolution.
 //!
 //! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes
-//! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`), observables per site, the increment of Eq.
+//! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`; only with closure variables), observables per site, the increment of Eq.
 //! 10, and how long it evolved (`duration`, `events`); a family of systems also has the [conditions].
 
 use crate::{
@@ -90,7 +90,8 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         file.declare::<u32>(list(WORD, "1", WORD_MEANING))?;
         file.declare::<u64>(list(EVENTS, "1", "events during the evolution; 0 in lanes, which do not count them"))?;
         file.declare::<f64>(list(DURATION, S::TIME_UNIT, "time that the patch evolved, dt"))?;
-        for Side(name, meaning) in [Side::BEFORE, Side::AFTER] {
+        let sides = if input.closes() { &[Side::BEFORE, Side::AFTER][..] } else { &[] };
+        for Side(name, meaning) in sides {
             declare_sites::<S>(&mut file, name, items, input.patch_shape(), meaning)?;
         }
         for Observed(name, of) in [Observed::SNAPSHOT, Observed::BEFORE, Observed::AFTER, Observed::INCREMENT] {
@@ -117,8 +118,10 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         self.list(EVENTS, first, rows, |row| row.pair.elapsed.events)?;
         self.list(DURATION, first, rows, |row| row.pair.elapsed.time)?;
         let patch = self.input.patch_shape().used();
-        self.block(Side::BEFORE.0, first, rows, &patch, |row| &row.pair.before)?;
-        self.block(Side::AFTER.0, first, rows, &patch, |row| &row.pair.after)?;
+        if self.input.closes() {
+            self.block(Side::BEFORE.0, first, rows, &patch, |row| &row.pair.before)?;
+            self.block(Side::AFTER.0, first, rows, &patch, |row| &row.pair.after)?;
+        }
         let count = [rows.first().map_or(0, |row| row.observables.len())];
         self.block(Observed::SNAPSHOT.0, first, rows, &count, |row| &row.observables)?;
         self.block(Observed::BEFORE.0, first, rows, &count, |row| &row.pair.observables_before)?;

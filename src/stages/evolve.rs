@@ -8,7 +8,7 @@ use crate::{
     parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
-    stages::words::by_words,
+    stages::words::{announce, by_words},
     systems::{MovingPart, System},
     workflow::{
         Context, Stage, StageError,
@@ -34,6 +34,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         observables: large.observables(0..input.large_snapshots())?,
         trajectories: large.trajectories()?,
     };
+    announce(context, Stage::Evolve, patches.in_lanes().then_some(LANES))?;
     let file = PairsFile::create::<S>(context)?;
     if context.options.ranks_per_snapshot == 1 || !S::LOCAL || patches.in_lanes() {
         patches.by_threads(context, &large, &file)?;

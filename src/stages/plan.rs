@@ -91,7 +91,7 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     let bytes = match stage {
         Stage::Simulate => input.simulate.trajectories * input.small_records() * (small + 16),
         Stage::Upsample => input.large_snapshots() * (large + 20),
-        Stage::Evolve => input.pairs() * (2 * patch + 92),
+        Stage::Evolve => input.pairs() * (if input.closes() { 2 * patch } else { 0 } + 96),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
         Stage::Truth => trajectories * input.truth.records * (truth + 16),
         _ => return None,

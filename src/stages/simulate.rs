@@ -6,7 +6,7 @@ use crate::{
     files::SmallFile,
     rng::{Purpose, stream},
     sampling::Trajectory,
-    stages::words::by_words,
+    stages::words::{announce, by_words},
     systems::System,
     workflow::{Context, Stage, StageError, items::ItemsOverThreads},
 };
@@ -19,6 +19,7 @@ use hdf5::H5Type;
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
     let (schedule, lanes, group) = (input.simulate.schedule(), input.small_in_lanes(), input.simulate.group);
+    announce(context, Stage::Simulate, lanes.then_some(LANES))?;
     let file = SmallFile::create::<S>(context)?;
     let draw = |system: &S, trajectory: usize| {
         let shared = stream(seed, Purpose::SmallDraw, [(trajectory / group) as u64, 1]);

@@ -13,7 +13,7 @@ use crate::{
     parallel::{Decomposition, Ranks, Sweeps, World},
     rng::{Purpose, stream},
     sampling::Schedule,
-    stages::starts::start,
+    stages::{starts::start, words::announce},
     systems::System,
     workflow::{
         Context, Stage, StageError,
@@ -33,6 +33,8 @@ const CHECKPOINTS: &str = "truth.checkpoints";
 /// # Errors
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
+    let starts = context.input.truth.starts.len().min(LANES);
+    announce(context, Stage::Truth, context.input.truth_in_lanes().then_some(starts))?;
     let file = TruthFile::create::<S>(context)?;
     if !file.items().resumed() {
         // States that an earlier file's trajectories left: this one lacks their records.

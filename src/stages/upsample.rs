@@ -14,7 +14,7 @@ use crate::{
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
     sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes},
-    stages::words::by_words,
+    stages::words::{announce, by_words},
     systems::{System, Tiles, Upsampling},
     workflow::{
         Context, Stage, StageError,
@@ -31,6 +31,7 @@ use std::ops::Range;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let small = SmallFile::open(context)?;
+    announce(context, Stage::Upsample, in_lanes(context.input).then_some(64 * WIDTH))?;
     let file = LargeFile::create::<S>(context)?;
     if context.options.ranks_per_snapshot == 1 || !S::LOCAL || in_lanes(context.input) {
         by_threads(context, system, &small, &file)?;

@@ -97,7 +97,7 @@ impl Stage {
                 json!([data, input.kernel, input.small_shape().0, input.simulate])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),
-            Self::Evolve => json!(input.evolve),
+            Self::Evolve => json!([input.evolve, input.closes()]),
             Self::Closure => json!(input.closure),
             Self::Train => {
                 let mut train = json!(input.train);
