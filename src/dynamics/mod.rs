@@ -10,7 +10,7 @@ mod langevin;
 mod selectors;
 
 pub use kmc::{Kmc, Pending, advance};
-pub use lanes::{HeatBath, InLanes, Lanes, Word};
+pub use lanes::{HeatBath, InLanes, Lanes, Packing, Word};
 pub use langevin::{DriftNoise, Langevin};
 pub use selectors::{LinearScan, RateClasses, Selector, SumTree};
 
@@ -102,6 +102,13 @@ pub struct Elapsed {
     pub time: f64,
     /// Number of events.
     pub events: u64,
+}
+
+impl Elapsed {
+    /// The evolution of two windows over the same time.
+    pub fn beside(self, other: Self) -> Self {
+        Self { time: self.time.max(other.time), events: self.events + other.events }
+    }
 }
 
 impl std::ops::AddAssign for Elapsed {

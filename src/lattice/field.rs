@@ -1,6 +1,7 @@
 //! A whole periodic lattice in compact row-major storage, one value a site.
 
 use super::{Boundary, Shape, shape::wrapped};
+use std::ops::Range;
 
 /// The microscopic state of a periodic system.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +59,44 @@ impl<S: Copy> Lattice<S> {
         }
     }
 
+    /// The row of `length` sites that starts at `coordinate` (periodic) and runs along the fastest axis, no longer than the
+    /// lattice: up to its edge, and from there.
+    #[inline]
+    pub fn row(&self, coordinate: [isize; 3], length: usize) -> [&[S]; 2] {
+        let (line, from) = self.line(coordinate);
+        let (rest, first) = self.sites[line].split_at(from);
+        let turn = length.min(first.len());
+        [&first[..turn], &rest[..length - turn]]
+    }
+
+    /// As [`row`](Self::row), to be written.
+    #[inline]
+    pub fn row_mut(&mut self, coordinate: [isize; 3], length: usize) -> [&mut [S]; 2] {
+        let (line, from) = self.line(coordinate);
+        let (rest, first) = self.sites[line].split_at_mut(from);
+        let turn = length.min(first.len());
+        [&mut first[..turn], &mut rest[..length - turn]]
+    }
+
+    /// All sites along the fastest axis through `coordinate` (periodic), and which of them it is.
+    #[inline]
+    fn line(&self, coordinate: [isize; 3]) -> (Range<usize>, usize) {
+        let columns = self.shape.0[2];
+        let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
+        (start..start + columns, wrapped(coordinate[2], columns))
+    }
+
+    /// The values of a box whose first site lies at `origin`, row-major; periodic.
+    pub fn cut(&self, origin: [isize; 3], shape: Shape) -> Vec<S> {
+        let [depth, rows, columns] = shape.0;
+        let mut values = Vec::with_capacity(shape.sites());
+        for [z, y] in (0..depth).flat_map(|z| (0..rows).map(move |y| [z as isize, y as isize])) {
+            let row = self.row([origin[0] + z, origin[1] + y, origin[2]], columns);
+            row.into_iter().for_each(|sites| values.extend_from_slice(sites));
+        }
+        values
+    }
+
     /// Copies the row that starts at `coordinate` and runs along the fastest axis into `row`.
     pub(super) fn copy_row(&self, coordinate: [isize; 3], boundary: Boundary, row: &mut [S]) {
         let [z, y, x] = coordinate;
@@ -85,12 +124,9 @@ impl<S: Copy> Lattice<S> {
 
     /// Copies `row` to the sites that start at `coordinate` (periodic) and run along the fastest axis.
     pub(super) fn paste_row(&mut self, coordinate: [isize; 3], row: &[S]) {
-        let columns = self.shape.0[2];
-        let start = self.shape.wrapped_index([coordinate[0], coordinate[1], 0]);
-        let line = &mut self.sites[start..start + columns];
-        let from = wrapped(coordinate[2], columns);
-        let length = (columns - from).min(row.len());
-        line[from..from + length].copy_from_slice(&row[..length]);
-        line[..row.len() - length].copy_from_slice(&row[length..]);
+        let [first, rest] = self.row_mut(coordinate, row.len());
+        let (start, end) = row.split_at(first.len());
+        first.copy_from_slice(start);
+        rest.copy_from_slice(end);
     }
 }

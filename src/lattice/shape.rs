@@ -42,6 +42,7 @@ impl Shape {
     }
 
     /// Row-major index of a coordinate, which may lie outside the box: every axis is periodic.
+    #[inline]
     pub fn wrapped_index(self, coordinate: [isize; 3]) -> usize {
         let [depth, rows, columns] = self.0;
         let [z, y, x] = std::array::from_fn(|axis| wrapped(coordinate[axis], self.0[axis]));
@@ -84,6 +85,7 @@ pub(super) fn mirrored(position: isize, low: isize, high: isize) -> isize {
 }
 
 /// A coordinate on a periodic axis; without a division where it lies on it already.
+#[inline]
 pub(super) fn wrapped(coordinate: isize, extent: usize) -> usize {
     if (0..extent as isize).contains(&coordinate) {
         coordinate as usize

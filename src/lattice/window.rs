@@ -153,7 +153,7 @@ impl<S: Copy + Default> Window<S> {
 
     /// Whether the halo repeats a site of the box.
     pub fn is_repeated(&self, site: usize) -> bool {
-        self.geometry.kind(site) == WindowKind::Repeated
+        !self.geometry.copies.is_empty() && self.geometry.kind(site) == WindowKind::Repeated
     }
 
     /// Writes a value into a site of the box that the halo does not repeat.
@@ -190,11 +190,8 @@ impl<S: Copy + Default> Window<S> {
 
     /// Copies the values of `region` to `lattice`; the first site of the box lies at `origin`.
     pub fn store(&self, lattice: &mut Lattice<S>, origin: [isize; 3], region: Region) {
-        let margin = self.margins(region);
         for (coordinate, row) in self.rows(region) {
-            let [z, y] =
-                [0, 1].map(|axis| origin[axis] + coordinate[axis] as isize - self.geometry.halo[axis] as isize);
-            lattice.paste_row([z, y, origin[2] - margin[2]], &self.sites[row]);
+            lattice.paste_row(self.coordinate(origin, coordinate), &self.sites[row]);
         }
     }
 
@@ -221,6 +218,12 @@ impl<S: Copy + Default> Window<S> {
     pub fn site_at(&self, coordinate: [usize; 3]) -> usize {
         let Geometry { halo, padded, .. } = *self.geometry;
         padded.wrapped_index(std::array::from_fn(|axis| (coordinate[axis] + halo[axis]) as isize))
+    }
+
+    /// The coordinate in the lattice of a padded one, if the first site of the box lies at `origin`.
+    #[inline]
+    pub fn coordinate(&self, origin: [isize; 3], padded: [usize; 3]) -> [isize; 3] {
+        std::array::from_fn(|axis| origin[axis] + padded[axis] as isize - self.geometry.halo[axis] as isize)
     }
 
     /// The rows of `region`: padded coordinate of the first site, and the site indices.

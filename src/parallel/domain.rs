@@ -4,8 +4,9 @@
 //! sites for other ranks evolve first, and the others during the communication.
 
 use super::{
-    Decomposition, Message, Plan, Ranks,
+    Decomposition, Message, Plan, Ranks, Workers,
     plan::{Extent, Group, Own, Part},
+    workers::{Task, read},
 };
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
@@ -15,7 +16,7 @@ use crate::{
 use bytemuck::Pod;
 use rayon::prelude::*;
 use std::{
-    sync::Mutex,
+    sync::RwLock,
     time::{Duration, Instant},
 };
 
@@ -38,27 +39,6 @@ pub struct Domain<S> {
     local: Lattice<S>,
     traffic: Traffic,
 }
-
-/// Working memory of the threads: a window and a kernel for each.
-pub struct Workers<L: Law, D>(Vec<Mutex<(Window<L::Site>, D)>>);
-
-impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
-    /// Memory for windows of shape `window` on each thread of the current pool.
-    pub fn new(window: Shape) -> Self {
-        let window = L::open_window(window, L::REACH.max(L::SPREAD));
-        Self((0..rayon::current_num_threads()).map(|_| Mutex::new((window.clone(), D::default()))).collect())
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Window<L::Site>, &mut D) -> T) -> T {
-        let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
-        let mut memory = self.0[thread].lock().expect("a panic ends the program");
-        let (window, dynamics) = &mut *memory;
-        work(window, dynamics)
-    }
-}
-
-/// The written sites of a window, row-major, and its number of events.
-type Written<S> = (Vec<S>, Elapsed);
 
 impl<S: Pod + Default + Send + Sync> Domain<S> {
     /// The share of `rank` of the whole lattice, with `halo` sites around it on each divided axis.
@@ -88,7 +68,12 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
 
     /// The plan for the windows of a cover that write `spread` sites beyond their box.
     pub fn plan(&self, cover: &Cover, spread: usize) -> Plan {
-        Plan::new(&self.extent, self.rank, cover, spread)
+        self.plan_in_words(cover, spread, 1)
+    }
+
+    /// As [`plan`](Self::plan), for windows in words of `lanes`.
+    pub(super) fn plan_in_words(&self, cover: &Cover, spread: usize, lanes: usize) -> Plan {
+        Plan::new(&self.extent, self.rank, cover, spread, lanes)
     }
 
     /// Fills `window`, whose box has its first site at `origin`, a coordinate of the whole lattice. This site must be
@@ -129,11 +114,14 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         whole
     }
 
-    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, and updates
-    /// all copies. Collective.
+    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, or each word with
+    /// that of its first window, and updates all copies. Collective.
     ///
     /// # Errors
     /// When a window of this rank cannot evolve. The caller must then end the job, because the other ranks wait.
+    ///
+    /// # Panics
+    /// When the plan is for other words than those of the workers.
     pub fn evolve<L: Law<Site = S>, D: Dynamics<L> + Default + Send>(
         &mut self,
         ranks: &dyn Ranks,
@@ -143,48 +131,42 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         until: Until,
         stream: impl Fn(u64) -> Rng + Sync,
     ) -> Result<Elapsed, EvolveError> {
+        assert_eq!(plan.lanes, workers.lanes(), "a plan for the words of the workers");
         let Group { own, awaited, sends, receives } = &plan.groups[group];
-        let region = Region { margin: plan.spread as isize };
-        let evolve = |windows: &[Own]| -> Result<Vec<Written<S>>, EvolveError> {
-            let evolve = |own: &Own| {
-                workers.with(|window, dynamics| {
-                    window.load(&self.local, own.home);
-                    let elapsed = dynamics.evolve(law, window, until, &mut stream(own.placed.index))?;
-                    Ok((window.cut(region), elapsed))
-                })
-            };
-            windows.par_iter().map(evolve).collect()
-        };
+        let (region, sites, task) =
+            (Region { margin: plan.spread as isize }, plan.written.sites(), Task { law, until, stream });
+        // Words store what they write. Other windows do after all have evolved, for synchronous laws.
+        let mut written = vec![S::default(); if plan.lanes == 1 { own.len() * sites } else { 0 }];
+        let local = RwLock::new(&mut self.local);
         let (edge, interior) = own.split_at(*awaited);
-        let mut written = evolve(edge)?;
+        let (first, others) = written.split_at_mut(if plan.lanes == 1 { awaited * sites } else { 0 });
+        let done = workers.0.evolve(&task, (&local, edge), (region, first))?;
         let packing = Instant::now();
-        let outgoing = packed(sends, &written, plan.written);
+        let outgoing = packed(sends, |index, part| match first.get(index * sites..(index + 1) * sites) {
+            Some(values) => cut(values, plan.written, part),
+            None => read(&local).cut(part.within(own[index].home), part.shape),
+        });
         let expected = |parts: &[Part]| parts.iter().map(|part| part.shape.sites()).sum::<usize>() * size_of::<S>();
         let mut incoming: Vec<Message> =
             receives.iter().map(|(rank, parts)| Message { rank: *rank, bytes: vec![0; expected(parts)] }).collect();
         self.traffic.messages += outgoing.len() as u64;
         self.traffic.bytes += outgoing.iter().map(|message| message.bytes.len() as u64).sum::<u64>();
-        let (mut inner, mut evolving) = (Ok(Vec::new()), Duration::ZERO);
+        let (mut inner, mut evolving) = (Ok(Elapsed::default()), Duration::ZERO);
         ranks.exchange(&outgoing, &mut incoming, &mut || {
             let start = Instant::now();
-            inner = evolve(interior);
+            inner = workers.0.evolve(&task, (&local, interior), (region, others));
             evolving = start.elapsed();
         });
-        written.extend(inner?);
+        let done = done.beside(inner?);
         self.store(own, &written, plan.written);
         self.unpack(receives, &incoming);
         self.traffic.waited += packing.elapsed().saturating_sub(evolving);
-        let mut total = Elapsed::default();
-        for (_, elapsed) in written {
-            total.events += elapsed.events;
-            total.time = elapsed.time;
-        }
-        Ok(total)
+        Ok(done)
     }
 
     /// Updates this rank's copies of the sites that its own windows wrote.
-    fn store(&mut self, own: &[Own], written: &[Written<S>], shape: Shape) {
-        for (own, (values, _)) in own.iter().zip(written) {
+    fn store(&mut self, own: &[Own], written: &[S], shape: Shape) {
+        for (own, values) in own.iter().zip(written.chunks_exact(shape.sites())) {
             for copy in &own.copies {
                 if copy.shape == shape {
                     self.local.paste(copy.at, copy.shape, values);
@@ -238,14 +220,12 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     }
 }
 
-/// The messages of a group.
-fn packed<S: Pod>(sends: &[(usize, Vec<(usize, Part)>)], written: &[Written<S>], shape: Shape) -> Vec<Message> {
-    let message = |(rank, parts): &(usize, Vec<(usize, Part)>)| {
-        let bytes = parts.iter().flat_map(|(own, part)| {
-            let values = cut(&written[*own].0, shape, part);
-            bytemuck::cast_slice::<S, u8>(&values).to_vec()
-        });
-        Message { rank: *rank, bytes: bytes.collect() }
+/// The messages of a group, with the values of the parts of own windows.
+fn packed<S: Pod>(sends: &[(usize, Vec<(usize, Part)>)], values: impl Fn(usize, &Part) -> Vec<S>) -> Vec<Message> {
+    let bytes = |(own, part): &(usize, Part)| bytemuck::cast_slice::<S, u8>(&values(*own, part)).to_vec();
+    let message = |(rank, parts): &(usize, Vec<(usize, Part)>)| Message {
+        rank: *rank,
+        bytes: parts.iter().flat_map(bytes).collect(),
     };
     sends.iter().map(message).collect()
 }

@@ -8,14 +8,16 @@ mod decomposition;
 mod domain;
 mod plan;
 mod sweeps;
+mod workers;
 #[cfg(feature = "mpi")]
 mod world;
 
 pub use alone::Alone;
 pub use decomposition::{Decomposition, DecompositionError};
-pub use domain::{Domain, Traffic, Workers};
+pub use domain::{Domain, Traffic};
 pub use plan::Plan;
-pub use sweeps::Sweeps;
+pub use sweeps::{Sweeps, tiles_in_lanes};
+pub use workers::Workers;
 #[cfg(feature = "mpi")]
 pub use world::World;
 

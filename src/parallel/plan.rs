@@ -3,6 +3,9 @@
 //! The rank that owns the first site of a window evolves it. Every rank with a copy of the written sites gets them: the
 //! owner of the sites, and the ranks whose halos contain them. All ranks derive the same plan from the geometry, so
 //! messages hold only values.
+//!
+//! The windows of a group are dealt to words of a fixed number of lanes in their order in the cover, whatever their owners.
+//! A rank evolves a word for the lanes that it owns.
 
 use super::Decomposition;
 use crate::lattice::{Boundary, Cover, Placed, Shape};
@@ -20,11 +23,20 @@ pub(super) struct Part {
     pub at: [isize; 3],
 }
 
+impl Part {
+    /// Its first site, if the written box has its own at `origin`.
+    pub fn within(&self, origin: [isize; 3]) -> [isize; 3] {
+        std::array::from_fn(|axis| origin[axis] + self.from[axis] as isize)
+    }
+}
+
 /// A window that this rank evolves.
 #[derive(Clone, Debug)]
 pub(super) struct Own {
-    /// The window.
-    pub placed: Placed,
+    /// Index of the first window of its word, on whatever rank; keys the random stream.
+    pub word: u64,
+    /// Its lane of the word.
+    pub lane: usize,
     /// First site in the local lattice of this rank.
     pub home: [isize; 3],
     /// The parts of the written box on this rank: in the block, and copies in the halo.
@@ -34,9 +46,9 @@ pub(super) struct Own {
 /// The windows of one group for one rank.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    /// The windows that this rank evolves, first those with sites for other ranks.
+    /// The windows that this rank evolves, word by word. First the words with sites for other ranks.
     pub own: Vec<Own>,
-    /// Number of windows with sites for other ranks.
+    /// Number of windows in words with sites for other ranks.
     pub awaited: usize,
     /// For each receiving rank: the parts of own windows, with the index in `own`.
     pub sends: Vec<(usize, Vec<(usize, Part)>)>,
@@ -134,16 +146,18 @@ pub struct Plan {
     /// Extents of the written box of a window.
     pub(super) written: Shape,
     pub(super) spread: usize,
+    /// Windows of a word.
+    pub(super) lanes: usize,
     pub(super) groups: Vec<Group>,
 }
 
 impl Plan {
-    /// The plan of `rank`, for windows that write `spread` sites beyond their box.
-    pub(super) fn new(extent: &Extent, rank: usize, cover: &Cover, spread: usize) -> Self {
+    /// The plan of `rank`, for windows that write `spread` sites beyond their box and evolve in words of `lanes`.
+    pub(super) fn new(extent: &Extent, rank: usize, cover: &Cover, spread: usize, lanes: usize) -> Self {
         let margin = cover.shape.on_used_axes(spread);
         let written = Shape(std::array::from_fn(|axis| cover.shape.0[axis] + 2 * margin[axis]));
-        let groups = cover.groups.iter().map(|windows| group(extent, rank, windows, margin, written)).collect();
-        Self { written, spread, groups }
+        let group = |windows: &Vec<Placed>| group(extent, rank, windows.chunks(lanes), margin, written);
+        Self { written, spread, lanes, groups: cover.groups.iter().map(group).collect() }
     }
 
     /// Number of groups.
@@ -152,25 +166,35 @@ impl Plan {
     }
 }
 
-fn group(extent: &Extent, rank: usize, windows: &[Placed], margin: [usize; 3], written: Shape) -> Group {
+fn group<'a>(
+    extent: &Extent,
+    rank: usize,
+    words: impl Iterator<Item = &'a [Placed]>,
+    margin: [usize; 3],
+    written: Shape,
+) -> Group {
     let (local, _) = extent.local(rank);
     let lattice = extent.decomposition.lattice.0;
     let (mut awaited, mut interior, mut receives) = (Vec::new(), Vec::new(), Vec::new());
-    for &placed in windows {
-        let owner = extent.decomposition.owner(placed.origin);
-        let origin = std::array::from_fn(|axis| placed.origin[axis] - margin[axis] as isize);
-        let parts = extent.parts(origin, written);
-        if owner != rank {
-            receives.extend(parts.into_iter().filter(|part| part.rank == rank).map(|part| (owner, part)));
-            continue;
+    for word in words {
+        let mut own = Vec::new();
+        for (lane, placed) in word.iter().enumerate() {
+            let owner = extent.decomposition.owner(placed.origin);
+            let origin = std::array::from_fn(|axis| placed.origin[axis] - margin[axis] as isize);
+            let parts = extent.parts(origin, written);
+            if owner != rank {
+                receives.extend(parts.into_iter().filter(|part| part.rank == rank).map(|part| (owner, part)));
+                continue;
+            }
+            let home = std::array::from_fn(|axis| {
+                let inside = placed.origin[axis].rem_euclid(lattice[axis] as isize);
+                inside - local[axis]
+            });
+            let (copies, remote): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.rank == rank);
+            own.push((Own { word: word[0].index, lane, home, copies }, remote));
         }
-        let home = std::array::from_fn(|axis| {
-            let inside = placed.origin[axis].rem_euclid(lattice[axis] as isize);
-            inside - local[axis]
-        });
-        let (copies, remote): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.rank == rank);
-        let own = Own { placed, home, copies };
-        if remote.is_empty() { interior.push(own) } else { awaited.push((own, remote)) }
+        let is_awaited = own.iter().any(|(_, remote)| !remote.is_empty());
+        if is_awaited { awaited.extend(own) } else { interior.extend(own) }
     }
     let sends = awaited
         .iter()
@@ -178,7 +202,7 @@ fn group(extent: &Extent, rank: usize, windows: &[Placed], margin: [usize; 3], w
         .flat_map(|(index, (_, remote))| remote.iter().map(move |part| (part.rank, (index, *part))));
     let sends = by_rank(sends.collect());
     let count = awaited.len();
-    let own = awaited.into_iter().map(|(own, _)| own).chain(interior).collect();
+    let own = awaited.into_iter().chain(interior).map(|(own, _)| own).collect();
     Group { own, awaited: count, sends, receives: by_rank(receives) }
 }
 

@@ -5,15 +5,31 @@
 //! The order of the colours is drawn for each sweep. The method is exact in the limit of a small quantum. Laws with a
 //! synchronous step take it in all tiles at once, which is exact. If events cannot cross a tile edge, the tile grid is
 //! shifted at random every sweep. Tiles also keep the working set in cache, which makes a single rank faster.
+//!
+//! Tiles of one colour can share words of 64 or 512 lanes. Each tile then has the exact law for the quantum, but all tiles of
+//! a word are attempted at the same places and times.
 
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
-    dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
-    lattice::{Cover, Lattice, Shape},
+    dynamics::{Dynamics, Elapsed, EvolveError, InLanes, Law, Until},
+    lattice::{Boundary, Cover, Lattice, Shape, Tiling},
     rng::{Purpose, stream},
 };
 use rand::seq::{IndexedRandom, SliceRandom};
 use std::ops::Range;
+
+/// The fewest tiles of a colour that evolve in lanes: a word takes about as long as this many tiles on their own.
+const LEAST_LANES: usize = 16;
+
+/// The most tiles that evolve together in sweeps in lanes of `lattice`. `None` where the law has no lanes, or tiles are
+/// few.
+pub fn tiles_in_lanes<L: Law>(law: &L, lattice: Shape, tile: Shape) -> Option<usize> {
+    let tiling = Tiling::new(lattice, tile)?;
+    let count = Cover::coloured(&tiling).groups.iter().map(Vec::len).max()?;
+    let plain = L::SPREAD == 0 && L::LOCAL && !L::CONFINED && L::BOUNDARY == Boundary::Periodic;
+    let fits = plain && law.synchronous_step().is_none() && count >= LEAST_LANES;
+    (fits && InLanes::<L, 1>::new(law).is_some()).then_some(count)
+}
 
 /// A lattice divided over ranks, with its sweeps.
 pub struct Sweeps<L: Law, D> {
@@ -37,6 +53,33 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         quantum: f64,
         ranks: &dyn Ranks,
     ) -> Result<Self, DecompositionError> {
+        Self::with(Workers::new(tile), law, whole, (tile, quantum), ranks)
+    }
+
+    /// As [`new`](Self::new), with the tiles of a colour in the lanes of words where [`tiles_in_lanes`] has them. Events are
+    /// then not counted.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn in_lanes(
+        law: &L,
+        whole: &Lattice<L::Site>,
+        tile: Shape,
+        quantum: f64,
+        ranks: &dyn Ranks,
+    ) -> Result<Self, DecompositionError> {
+        let count = tiles_in_lanes(law, whole.shape, tile);
+        let workers = count.and_then(|count| Workers::in_lanes(law, tile, count));
+        Self::with(workers.unwrap_or_else(|| Workers::new(tile)), law, whole, (tile, quantum), ranks)
+    }
+
+    fn with(
+        workers: Workers<L, D>,
+        law: &L,
+        whole: &Lattice<L::Site>,
+        (tile, quantum): (Shape, f64),
+        ranks: &dyn Ranks,
+    ) -> Result<Self, DecompositionError> {
         let decomposition = Decomposition::new(whole.shape, tile, ranks.size())?;
         let one = (0..3).any(|axis| decomposition.tiling.counts[axis] == 1 && whole.shape.0[axis] > 1);
         if one {
@@ -57,8 +100,9 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         let overhang = shifts.iter().flatten().copied().max().unwrap_or(0) as usize;
         let halo = L::REACH.max(L::SPREAD) + overhang;
         let domain = Domain::new(decomposition.bounded(L::BOUNDARY), ranks.rank(), halo, whole);
-        let plans = shifts.into_iter().map(|shift| domain.plan(&cover.shifted(shift), L::SPREAD)).collect();
-        Ok(Self { domain, plans, workers: Workers::new(tile), quantum: step.unwrap_or(quantum) })
+        let plan = |shift| domain.plan_in_words(&cover.shifted(shift), L::SPREAD, workers.lanes());
+        let plans = shifts.into_iter().map(plan).collect();
+        Ok(Self { domain, plans, workers, quantum: step.unwrap_or(quantum) })
     }
 
     /// This rank's share of the lattice.
@@ -67,7 +111,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 
     /// Advances the lattice by the sweeps with these indices, and returns the events of this rank. Random streams are
-    /// keyed by trajectory, sweep and tile, so the result depends neither on ranks and threads nor on the division into
+    /// keyed by trajectory, sweep and tile (or first tile of the word), so the result depends neither on ranks and threads nor on the division into
     /// calls. Collective.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod pack;
 mod random;
 mod word;
 
+pub use pack::Packing;
 pub use word::Word;
 
 use super::{Dynamics, Elapsed, EvolveError, Law, Until};
@@ -23,7 +24,6 @@ use crate::{
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
     rng::Rng,
 };
-use pack::{pack, unpack};
 use rand::{Rng as _, distr::Distribution};
 use random::{Columns, split_mix};
 
@@ -61,14 +61,32 @@ impl<L: Law, const W: usize> InLanes<L, W> {
         (stencil.0.len() == NEIGHBOURS && size_of::<L::Site>() == 1).then_some(Self { heat_bath, stencil, threshold })
     }
 
-    /// States of one shape, a lane each.
+    /// Memory to pack and unpack lanes of at most `sites` sites.
+    pub fn packing(&self, sites: usize) -> Packing<W> {
+        Packing::new(sites, self.heat_bath.states)
+    }
+
+    /// States of one shape, a lane each. Lanes beyond the last are 0.
+    ///
+    /// # Panics
+    /// When there are more states than lanes.
     pub fn pack(&self, shape: Shape, lanes: &[&[L::Site]]) -> Lattice<Word<W>> {
-        Lattice::from_sites(shape, pack(lanes, self.heat_bath.states))
+        assert!(lanes.len() <= Word::<W>::LANES, "{} states in a word of {}", lanes.len(), Word::<W>::LANES);
+        let mut packing = self.packing(shape.sites());
+        lanes.iter().enumerate().for_each(|(lane, sites)| packing.put(lane, 0, sites));
+        packing.transpose();
+        Lattice::from_sites(shape, packing.words(shape.sites()).to_vec())
     }
 
     /// The sites of the first `count` lanes, lane after lane.
     pub fn unpack(&self, words: &[Word<W>], count: usize) -> Vec<L::Site> {
-        unpack(words, count, self.heat_bath.states)
+        let mut packing = self.packing(words.len());
+        packing.fill(words);
+        packing.transpose();
+        let mut sites = vec![L::Site::default(); count * words.len()];
+        let lanes = sites.chunks_exact_mut(words.len().max(1));
+        lanes.enumerate().for_each(|(lane, sites)| packing.get(lane, 0, sites));
+        sites
     }
 }
 
@@ -105,8 +123,11 @@ impl<L: Law, const W: usize> Dynamics<InLanes<L, W>> for Lanes {
         self.sites.extend(window.sites_of(Region::BOX).map(entry));
         let mean = time * self.sites.len() as f64;
         let attempts = rand_distr::Poisson::new(mean).map_or(0, |poisson| poisson.sample(rng) as u64);
-        let masks =
-            |values: &[Word<W>], site: usize| at_least(offsets.map(|offset| values[site.wrapping_add_signed(offset)]));
+        let [first, second, third, fourth] = offsets;
+        let masks = |values: &[Word<W>], site: usize| {
+            let at = |offset| values[site.wrapping_add_signed(offset)];
+            at_least([at(first), at(second), at(third), at(fourth)])
+        };
         let (key, places, random) = (rng.random(), Columns::new(rng), Columns::new(rng));
         let (sites, threshold) = (&self.sites[..], &law.threshold);
         pulp::Arch::new().dispatch(Attempts { sites, window, threshold, masks, attempts, key, places, random });

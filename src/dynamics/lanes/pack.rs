@@ -2,102 +2,113 @@
 
 use super::Word;
 use bytemuck::Pod;
+use wide::u8x64;
 
-/// States of one shape, lane after lane, as words: bit `lane` of word `site` says whether that site is in the upper of the
-/// two `states`. Lanes beyond the last are 0.
-///
-/// # Panics
-/// When there are more states than lanes, or a site is not one byte.
-pub fn pack<T: Pod, const W: usize>(lanes: &[&[T]], states: [T; 2]) -> Vec<Word<W>> {
-    assert_eq!(size_of::<T>(), 1, "sites in lanes are bytes");
-    assert!(lanes.len() <= Word::<W>::LANES, "{} states in a word of {}", lanes.len(), Word::<W>::LANES);
-    let sites = lanes.first().map_or(0, |lane| lane.len());
-    let [lower, upper] = states.map(byte);
-    // A bit in which the states differ tells them apart.
-    let digit = (lower ^ upper).trailing_zeros();
-    let flip = if upper >> digit & 1 == 1 { 0 } else { u64::MAX };
-    let mut words = vec![Word::ZERO; sites];
-    let mut block = [0; 64];
-    for (element, lanes) in lanes.chunks(64).enumerate() {
-        for first in (0..sites).step_by(64) {
-            let end = sites.min(first + 64);
-            block.fill(0);
-            for (row, lane) in block.iter_mut().zip(lanes) {
-                *row = bits_of(bytemuck::cast_slice(&lane[first..end]), digit) ^ flip;
+/// Sites of a block: as many as an element of a word has lanes.
+const SITES: usize = 64;
+
+/// Memory in which the states of lanes become words, and words become states. A state enters or leaves as bits along its
+/// sites; [`transpose`](Self::transpose) turns them into bits along the lanes, and back.
+#[derive(Clone, Debug)]
+pub struct Packing<const W: usize> {
+    /// The bytes of the lower and the upper state.
+    states: [u8; 2],
+    /// The bytes of eight sites, by their bits.
+    spread: Box<[[u8; 8]; 256]>,
+    /// Along the sites, row i and element e of block b hold sites 64 b to 64 b + 63 of lane 64 e + i. Along the lanes, row
+    /// i of block b is the word of site 64 b + i.
+    blocks: Vec<[Word<W>; SITES]>,
+}
+
+impl<const W: usize> Packing<W> {
+    /// Memory for lanes of at most `sites` sites with two states.
+    ///
+    /// # Panics
+    /// When a site is not one byte.
+    pub fn new<T: Pod>(sites: usize, states: [T; 2]) -> Self {
+        assert_eq!(size_of::<T>(), 1, "sites in lanes are bytes");
+        let states = states.map(|state| bytemuck::bytes_of(&state)[0]);
+        let spread = std::array::from_fn(|bits| std::array::from_fn(|site| states[bits >> site & 1]));
+        let blocks = vec![[Word::ZERO; SITES]; sites.div_ceil(SITES)];
+        Self { states, spread: Box::new(spread), blocks }
+    }
+
+    /// Empties the memory.
+    pub fn clear(&mut self) {
+        self.blocks.as_flattened_mut().fill(Word::ZERO);
+    }
+
+    /// Sets sites of a lane from the one with index `first` on, which were empty.
+    #[inline]
+    pub fn put<T: Pod>(&mut self, lane: usize, mut first: usize, sites: &[T]) {
+        let ([_, state], element, row) = (self.states, lane / 64, lane % 64);
+        for sites in bytemuck::cast_slice::<T, u8>(sites).chunks(SITES) {
+            let (block, shift, bits) = (first / SITES, first % SITES, bits_of(sites, state));
+            self.blocks[block][row].0[element] |= bits << shift;
+            if shift + sites.len() > SITES {
+                self.blocks[block + 1][row].0[element] |= bits >> (SITES - shift);
             }
-            transpose(&mut block);
-            for (word, bits) in words[first..end].iter_mut().zip(block) {
-                word.0[element] = bits;
-            }
+            first += SITES;
         }
     }
-    words
-}
 
-/// The first `count` lanes of words as states of one byte a site, lane after lane.
-///
-/// # Panics
-/// When a site is not one byte.
-pub fn unpack<T: Pod, const W: usize>(words: &[Word<W>], count: usize, states: [T; 2]) -> Vec<T> {
-    assert_eq!(size_of::<T>(), 1, "sites in lanes are bytes");
-    let bytes = states.map(byte);
-    let spread: [[u8; 8]; 256] = std::array::from_fn(|bits| std::array::from_fn(|site| bytes[bits >> site & 1]));
-    let sites = words.len();
-    let mut all = vec![0_u8; count * sites];
-    let mut block = [0; 64];
-    for (element, lanes) in (0..count).step_by(64).enumerate() {
-        for first in (0..sites).step_by(64) {
-            let end = sites.min(first + 64);
-            block.fill(0);
-            for (bits, word) in block.iter_mut().zip(&words[first..end]) {
-                *bits = word.0[element];
+    /// The sites of a lane from the one with index `first` on.
+    #[inline]
+    pub fn get<T: Pod>(&self, lane: usize, mut first: usize, sites: &mut [T]) {
+        let (element, row) = (lane / 64, lane % 64);
+        for sites in bytemuck::cast_slice_mut::<T, u8>(sites).chunks_mut(SITES) {
+            let (block, shift) = (first / SITES, first % SITES);
+            let mut bits = self.blocks[block][row].0[element] >> shift;
+            if shift + sites.len() > SITES {
+                bits |= self.blocks[block + 1][row].0[element] << (SITES - shift);
             }
-            transpose(&mut block);
-            for (lane, row) in (lanes..count.min(lanes + 64)).zip(block) {
-                let target = &mut all[lane * sites + first..lane * sites + end];
-                let (chunks, rest) = target.as_chunks_mut::<8>();
-                let mut bits = row.to_le_bytes().into_iter();
-                for (chunk, bits) in chunks.iter_mut().zip(&mut bits) {
-                    *chunk = spread[usize::from(bits)];
-                }
-                if let Some(bits) = bits.next() {
-                    rest.copy_from_slice(&spread[usize::from(bits)][..rest.len()]);
-                }
+            let (chunks, rest) = sites.as_chunks_mut::<8>();
+            for chunk in chunks {
+                *chunk = self.spread[(bits & 0xff) as usize];
+                bits >>= 8;
             }
+            if !rest.is_empty() {
+                rest.copy_from_slice(&self.spread[(bits & 0xff) as usize][..rest.len()]);
+            }
+            first += SITES;
         }
     }
-    bytemuck::allocation::cast_vec(all)
-}
 
-fn byte<T: Pod>(state: T) -> u8 {
-    bytemuck::bytes_of(&state)[0]
-}
-
-/// Bit number `digit` of up to 64 bytes.
-fn bits_of(bytes: &[u8], digit: u32) -> u64 {
-    let gather = |eight: [u8; 8]| {
-        let ones = u64::from_le_bytes(eight) >> digit & 0x0101_0101_0101_0101;
-        ones.wrapping_mul(0x0102_0408_1020_4080) >> 56
-    };
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let bits = chunks.iter().rev().fold(0, |bits, chunk| bits << 8 | gather(*chunk));
-    if rest.is_empty() {
-        return bits;
+    /// Replaces the words of the first sites.
+    pub fn fill(&mut self, words: &[Word<W>]) {
+        self.blocks.as_flattened_mut()[..words.len()].copy_from_slice(words);
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    bits | gather(last) << (8 * chunks.len())
+
+    /// The words of the first sites.
+    pub fn words(&self, sites: usize) -> &[Word<W>] {
+        &self.blocks.as_flattened()[..sites]
+    }
+
+    /// Turns bits along the sites into bits along the lanes, or back.
+    pub fn transpose(&mut self) {
+        self.blocks.iter_mut().for_each(transpose);
+    }
 }
 
-/// Transposes 64 x 64 bits, row i being element i (Warren, Hacker's Delight, section 7-3).
-fn transpose(block: &mut [u64; 64]) {
+/// A bit for each of up to 64 sites: whether it is in `state`.
+#[inline(always)]
+fn bits_of(sites: &[u8], state: u8) -> u64 {
+    match <[u8; SITES]>::try_from(sites) {
+        Ok(sites) => u8x64::from(sites).simd_eq(u8x64::splat(state)).to_bitmask(),
+        Err(_) => sites.iter().rev().fold(0, |bits, &site| bits << 1 | u64::from(site == state)),
+    }
+}
+
+/// Transposes 64 x 64 bits in each element (Warren, Hacker's Delight, section 7-3).
+fn transpose<const W: usize>(block: &mut [Word<W>; SITES]) {
     let (mut width, mut mask) = (32, 0x0000_0000_ffff_ffff_u64);
     while width > 0 {
         let mut row = 0;
-        while row < 64 {
-            let swapped = (block[row] >> width ^ block[row + width]) & mask;
-            block[row] ^= swapped << width;
-            block[row + width] ^= swapped;
+        while row < SITES {
+            let (upper, lower) = (block[row], block[row + width]);
+            let swapped = (upper.shifted_down(width) ^ lower) & Word::splat(mask);
+            block[row] = upper ^ swapped.shifted_up(width);
+            block[row + width] = lower ^ swapped;
             row = (row + width + 1) & !width;
         }
         width /= 2;

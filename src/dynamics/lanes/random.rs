@@ -26,7 +26,7 @@ impl<const W: usize> Columns<W> {
     pub fn next(&mut self) -> Word<W> {
         let [a, b, c, d] = &mut self.0;
         let result = add(rotated::<23, W>(add(*a, *d)), *a);
-        let shifted = Word(b.0.map(|bits| bits << 17));
+        let shifted = b.shifted_up(17);
         *c = *c ^ *a;
         *d = *d ^ *b;
         *b = *b ^ *c;
@@ -44,7 +44,7 @@ fn add<const W: usize>(a: Word<W>, b: Word<W>) -> Word<W> {
 
 #[inline(always)]
 fn rotated<const BITS: u32, const W: usize>(word: Word<W>) -> Word<W> {
-    Word(word.0.map(|bits| bits.rotate_left(BITS)))
+    Word(std::array::from_fn(|column| word.0[column].rotate_left(BITS)))
 }
 
 /// The `counter`-th number of the SplitMix64 sequence with this key (Steele, Lea and Flood, OOPSLA 2014).

@@ -32,6 +32,18 @@ impl<const W: usize> Word<W> {
         self.0[lane / 64] |= 1 << (lane % 64);
     }
 
+    /// Every element shifted towards its low bits.
+    #[inline(always)]
+    pub fn shifted_down(self, bits: usize) -> Self {
+        Self(std::array::from_fn(|element| self.0[element] >> bits))
+    }
+
+    /// Every element shifted towards its high bits.
+    #[inline(always)]
+    pub fn shifted_up(self, bits: usize) -> Self {
+        Self(std::array::from_fn(|element| self.0[element] << bits))
+    }
+
     #[inline(always)]
     fn zip(self, other: Self, bits: impl Fn(u64, u64) -> u64) -> Self {
         Self(std::array::from_fn(|element| bits(self.0[element], other.0[element])))
@@ -72,6 +84,6 @@ impl<const W: usize> Not for Word<W> {
     type Output = Self;
     #[inline(always)]
     fn not(self) -> Self {
-        Self(self.0.map(|bits| !bits))
+        Self(std::array::from_fn(|element| !self.0[element]))
     }
 }
