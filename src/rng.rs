@@ -31,7 +31,7 @@ pub enum Purpose {
     TruthEvolve = 8,
     /// Order of the colours in a sweep; item = [trajectory, sweep].
     SweepOrder = 9,
-    /// One tile in a sweep; item = [trajectory << 32 | sweep, tile].
+    /// One tile in a sweep, or a word of tiles; item = [trajectory << 32 | sweep, (first) tile].
     SweepTile = 10,
     /// Initial weights of a network; item = [model, 0].
     Weights = 11,

@@ -6,7 +6,7 @@ use common::threads::on_ranks;
 use tessera::{
     dynamics::{Dynamics, Elapsed, Events, Kmc, Langevin, Law, LinearScan, RateClasses, Until},
     lattice::{Boundary, Cover, Lattice, Region, Shape, Stencil, Window, bcc},
-    parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers, distinct},
+    parallel::{Alone, Decomposition, DecompositionError, Domain, Ranks, Sweeps, Workers, distinct, tiles_in_lanes},
     rng::{Purpose, Rng, stream},
     sampling::LocalRelax,
     systems::{Alloy, Ising, LinearChain, PredatorPrey, System, alloy::AlloyParameters},
@@ -101,6 +101,15 @@ fn what_cannot_be_shared_out_is_refused_with_what_can() {
     assert!(matches!(thin(Shape::plane(16, 8)), Err(DecompositionError::OneTile { .. })));
 }
 
+/// A way to divide a lattice, [`Sweeps::new`] or [`Sweeps::in_lanes`].
+type Divide<L> = fn(
+    &L,
+    &Lattice<<L as Law>::Site>,
+    Shape,
+    f64,
+    &dyn Ranks,
+) -> Result<Sweeps<L, <L as System>::Dynamics>, DecompositionError>;
+
 /// The lattice after some sweeps, and how many events there were on all ranks.
 fn swept<L: System>(
     law: &L,
@@ -109,8 +118,18 @@ fn swept<L: System>(
     ranks: usize,
     quantum: f64,
 ) -> (Lattice<L::Site>, u64) {
+    swept_by(Sweeps::new, law, start, (tile, quantum), ranks)
+}
+
+fn swept_by<L: System>(
+    divide: Divide<L>,
+    law: &L,
+    start: &Lattice<L::Site>,
+    (tile, quantum): (Shape, f64),
+    ranks: usize,
+) -> (Lattice<L::Site>, u64) {
     let all = on_ranks(ranks, |ranks| {
-        let mut sweeps = Sweeps::<L, L::Dynamics>::new(law, start, tile, quantum, ranks).unwrap();
+        let mut sweeps = divide(law, start, tile, quantum, ranks).unwrap();
         let first = sweeps.advance(law, ranks, (5, 2), 0..3).unwrap();
         let second = sweeps.advance(law, ranks, (5, 2), 3..6).unwrap();
         (sweeps.domain().gather(ranks), first.events + second.events)
@@ -203,6 +222,41 @@ fn sweeps_of_spins_do_not_depend_on_the_number_of_ranks() {
             assert_eq!(swept(&ising, &start, tile, ranks, 0.5), one, "{shape:?} in tiles of {tile:?} on {ranks} ranks");
         }
     }
+}
+
+/// Words of one element and of eight, one and two words of a colour, two and three colours along an axis.
+#[test]
+fn sweeps_in_lanes_depend_neither_on_ranks_nor_on_threads() {
+    let ising = Ising::new(2.5, 0.1);
+    for ((rows, columns), tile, count) in
+        [((48, 80), (4, 8), 30), ((60, 72), (4, 4), 63), ((80, 64), (4, 4), 80), ((192, 192), (4, 4), 576)]
+    {
+        let (shape, tile) = (Shape::plane(rows, columns), Shape::plane(tile.0, tile.1));
+        assert_eq!(tiles_in_lanes(&ising, shape, tile), Some(count));
+        let start = ising.draw(shape, Some(0.2), &mut stream(1, Purpose::Bench, [0, 8]));
+        let one = swept_by(Sweeps::in_lanes, &ising, &start, (tile, 0.5), 1);
+        assert!(one.0 != start && one.0 != swept(&ising, &start, tile, 1, 0.5).0);
+        for ranks in [2, 3, 4, 8] {
+            assert!(swept_by(Sweeps::in_lanes, &ising, &start, (tile, 0.5), ranks) == one, "{shape:?}: {ranks} ranks");
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let threads = pool.install(|| {
+            let mut sweeps =
+                Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, &start, tile, 0.5, &Alone).unwrap();
+            sweeps.advance(&ising, &Alone, (5, 2), 0..6).unwrap();
+            sweeps.domain().gather(&Alone)
+        });
+        assert!(threads == one.0, "{shape:?}: 3 threads");
+    }
+}
+
+#[test]
+fn sweeps_in_lanes_need_two_states_and_many_tiles() {
+    let plane = |side| Shape::plane(side, side);
+    assert_eq!(tiles_in_lanes(&Ising::new(2.5, 0.0), plane(64), plane(8)), Some(16));
+    assert_eq!(tiles_in_lanes(&Ising::new(2.5, 0.0), plane(48), plane(8)), None);
+    assert_eq!(tiles_in_lanes(&Hopping, plane(640), plane(8)), None);
+    assert_eq!(tiles_in_lanes(&LinearChain::default(), Shape::chain(640), Shape::chain(5)), None);
 }
 
 #[test]

@@ -131,10 +131,12 @@ fn sha256(path: &Path) -> String {
 #[test]
 fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
     let spins = [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (8, "8"), (8, "3")];
-    for (name, text, teams) in [
-        ("spins", SPINS, &spins[..]),
-        ("fields", FIELDS, &[(1, "1"), (3, "3")]),
-        ("alloy", ALLOY, &[(1, "1"), (4, "4")]),
+    let lanes = SPINS.replace("single", "lanes");
+    for (name, text, teams, stages) in [
+        ("spins", SPINS, &spins[..], &DATA[..]),
+        ("spins, tiles in lanes", &lanes, &spins[..], &DATA[3..]),
+        ("fields", FIELDS, &[(1, "1"), (3, "3")], &DATA[..]),
+        ("alloy", ALLOY, &[(1, "1"), (4, "4")], &DATA[..]),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("input.toml");
@@ -143,12 +145,17 @@ fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
         for &(ranks, team) in teams {
             let out = folder.path().join(format!("{ranks}-{team}"));
             let out = out.to_str().unwrap();
-            for (stage, _) in DATA {
+            for (stage, _) in stages {
                 let arguments =
-                    [stage, input.to_str().unwrap(), "--out", out, "--threads", "1", "--ranks-per-snapshot", team];
+                    [*stage, input.to_str().unwrap(), "--out", out, "--threads", "1", "--ranks-per-snapshot", team];
                 succeeds(ranks, &arguments);
             }
-            hashes.push((ranks, team, DATA.map(|(_, file)| sha256(&Path::new(out).join(file)))));
+            let found: Vec<String> = stages.iter().map(|(_, file)| sha256(&Path::new(out).join(file))).collect();
+            hashes.push((ranks, team, found));
+        }
+        if name.ends_with("lanes") {
+            let log = std::fs::read_to_string(folder.path().join("1-1/run.log")).unwrap();
+            assert!(log.contains("truth: windows evolve in the lanes of words, at most 16 at once"), "{log}");
         }
         for (ranks, team, found) in &hashes {
             assert_eq!(*found, hashes[0].2, "{name}: {ranks} ranks in teams of {team}");

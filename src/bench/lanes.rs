@@ -2,8 +2,9 @@
 
 use crate::{
     bench::{Measurement, fastest},
-    dynamics::{Dynamics, InLanes, Lanes, Until, Word},
-    lattice::{Lattice, Shape, Tiling, Window},
+    dynamics::{Dynamics, Events, InLanes, Lanes, Law, Until, Word},
+    lattice::{Lattice, Region, Shape, Tiling, Window},
+    parallel::{Alone, Domain, Ranks, Sweeps},
     rng::{Purpose, stream},
     sampling::{LocalRelax, PartialEvolution, PartialEvolutionInLanes, Surroundings},
     systems::{Ising, System},
@@ -19,7 +20,8 @@ pub fn lanes() -> Vec<Measurement> {
         [16, 64].map(|side| flips::<WIDTH>(&format!("{side} x {side}, closed"), Window::closed(plane(side), 1)));
     let open = flips::<WIDTH>("16 x 16, open", Window::open(plane(16), 1));
     let narrow = flips::<1>("64 x 64, closed", Window::closed(plane(64), 1));
-    closed.into_iter().chain([open, narrow, relax_and_evolve()]).collect()
+    let sweeps = [1024, 4096].map(sweeps);
+    closed.into_iter().chain([open, narrow]).chain(sweeps).chain([relax_and_evolve()]).collect()
 }
 
 fn plane(side: usize) -> Shape {
@@ -51,6 +53,33 @@ fn flips<const W: usize>(name: &str, mut window: Window<Word<W>>) -> Measurement
     });
     let lanes = Word::<W>::LANES;
     Measurement::new(format!("glauber, {name}, {lanes} lanes"), flips * time * lanes as f64 / seconds, "flips/s")
+}
+
+/// Coloured sweeps over tiles of 64 x 64 on one thread, 10 units of time after a random state.
+fn sweeps(side: usize) -> Measurement {
+    let (ising, shape, tile) = (Ising::new(2.27, 0.0), plane(side), plane(64));
+    let start = ising.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [side as u64, 1]));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+    let seconds = pool.install(|| {
+        let mut sweeps = Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, &start, tile, 1.0, &Alone)
+            .expect("64 divides the side");
+        let mut next = 0;
+        let mut advance = |count| {
+            sweeps.advance(&ising, &Alone, (1, 0), next..next + count).expect("a time");
+            next += count;
+        };
+        advance(10);
+        let seconds = fastest(5, || advance(4)) / 4.0;
+        seconds / flips_per_time(&ising, sweeps.domain(), &Alone)
+    });
+    let name = format!("glauber, {side} x {side}, tiles of 64 x 64, quantum 1, in lanes");
+    Measurement::new(name, 1.0 / seconds, "flips/s")
+}
+
+/// Flips in a unit of time that the rejection-free kernel would make in the present state: the sum of its rates.
+pub(super) fn flips_per_time(ising: &Ising, domain: &Domain<i8>, ranks: &dyn Ranks) -> f64 {
+    let rate = |window: &Window<i8>| window.sites_of(Region::BOX).map(|site| ising.rate(window, site)).sum();
+    domain.sum_over_tiles(ranks, (Ising::REACH, 1), |window| vec![rate(window)])[0]
 }
 
 /// LocalRelax for 8 units of time, and partial evolution of all 16 patches for 1, of 64 x 64 snapshots at T = 2.5, h = 0.1.

@@ -22,7 +22,7 @@ pub struct ScalingPoint {
     pub threads: usize,
     /// Wall-clock seconds of a sweep, mean and standard error over blocks of sweeps.
     pub seconds: Estimate,
-    /// Events a sweep on all ranks.
+    /// Events a sweep on all ranks, by the rates of the lattice.
     pub events: f64,
     /// Messages that the busiest rank sends a sweep.
     pub messages: f64,

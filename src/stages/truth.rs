@@ -5,12 +5,12 @@
 //! trajectory.
 
 use crate::{
-    config::LANES,
+    config::{Input, LANES},
     dataset::Writer,
-    dynamics::InLanes,
+    dynamics::{InLanes, Until},
     files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
     lattice::{Region, Shape},
-    parallel::{Decomposition, Ranks, Sweeps, World},
+    parallel::{Decomposition, Ranks, Sweeps, World, tiles_in_lanes},
     rng::{Purpose, stream},
     sampling::Schedule,
     stages::{starts::start, words::announce},
@@ -34,7 +34,11 @@ const CHECKPOINTS: &str = "truth.checkpoints";
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let starts = context.input.truth.starts.len().min(LANES);
-    announce(context, Stage::Truth, context.input.truth_in_lanes().then_some(starts))?;
+    let lanes = match context.input.truth_tile() {
+        Some(tile) => sweeps_in_lanes(context.input, system, tile),
+        None => context.input.truth_in_lanes().then_some(starts),
+    };
+    announce(context, Stage::Truth, lanes)?;
     let file = TruthFile::create::<S>(context)?;
     if !file.items().resumed() {
         // States that an earlier file's trajectories left: this one lacks their records.
@@ -136,6 +140,12 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
     Ok(())
 }
 
+/// The most tiles that evolve together in the lanes of words.
+fn sweeps_in_lanes<S: System>(input: &Input, system: &S, tile: Shape) -> Option<usize> {
+    let allowed = input.in_lanes(tile, Until::Time(input.truth.interval));
+    tiles_in_lanes(system, input.truth_shape(), tile).filter(|_| allowed)
+}
+
 /// Each trajectory by sweeps over tiles, shared by a team of ranks.
 fn by_sweeps<S: System<Site: H5Type>>(
     context: &Context,
@@ -190,7 +200,11 @@ impl<S: System<Site: H5Type>> SharedTrajectory<'_, S> {
         let (lattice, mut sweep) = checkpoints
             .read(&decomposition.tiling, input.truth_shape(), warn)
             .unwrap_or_else(|| (start(input, self.system, self.trajectory), 0));
-        let mut sweeps = Sweeps::<S, S::Dynamics>::new(self.system, &lattice, self.tile, quantum, team)?;
+        let sweeps = match sweeps_in_lanes(input, self.system, self.tile) {
+            Some(_) => Sweeps::<S, S::Dynamics>::in_lanes,
+            None => Sweeps::new,
+        };
+        let mut sweeps = sweeps(self.system, &lattice, self.tile, quantum, team)?;
         drop(lattice);
         if sweep == 0 {
             self.record(&sweeps, 0)?;
