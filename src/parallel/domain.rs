@@ -133,13 +133,14 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     ) -> Result<Elapsed, EvolveError> {
         assert_eq!(plan.lanes, workers.lanes(), "a plan for the words of the workers");
         let Group { own, awaited, sends, receives } = &plan.groups[group];
-        let (region, sites, task) =
-            (Region { margin: plan.spread as isize }, plan.written.sites(), Task { law, until, stream });
-        // Words store what they write. Other windows do after all have evolved, for synchronous laws.
-        let mut written = vec![S::default(); if plan.lanes == 1 { own.len() * sites } else { 0 }];
+        let (task, region, sites) =
+            (Task { law, until, stream }, Region { margin: plan.spread as isize }, plan.written.sites());
+        // Words store their sites themselves. Other windows wait until all have evolved, as synchronous laws need it.
+        let kept = if plan.lanes == 1 { sites } else { 0 };
+        let mut written = vec![S::default(); own.len() * kept];
         let local = RwLock::new(&mut self.local);
         let (edge, interior) = own.split_at(*awaited);
-        let (first, others) = written.split_at_mut(if plan.lanes == 1 { awaited * sites } else { 0 });
+        let (first, others) = written.split_at_mut(awaited * kept);
         let done = workers.0.evolve(&task, (&local, edge), (region, first))?;
         let packing = Instant::now();
         let outgoing = packed(sends, |index, part| match first.get(index * sites..(index + 1) * sites) {

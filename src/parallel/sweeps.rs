@@ -7,7 +7,8 @@
 //! shifted at random every sweep. Tiles also keep the working set in cache, which makes a single rank faster.
 //!
 //! Tiles of one colour can share words of 64 or 512 lanes. Each tile then has the exact law for the quantum, but all tiles of
-//! a word are attempted at the same places and times.
+//! a word are attempted at the same places and times. Means over a lattice are right; while the lattice relaxes fast, they
+//! vary more from run to run than with tiles on their own (tests/sweeps.rs).
 
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 use rand::seq::{IndexedRandom, SliceRandom};
 use std::ops::Range;
 
-/// The fewest tiles of a colour that evolve in lanes: a word takes about as long as this many tiles on their own.
+/// The fewest tiles of a colour that evolve in lanes. A word takes as long as a few tiles on their own.
 const LEAST_LANES: usize = 16;
 
 /// The most tiles that evolve together in sweeps in lanes of `lattice`. `None` where the law has no lanes, or tiles are
@@ -111,8 +112,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 
     /// Advances the lattice by the sweeps with these indices, and returns the events of this rank. Random streams are
-    /// keyed by trajectory, sweep and tile (or first tile of the word), so the result depends neither on ranks and threads nor on the division into
-    /// calls. Collective.
+    /// keyed by trajectory, sweep and tile, or first tile of a word, so the result depends neither on ranks and threads nor on
+    /// the division into calls. Collective.
     ///
     /// # Errors
     /// When a tile of this rank cannot evolve. The caller must then end the job, because the other ranks wait.

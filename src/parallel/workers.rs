@@ -41,10 +41,12 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
 
     /// Memory for groups of `count` windows in the lanes of words, if the law has lanes.
     pub(super) fn in_lanes(law: &L, window: Shape, count: usize) -> Option<Self> {
-        let is_narrow = count <= Word::<NARROW>::LANES;
-        let narrow = || Some(Memory::Narrow(WordMemory::on_threads(law, window)?));
-        let wide = || Some(Memory::Wide(WordMemory::on_threads(law, window)?));
-        if is_narrow { narrow() } else { wide() }.map(Self)
+        let memory = if count <= Word::<NARROW>::LANES {
+            Memory::Narrow(WordMemory::on_threads(law, window)?)
+        } else {
+            Memory::Wide(WordMemory::on_threads(law, window)?)
+        };
+        Some(Self(memory))
     }
 
     /// Windows of a word.
