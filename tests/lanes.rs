@@ -80,19 +80,23 @@ fn lanes_sample_the_canonical_ensemble() {
         }
         let weights: Vec<f64> = (0..1 << n).map(|state| (-energy(shape, state, 0.1) / 2.5).exp()).collect();
         let scale = 256.0 * f64::from(samples) / weights.iter().sum::<f64>();
-        // Rare states count together.
-        let (mut cells, mut rare) = (Vec::new(), (0.0, 0.0));
-        for (&count, weight) in counts.iter().zip(&weights) {
-            match weight * scale {
-                expected if expected > 20.0 => cells.push((count, expected)),
-                expected => rare = (rare.0 + count, rare.1 + expected),
-            }
-        }
-        cells.extend((rare.1 > 0.0).then_some(rare));
-        let chi: f64 = cells.iter().map(|(count, expected)| (count - expected).powi(2) / expected).sum();
-        let p = 1.0 - ChiSquared::new(cells.len() as f64 - 1.0).expect("several cells").cdf(chi);
-        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{shape:?}: chi^2 = {chi} of {} cells, p = {p}", cells.len());
+        let p = chi_squared(&counts, &weights, scale);
+        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{shape:?}: p = {p}");
     }
+}
+
+/// Probability of counts as far from what `weights` times `scale` expect. Rare states count together.
+fn chi_squared(counts: &[f64], weights: &[f64], scale: f64) -> f64 {
+    let (mut cells, mut rare) = (Vec::new(), (0.0, 0.0));
+    for (&count, weight) in counts.iter().zip(weights) {
+        match weight * scale {
+            expected if expected > 20.0 => cells.push((count, expected)),
+            expected => rare = (rare.0 + count, rare.1 + expected),
+        }
+    }
+    cells.extend((rare.1 > 0.0).then_some(rare));
+    let chi: f64 = cells.iter().map(|(count, expected)| (count - expected).powi(2) / expected).sum();
+    1.0 - ChiSquared::new(cells.len() as f64 - 1.0).expect("several cells").cdf(chi)
 }
 
 fn energy(shape: Shape, state: usize, field: f64) -> f64 {
@@ -259,4 +263,67 @@ fn a_word_stops_at_a_time() {
     let mut window = Window::closed(Shape::plane(4, 4), 1);
     let stopped = Lanes::default().evolve(&law::<1>(&ising), &mut window, Until::Events(3), &mut rng(9, 0));
     assert_eq!(stopped, Err(EvolveError::CountedInLanes));
+}
+
+/// With the majorities of its blocks fixed, a state has the weight of the law times a factor for each block: all states
+/// of 4 x 4 spins under two coarse states, in blocks of 2 x 2.
+#[test]
+fn block_sweeps_sample_the_states_that_agree_with_their_blocks() {
+    let (ising, shape) = (Ising::new(2.5, 0.1), Shape::plane(4, 4));
+    let law = law::<4>(&ising);
+    for coarse in [[1, -1, -1, -1], [1, 1, -1, 1]] {
+        let coarse = Lattice::from_sites(Shape::plane(2, 2), coarse.to_vec());
+        let lanes: Vec<&[i8]> = vec![&coarse.sites; 256];
+        let blocks = law.pack(coarse.shape, &lanes);
+        let (mut window, mut kernel, mut rng) = (Window::closed(shape, 1), Lanes::default(), rng(10, 0));
+        window.load(&blocks.replicated(2), [0; 3]);
+        let weights: Vec<f64> = (0..1 << 16)
+            .map(|state: usize| {
+                let factors = (0..4).map(|block: usize| {
+                    let sites = (0..4).map(|site| (block / 2 * 2 + site / 2) * 4 + block % 2 * 2 + site % 2);
+                    let up = sites.filter(|site| state >> site & 1 == 1).count();
+                    let agree = if coarse.sites[block] > 0 { up } else { 4 - up };
+                    [0.0, 0.0, 0.5, 1.0, 1.0][agree]
+                });
+                factors.product::<f64>() * (-energy(shape, state, 0.1) / 2.5).exp()
+            })
+            .collect();
+        let mut counts = vec![0.0; 1 << 16];
+        let samples = 1500;
+        for sample in 0..samples {
+            let time = if sample == 0 { 50.0 } else { 12.0 };
+            kernel.evolve_in_blocks(&law, &mut window, &blocks, time, &mut rng);
+            for state in states(&law, &window, 256) {
+                counts[state.iter().enumerate().map(|(site, &spin)| usize::from(spin > 0) << site).sum::<usize>()] +=
+                    1.0;
+            }
+        }
+        assert!(counts.iter().zip(&weights).all(|(count, weight)| *count == 0.0 || *weight > 0.0), "a forbidden state");
+        let scale = 256.0 * f64::from(samples) / weights.iter().sum::<f64>();
+        let p = chi_squared(&counts, &weights, scale);
+        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{:?}: p = {p}", coarse.sites);
+    }
+}
+
+/// Blocks of 3 x 3 keep their majorities.
+#[test]
+fn block_sweeps_keep_odd_majorities() {
+    let (ising, coarse) = (Ising::new(2.27, 0.0), drawn(Shape::plane(4, 5), 0.1, 0..64));
+    let law = law::<1>(&ising);
+    let lanes: Vec<&[i8]> = coarse.iter().map(|state| &state.sites[..]).collect();
+    let blocks = law.pack(coarse[0].shape, &lanes);
+    let shape = Shape::plane(12, 15);
+    let mut window = Window::closed(shape, 1);
+    window.load(&blocks.replicated(3), [0; 3]);
+    Lanes::default().evolve_in_blocks(&law, &mut window, &blocks, 20.0, &mut rng(11, 0));
+    let mut changed = 0;
+    for (state, coarse) in states(&law, &window, 64).iter().zip(&coarse) {
+        for (block, &spin) in coarse.sites.iter().enumerate() {
+            let sites = (0..9).map(|site| (block / 5 * 3 + site / 3) * 15 + block % 5 * 3 + site % 3);
+            let sum: i32 = sites.map(|site| i32::from(state[site])).sum();
+            assert_eq!(sum.signum(), i32::from(spin));
+            changed += usize::from(sum.abs() < 9);
+        }
+    }
+    assert!(changed > 200, "blocks hardly change: {changed}");
 }
