@@ -180,6 +180,9 @@ pub enum UpsampleKind {
     Published,
     /// A mosaic of states of one age and one start, each of another trajectory of a group.
     Tiles,
+    /// Near a critical point: every spin becomes a block whose majority is kept while the rest of it relaxes. The small
+    /// system, and each level, is under the law of equal scaling variable.
+    Compatible,
 }
 
 /// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.

@@ -5,6 +5,7 @@ use tessera::{
     dynamics::{Dynamics, EvolveError, InLanes, Lanes, Until, Word},
     lattice::{Lattice, Region, Shape, Window},
     rng::{Purpose, Rng, stream},
+    sampling::raised_compatibly,
     systems::{Ising, System},
 };
 
@@ -326,4 +327,39 @@ fn block_sweeps_keep_odd_majorities() {
         }
     }
     assert!(changed > 200, "blocks hardly change: {changed}");
+}
+
+/// The law of a smaller system at equal scaling variables: T_16 = 2.194 for L = 64 at T = 2.25; T_c stays.
+#[test]
+fn rescaling_keeps_the_scaling_variables() {
+    let at = |temperature: f64, ratio| Ising::new(temperature, 0.1).rescaled(ratio).expect("a critical point");
+    assert!((at(2.25, 4.0).temperature.value() - 2.194).abs() < 5e-4);
+    assert!((at(2.269_185_314_213_022, 8.0).temperature.value() - 2.269_185_314_213_022).abs() < 1e-12);
+    assert!((at(2.4, 1.0).temperature.value() - 2.4).abs() < 1e-12);
+    assert!((at(2.25, 4.0).field - 0.1 * 4.0_f64.powf(1.875)).abs() < 1e-12);
+}
+
+/// States of 16 x 16 raised to 64 x 64 at T = 2.25 have the magnetisation of direct simulation, <|M|> = 0.678 and
+/// chi = 25.7 (Wolff clusters). Raised at one temperature by blocks of equal spins they would have 0.645 and 44.
+#[test]
+fn compatibly_raised_states_are_those_of_the_large_system() {
+    let (ising, small, large) = (Ising::new(2.25, 0.0), Shape::plane(16, 16), Shape::plane(64, 64));
+    let rescaled = ising.rescaled(4.0).expect("a critical point");
+    let law = law::<4>(&rescaled);
+    let mut magnetisations = Vec::new();
+    for word in 0..8 {
+        let (mut window, mut rng) = (Window::closed(small, 1), rng(12, word));
+        load(&law, &mut window, &drawn(small, 0.0, 256 * word..256 * word + 256), [0; 3]);
+        Lanes::default().evolve(&law, &mut window, Until::Time(600.0), &mut rng).expect("a time");
+        let states: Vec<_> =
+            states(&law, &window, 256).into_iter().map(|sites| Lattice::from_sites(small, sites)).collect();
+        let relax = (small, Some(Until::Time(1.5)));
+        let raised = raised_compatibly::<_, 4>(&ising, &[2, 2], relax, (1, &[word]), &states).expect("a time");
+        magnetisations.extend(raised.iter().map(|state| observed(large, &state.sites)[0]));
+    }
+    let absolute: Vec<_> = magnetisations.iter().map(|m| [m.abs(), m * m]).collect();
+    let [(mean_absolute, error), (mean_square, _)] = mean(&absolute);
+    within("<|M|>", (mean_absolute, error), (0.678, 0.001_f64.powi(2)));
+    let chi = 4096.0 / 2.25 * (mean_square - mean_absolute * mean_absolute);
+    assert!((chi - 25.7).abs() < 4.0, "chi = {chi}");
 }

@@ -104,6 +104,17 @@ impl Input {
                 "upsample.kind is \"tiles\", which joins states of one start; set simulate.group, for example to 16"
                     .into(),
             ),
+            UpsampleKind::Compatible if !self.system.can_be_rescaled() => {
+                Err("upsample.kind is \"compatible\", but this system has no known critical point; use \"published\"".into())
+            }
+            UpsampleKind::Compatible if !self.in_lanes(self.large_shape(), Until::Time(0.0)) => Err(
+                "upsample.kind is \"compatible\", which needs lanes: a law of two states, kernel = \"auto\", and a system of at \
+                 most 2^18 sites"
+                    .into(),
+            ),
+            UpsampleKind::Compatible if !matches!(self.upsample.relax, Relax::Time(_)) => {
+                Err("upsample.kind is \"compatible\"; write upsample.relax = { time = ... } for its free sweeps".into())
+            }
             _ => Ok(()),
         }
     }

@@ -72,11 +72,18 @@ impl Input {
         self.simulate.schedule().times.len()
     }
 
+    /// How many times longer the large system is than the simulated small one, if that is under the law of equal scaling
+    /// variable, not under that of the large system.
+    pub fn rescaling(&self) -> Option<f64> {
+        let ratio = self.large_shape().0[2] as f64 / self.small_shape().0[2] as f64;
+        (self.upsample.kind == UpsampleKind::Compatible).then_some(ratio)
+    }
+
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.
     pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
         let (small, large) = (self.small_shape(), self.large_shape());
         match self.upsample.kind {
-            UpsampleKind::Published => upsampling_factors(small, large),
+            UpsampleKind::Published | UpsampleKind::Compatible => upsampling_factors(small, large),
             UpsampleKind::Tiles => {
                 let ratio = large.0[2] / small.0[2];
                 (small.scaled(ratio) == large).then(|| if ratio > 1 { vec![ratio] } else { Vec::new() })

@@ -1,7 +1,7 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
 use crate::{
-    config::LANES,
+    config::{Input, LANES},
     dynamics::InLanes,
     files::SmallFile,
     rng::{Purpose, stream},
@@ -42,7 +42,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         S::Dynamics::default,
         |dynamics, (), trajectories| {
             by_words(trajectories, LANES, key, |word| {
-                let system = &system.at_condition(input.condition_of(word[0]));
+                let system = &simulated(input, system, input.condition_of(word[0]));
                 let starts: Vec<_> = word.iter().map(|&trajectory| draw(system, trajectory)).collect();
                 let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
                 if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes) {
@@ -56,4 +56,11 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         |items, block| file.write(items.start, &block),
     )?;
     file.finish()
+}
+
+/// The law of the small system under a condition: rescaled where it stands for a larger one near a critical point.
+fn simulated<S: System>(input: &Input, system: &S, condition: usize) -> S {
+    let system = system.at_condition(condition);
+    let Some(ratio) = input.rescaling() else { return system };
+    system.rescaled(ratio).expect("the input was checked: the system can be rescaled")
 }

@@ -13,7 +13,7 @@ use crate::{
     lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes},
+    sampling::{LocalRelax, Trajectory, mean_over_patches, raised_compatibly, upsampled, upsampled_in_lanes},
     stages::words::{announce, by_words},
     systems::{System, Tiles, Upsampling},
     workflow::{
@@ -141,6 +141,11 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
         let pools = word.iter().map(|&snapshot| pools.pool(input, snapshot));
         let until = relax_until(input, word[0]);
         let snapshots: Vec<u64> = word.iter().map(|&snapshot| snapshot as u64).collect();
+        if input.upsample.kind == UpsampleKind::Compatible {
+            let small: Vec<_> = pools.map(|mut pool| pool.swap_remove(0)).collect();
+            let relax = (input.relax_shape(), until);
+            return Ok(raised_compatibly::<S, WIDTH>(system, factors, relax, (input.seed, &snapshots), &small)?);
+        }
         if let Some((law, relax)) = &mut self.lanes[condition] {
             relax.lasting(until);
             return Ok(upsampled_in_lanes(how, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
@@ -258,7 +263,7 @@ impl<S: System<Site: H5Type>> Pools<S> {
                 let first = trajectory / group * group;
                 (first..first + group).map(|member| (member, record)).collect()
             }
-            UpsampleKind::Published => {
+            UpsampleKind::Published | UpsampleKind::Compatible => {
                 let count = input.upsample.pool.min(records);
                 let earliest = record.saturating_sub(count / 2).min(records - count);
                 (earliest..earliest + count).map(|record| (trajectory, record)).collect()
@@ -276,7 +281,7 @@ impl<S: System<Site: H5Type>> Pools<S> {
 /// The kind of upsampling that the input asks for.
 pub fn upsampling<S: System>(input: &Input, system: &S) -> Box<dyn Upsampling<S>> {
     match input.upsample.kind {
-        UpsampleKind::Published => system.upsampling(),
+        UpsampleKind::Published | UpsampleKind::Compatible => system.upsampling(),
         UpsampleKind::Tiles => Box::new(Tiles),
     }
 }
