@@ -31,6 +31,11 @@ pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
         ),
         ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
         ("Its noise floor", "relaxation_error_noise_floor", "relaxation error between two ensembles of the truth"),
+        (
+            "Data drift",
+            "data_drift_z",
+            "rate of the upsampled states minus that of the small ones, in standard errors; above 3 the upsampling distorts",
+        ),
         ("Noise floor", "test_error_noise_floor", "test error between two ensembles of one law"),
         ("Baseline", "test_error_baseline", "test error with the patch state as next state and lambda = 1"),
         ("Test error, observables", "test_error_observables", "test error of the observables alone"),

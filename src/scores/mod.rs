@@ -5,6 +5,7 @@
 //! `tessera::Program::score`.
 
 mod calibration;
+mod consistency;
 mod discrepancy;
 mod equilibrium;
 mod evidence;
@@ -16,6 +17,7 @@ mod models;
 mod relaxation;
 mod test_error;
 
+pub use consistency::DataConsistency;
 pub use discrepancy::Discrepancy;
 pub use equilibrium::Equilibrium;
 pub use evidence::{Choices, Evidence, LearnedEquation, PairsEvidence, group};
@@ -70,6 +72,7 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("test_error", || Box::new(PublishedTestError)),
     ("relaxation", || Box::new(Relaxation)),
+    ("data_consistency", || Box::new(DataConsistency)),
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
     ("linear_drift", || Box::new(LinearDriftFit)),
