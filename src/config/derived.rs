@@ -9,6 +9,8 @@ const QUANTUM: f64 = 0.5;
 
 /// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
 const MOST_ATTEMPTS: f64 = 2e9;
+/// Words that the trajectories of the small system should at least make up.
+const FEWEST_WORDS: usize = 16;
 /// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
 const SITES_IN_LANES: usize = 1 << 18;
 
@@ -176,11 +178,17 @@ impl Input {
         self.in_lanes(self.small_shape(), Until::Time(0.0))
     }
 
+    /// Lanes of a word of small trajectories, or groups of them: so many that there are some words for error bars.
+    pub fn small_lanes(&self) -> usize {
+        let groups = self.simulate.trajectories / self.simulate.group / self.conditions_in_data().len();
+        if self.small_in_lanes() { (groups / FEWEST_WORDS).clamp(1, LANES) } else { 1 }
+    }
+
     /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In lanes
     /// these are the groups of a word, otherwise one group.
     pub fn word_of(&self, trajectory: usize) -> usize {
         let conditions = self.conditions_in_data().len();
-        let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
+        let block = self.small_lanes() * conditions;
         let (is_shuffled, group) = self.group_of(trajectory);
         let groups = self.simulate.trajectories.div_ceil(self.simulate.group);
         let words_before = if is_shuffled { groups.div_ceil(block) * conditions } else { 0 };
