@@ -7,8 +7,8 @@ use crate::{dynamics::Until, lattice::Shape, sampling::upsampling_factors};
 /// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
 const QUANTUM: f64 = 0.5;
 
-/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
-const MOST_ATTEMPTS: f64 = 2e9;
+/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: some minutes.
+const MOST_ATTEMPTS: f64 = 1e10;
 /// Words that the trajectories of the small system should at least make up.
 const FEWEST_WORDS: usize = 16;
 /// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.

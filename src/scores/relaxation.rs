@@ -67,7 +67,7 @@ impl Score for Relaxation {
 
 /// The last record at which the mean of a component in some group is away from its equilibrium, the mean over the later
 /// half. `None` if nothing relaxes.
-fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
+pub(super) fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     let distances: Vec<Vec<f64>> = groups
         .iter()
         .map(|ensemble| {
@@ -83,7 +83,7 @@ fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
 
 /// Root mean square difference, its noise floor, root mean square difference in standard errors, and ratio of the spreads
 /// (root mean squares, which do not depend on the number of trajectories), over all groups, these components and the records 1 to `last`.
-fn compared(
+pub(super) fn compared(
     truth: &[MeanAndSpread],
     prediction: &[MeanAndSpread],
     components: std::ops::Range<usize>,
