@@ -15,6 +15,7 @@ mod linear_drift;
 mod magnet;
 mod models;
 mod relaxation;
+mod relaxation_by_start;
 mod test_error;
 
 pub use consistency::DataConsistency;
@@ -26,6 +27,7 @@ pub use key::{Key, ModelKind, Source};
 pub use linear_drift::LinearDriftFit;
 pub use magnet::Magnet;
 pub use relaxation::Relaxation;
+pub use relaxation_by_start::RelaxationByStart;
 pub use test_error::PublishedTestError;
 
 use crate::{
@@ -72,6 +74,7 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("test_error", || Box::new(PublishedTestError)),
     ("relaxation", || Box::new(Relaxation)),
+    ("relaxation_by_start", || Box::new(RelaxationByStart)),
     ("data_consistency", || Box::new(DataConsistency)),
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
