@@ -39,12 +39,12 @@ pub fn upsampled<S: System>(
 /// When a patch cannot relax as far as asked.
 pub fn upsampled_in_lanes<S: System, const W: usize>(
     (system, upsampling): (&S, &dyn Upsampling<S>),
-    law: &InLanes<S, W>,
     relax: &mut LocalRelax<InLanes<S, W>, Lanes>,
     factors: &[usize],
     (seed, snapshots): (u64, &[u64]),
     mut pools: Vec<Vec<Lattice<S::Site>>>,
 ) -> Result<Vec<Lattice<S::Site>>, EvolveError> {
+    let law = relax.law();
     for (level, &factor) in (0_u64..).zip(factors) {
         let raised = pools.iter().zip(snapshots).map(|(pool, &snapshot)| {
             let mut rng = stream(seed, Purpose::Upsample, [snapshot, level]);

@@ -116,14 +116,14 @@ fn in_lanes(input: &Input) -> bool {
 /// LocalRelax of each member of the family, one window at a time or in lanes.
 struct Relaxations<'a, S: System> {
     single: Vec<LocalRelax<'a, S, S::Dynamics>>,
-    lanes: Vec<Option<(&'a InLanes<S, WIDTH>, LocalRelax<'a, InLanes<S, WIDTH>, Lanes>)>>,
+    lanes: Vec<Option<LocalRelax<'a, InLanes<S, WIDTH>, Lanes>>>,
 }
 
 impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
     fn new(input: &Input, family: &'a [S], laws: &'a [Option<InLanes<S, WIDTH>>]) -> Self {
         let shape = input.relax_shape();
         let single = family.iter().map(|member| LocalRelax::new(member, shape, None)).collect();
-        let lanes = laws.iter().map(|law| law.as_ref().map(|law| (law, LocalRelax::new(law, shape, None)))).collect();
+        let lanes = laws.iter().map(|law| law.as_ref().map(|law| LocalRelax::new(law, shape, None))).collect();
         Self { single, lanes }
     }
 
@@ -146,9 +146,9 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
             let relax = (input.relax_shape(), until);
             return Ok(raised_compatibly::<S, WIDTH>(system, factors, relax, (input.seed, &snapshots), &small)?);
         }
-        if let Some((law, relax)) = &mut self.lanes[condition] {
+        if let Some(relax) = &mut self.lanes[condition] {
             relax.lasting(until);
-            return Ok(upsampled_in_lanes(how, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
+            return Ok(upsampled_in_lanes(how, relax, factors, (input.seed, &snapshots), pools.collect())?);
         }
         let relax = self.single[condition].lasting(until);
         let one = |(pool, &snapshot)| upsampled(how, relax, factors, (input.seed, snapshot), pool, |_, _| ());

@@ -193,7 +193,7 @@ where
         let Self { sites, window, threshold, masks, attempts, key, mut places, mut random } = self;
         for attempt in 0..attempts {
             let [place] = places.next().0;
-            let entry = sites[(u128::from(place) * sites.len() as u128 >> 64) as usize];
+            let entry = sites[((u128::from(place) * sites.len() as u128) >> 64) as usize];
             let site = (entry & !REPEATED) as usize;
             let masks = masks(window.values(), site);
             let (mut upper, mut undecided) = (Word::ZERO, Word::splat(u64::MAX));
