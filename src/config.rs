@@ -160,7 +160,8 @@ pub struct UpsampleInput {
     /// How a large state is made from small ones.
     #[serde(default)]
     pub kind: UpsampleKind,
-    /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }` or "none".
+    /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }`,
+    /// `{ age = fraction }` or "none".
     pub relax: Relax,
     /// Small snapshots of one trajectory, nearest in time, that systems with a mosaic draw the tiles of a large one from.
     #[serde(default = "single")]
@@ -179,6 +180,9 @@ pub enum UpsampleKind {
     Published,
     /// A mosaic of states of one age and one start, each of another trajectory of a group.
     Tiles,
+    /// Near a critical point: every spin becomes a block whose majority is kept while the rest of it relaxes. The small
+    /// system, and each level, is under the law of equal scaling variable.
+    Compatible,
 }
 
 /// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.
@@ -191,13 +195,16 @@ pub enum Relax {
     Time(f64),
     /// For a number of events.
     Events(u64),
+    /// For this fraction of the age of the snapshot: young states must not grow old by it.
+    Age(f64),
 }
 
 impl Relax {
-    /// Where a patch stops; `None` without relaxation.
-    pub fn until(self) -> Option<Until> {
+    /// Where a patch of a snapshot of this age stops; `None` without relaxation.
+    pub fn until(self, age: f64) -> Option<Until> {
         match self {
             Self::None => None,
+            Self::Age(fraction) => (fraction * age > 0.0).then_some(Until::Time(fraction * age)),
             Self::Time(time) => Some(Until::Time(time)),
             Self::Events(events) => Some(Until::Events(events)),
         }

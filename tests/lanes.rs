@@ -5,6 +5,7 @@ use tessera::{
     dynamics::{Dynamics, EvolveError, InLanes, Lanes, Until, Word},
     lattice::{Lattice, Region, Shape, Window},
     rng::{Purpose, Rng, stream},
+    sampling::raised_compatibly,
     systems::{Ising, System},
 };
 
@@ -80,19 +81,23 @@ fn lanes_sample_the_canonical_ensemble() {
         }
         let weights: Vec<f64> = (0..1 << n).map(|state| (-energy(shape, state, 0.1) / 2.5).exp()).collect();
         let scale = 256.0 * f64::from(samples) / weights.iter().sum::<f64>();
-        // Rare states count together.
-        let (mut cells, mut rare) = (Vec::new(), (0.0, 0.0));
-        for (&count, weight) in counts.iter().zip(&weights) {
-            match weight * scale {
-                expected if expected > 20.0 => cells.push((count, expected)),
-                expected => rare = (rare.0 + count, rare.1 + expected),
-            }
-        }
-        cells.extend((rare.1 > 0.0).then_some(rare));
-        let chi: f64 = cells.iter().map(|(count, expected)| (count - expected).powi(2) / expected).sum();
-        let p = 1.0 - ChiSquared::new(cells.len() as f64 - 1.0).expect("several cells").cdf(chi);
-        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{shape:?}: chi^2 = {chi} of {} cells, p = {p}", cells.len());
+        let p = chi_squared(&counts, &weights, scale);
+        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{shape:?}: p = {p}");
     }
+}
+
+/// Probability of counts as far from what `weights` times `scale` expect. Rare states count together.
+fn chi_squared(counts: &[f64], weights: &[f64], scale: f64) -> f64 {
+    let (mut cells, mut rare) = (Vec::new(), (0.0, 0.0));
+    for (&count, weight) in counts.iter().zip(weights) {
+        match weight * scale {
+            expected if expected > 20.0 => cells.push((count, expected)),
+            expected => rare = (rare.0 + count, rare.1 + expected),
+        }
+    }
+    cells.extend((rare.1 > 0.0).then_some(rare));
+    let chi: f64 = cells.iter().map(|(count, expected)| (count - expected).powi(2) / expected).sum();
+    1.0 - ChiSquared::new(cells.len() as f64 - 1.0).expect("several cells").cdf(chi)
 }
 
 fn energy(shape: Shape, state: usize, field: f64) -> f64 {
@@ -259,4 +264,102 @@ fn a_word_stops_at_a_time() {
     let mut window = Window::closed(Shape::plane(4, 4), 1);
     let stopped = Lanes::default().evolve(&law::<1>(&ising), &mut window, Until::Events(3), &mut rng(9, 0));
     assert_eq!(stopped, Err(EvolveError::CountedInLanes));
+}
+
+/// With the majorities of its blocks fixed, a state has the weight of the law times a factor for each block: all states
+/// of 4 x 4 spins under two coarse states, in blocks of 2 x 2.
+#[test]
+fn block_sweeps_sample_the_states_that_agree_with_their_blocks() {
+    let (ising, shape) = (Ising::new(2.5, 0.1), Shape::plane(4, 4));
+    let law = law::<4>(&ising);
+    for coarse in [[1, -1, -1, -1], [1, 1, -1, 1]] {
+        let coarse = Lattice::from_sites(Shape::plane(2, 2), coarse.to_vec());
+        let lanes: Vec<&[i8]> = vec![&coarse.sites; 256];
+        let blocks = law.pack(coarse.shape, &lanes);
+        let (mut window, mut kernel, mut rng) = (Window::closed(shape, 1), Lanes::default(), rng(10, 0));
+        window.load(&blocks.replicated(2), [0; 3]);
+        let weights: Vec<f64> = (0..1 << 16)
+            .map(|state: usize| {
+                let factors = (0..4).map(|block: usize| {
+                    let sites = (0..4).map(|site| (block / 2 * 2 + site / 2) * 4 + block % 2 * 2 + site % 2);
+                    let up = sites.filter(|site| state >> site & 1 == 1).count();
+                    let agree = if coarse.sites[block] > 0 { up } else { 4 - up };
+                    [0.0, 0.0, 0.5, 1.0, 1.0][agree]
+                });
+                factors.product::<f64>() * (-energy(shape, state, 0.1) / 2.5).exp()
+            })
+            .collect();
+        let mut counts = vec![0.0; 1 << 16];
+        let samples = 1500;
+        for sample in 0..samples {
+            let time = if sample == 0 { 50.0 } else { 12.0 };
+            kernel.evolve_in_blocks(&law, &mut window, &blocks, time, &mut rng);
+            for state in states(&law, &window, 256) {
+                counts[state.iter().enumerate().map(|(site, &spin)| usize::from(spin > 0) << site).sum::<usize>()] +=
+                    1.0;
+            }
+        }
+        assert!(counts.iter().zip(&weights).all(|(count, weight)| *count == 0.0 || *weight > 0.0), "a forbidden state");
+        let scale = 256.0 * f64::from(samples) / weights.iter().sum::<f64>();
+        let p = chi_squared(&counts, &weights, scale);
+        assert!(p > 1e-3 && p < 1.0 - 1e-6, "{:?}: p = {p}", coarse.sites);
+    }
+}
+
+/// Blocks of 3 x 3 keep their majorities.
+#[test]
+fn block_sweeps_keep_odd_majorities() {
+    let (ising, coarse) = (Ising::new(2.27, 0.0), drawn(Shape::plane(4, 5), 0.1, 0..64));
+    let law = law::<1>(&ising);
+    let lanes: Vec<&[i8]> = coarse.iter().map(|state| &state.sites[..]).collect();
+    let blocks = law.pack(coarse[0].shape, &lanes);
+    let shape = Shape::plane(12, 15);
+    let mut window = Window::closed(shape, 1);
+    window.load(&blocks.replicated(3), [0; 3]);
+    Lanes::default().evolve_in_blocks(&law, &mut window, &blocks, 20.0, &mut rng(11, 0));
+    let mut changed = 0;
+    for (state, coarse) in states(&law, &window, 64).iter().zip(&coarse) {
+        for (block, &spin) in coarse.sites.iter().enumerate() {
+            let sites = (0..9).map(|site| (block / 5 * 3 + site / 3) * 15 + block % 5 * 3 + site % 3);
+            let sum: i32 = sites.map(|site| i32::from(state[site])).sum();
+            assert_eq!(sum.signum(), i32::from(spin));
+            changed += usize::from(sum.abs() < 9);
+        }
+    }
+    assert!(changed > 200, "blocks hardly change: {changed}");
+}
+
+/// The law of a smaller system at equal scaling variables: T_16 = 2.194 for L = 64 at T = 2.25; T_c stays.
+#[test]
+fn rescaling_keeps_the_scaling_variables() {
+    let at = |temperature: f64, ratio| Ising::new(temperature, 0.1).rescaled(ratio).expect("a critical point");
+    assert!((at(2.25, 4.0).temperature.value() - 2.194).abs() < 5e-4);
+    assert!((at(2.269_185_314_213_022, 8.0).temperature.value() - 2.269_185_314_213_022).abs() < 1e-12);
+    assert!((at(2.4, 1.0).temperature.value() - 2.4).abs() < 1e-12);
+    assert!((at(2.25, 4.0).field - 0.1 * 4.0_f64.powf(1.875)).abs() < 1e-12);
+}
+
+/// States of 16 x 16 raised to 64 x 64 at T = 2.25 have the magnetisation of direct simulation, <|M|> = 0.678 and
+/// chi = 25.7 (Wolff clusters). Raised at one temperature by blocks of equal spins they would have 0.645 and 44.
+#[test]
+fn compatibly_raised_states_are_those_of_the_large_system() {
+    let (ising, small, large) = (Ising::new(2.25, 0.0), Shape::plane(16, 16), Shape::plane(64, 64));
+    let rescaled = ising.rescaled(4.0).expect("a critical point");
+    let law = law::<4>(&rescaled);
+    let mut magnetisations = Vec::new();
+    for word in 0..8 {
+        let (mut window, mut rng) = (Window::closed(small, 1), rng(12, word));
+        load(&law, &mut window, &drawn(small, 0.0, 256 * word..256 * word + 256), [0; 3]);
+        Lanes::default().evolve(&law, &mut window, Until::Time(600.0), &mut rng).expect("a time");
+        let states: Vec<_> =
+            states(&law, &window, 256).into_iter().map(|sites| Lattice::from_sites(small, sites)).collect();
+        let relax = (small, Some(Until::Time(1.5)));
+        let raised = raised_compatibly::<_, 4>(&ising, &[2, 2], relax, (1, &[word]), &states).expect("a time");
+        magnetisations.extend(raised.iter().map(|state| observed(large, &state.sites)[0]));
+    }
+    let absolute: Vec<_> = magnetisations.iter().map(|m| [m.abs(), m * m]).collect();
+    let [(mean_absolute, error), (mean_square, _)] = mean(&absolute);
+    within("<|M|>", (mean_absolute, error), (0.678, 0.001_f64.powi(2)));
+    let chi = 4096.0 / 2.25 * (mean_square - mean_absolute * mean_absolute);
+    assert!((chi - 25.7).abs() < 4.0, "chi = {chi}");
 }

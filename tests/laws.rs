@@ -10,7 +10,7 @@ use tessera::{
     parallel::{Alone, Sweeps},
     rng::{Purpose, Rng, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings, upsampling_factors},
-    systems::{Ising, System},
+    systems::{Ising, System, Tiles, Upsampling},
 };
 
 fn rng(item: u64) -> Rng {
@@ -482,4 +482,28 @@ fn reach_covers_the_stencil() {
     let ising = Ising::new(1.0, 0.0);
     assert!(ising.stencil().reach() <= Ising::REACH);
     assert_eq!(ising.class_rate(0) + ising.class_rate(5), 1.0, "forth and back of Glauber rates add up to 1");
+}
+
+/// A mosaic uses each state of the pool once, shifted, so that sums over sites are those of the states together.
+#[test]
+fn a_mosaic_of_tiles_holds_each_state_of_its_pool_once() {
+    let ising = Ising::new(2.5, 0.1);
+    let small = Shape::plane(6, 4);
+    let pool: Vec<_> = (0..9).map(|state| ising.draw(small, Some(state as f64 / 9.0), &mut rng(20 + state))).collect();
+    let large = Tiles.upsample(&ising, &pool, 3, &mut rng(30));
+    assert_eq!(large.shape, Shape::plane(18, 12));
+    let ups = |sites: &[i8]| sites.iter().filter(|&&spin| spin > 0).count();
+    let mut tile = Window::open(small, 0);
+    let tiling = Tiling::new(large.shape, small).unwrap();
+    let mut found: Vec<usize> = (0..9)
+        .map(|index| {
+            tile.load(&large, tiling.origin(index));
+            ups(tile.values())
+        })
+        .collect();
+    let mut expected: Vec<usize> = pool.iter().map(|state| ups(&state.sites)).collect();
+    assert_ne!(found, expected, "the order is drawn");
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
 }

@@ -104,6 +104,17 @@ impl Input {
                 "upsample.kind is \"tiles\", which joins states of one start; set simulate.group, for example to 16"
                     .into(),
             ),
+            UpsampleKind::Compatible if !self.system.can_be_rescaled() => {
+                Err("upsample.kind is \"compatible\", but this system has no known critical point; use \"published\"".into())
+            }
+            UpsampleKind::Compatible if !self.in_lanes(self.large_shape(), Until::Time(0.0)) => Err(
+                "upsample.kind is \"compatible\", which needs lanes: a law of two states, kernel = \"auto\", and a system of at \
+                 most 2^18 sites"
+                    .into(),
+            ),
+            UpsampleKind::Compatible if !matches!(self.upsample.relax, Relax::Time(_)) => {
+                Err("upsample.kind is \"compatible\"; write upsample.relax = { time = ... } for its free sweeps".into())
+            }
             _ => Ok(()),
         }
     }
@@ -199,7 +210,7 @@ impl Input {
             ("simulate.first", self.simulate.first.filter(|first| *first > 0.0).map(Until::Time)),
             ("simulate.interval", Some(Until::Time(self.simulate.interval))),
             ("truth.interval", Some(Until::Time(self.truth.interval))),
-            ("upsample.relax", self.upsample.relax.until()),
+            ("upsample.relax", self.upsample.relax.until(1.0)),
             ("evolve.until", Some(self.evolve.until)),
         ];
         for (name, until) in spans.into_iter().filter_map(|(name, until)| Some((name, until?))) {
@@ -211,7 +222,7 @@ impl Input {
         if self.evolve.until == Until::Events(0) {
             return Err("evolve.until.events is 0; a pair needs at least one event".into());
         }
-        if self.upsample.relax.until() == Some(Until::Events(0)) {
+        if self.upsample.relax.until(1.0) == Some(Until::Events(0)) {
             return Err("upsample.relax.events is 0; write relax = \"none\" for no relaxation".into());
         }
         let steps = self.truth.interval / self.predict.step;
@@ -239,7 +250,7 @@ impl Input {
                     .into(),
             );
         }
-        let spans = [("upsample.relax", self.upsample.relax.until()), ("evolve.until", Some(self.evolve.until))];
+        let spans = [("upsample.relax", self.upsample.relax.until(1.0)), ("evolve.until", Some(self.evolve.until))];
         match spans.into_iter().find(|(_, until)| matches!(until, Some(Until::Events(_)))) {
             Some((name, _)) => Err(format!(
                 "kernel is \"lanes\", but {name} counts events, which lanes do not; write {{ time = ... }}, or use \"auto\""

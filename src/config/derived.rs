@@ -7,8 +7,10 @@ use crate::{dynamics::Until, lattice::Shape, sampling::upsampling_factors};
 /// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
 const QUANTUM: f64 = 0.5;
 
-/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: about a minute.
-const MOST_ATTEMPTS: f64 = 2e9;
+/// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: some minutes.
+const MOST_ATTEMPTS: f64 = 1e10;
+/// Words that the trajectories of the small system should at least make up.
+const FEWEST_WORDS: usize = 16;
 /// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
 const SITES_IN_LANES: usize = 1 << 18;
 
@@ -72,11 +74,18 @@ impl Input {
         self.simulate.schedule().times.len()
     }
 
+    /// How many times longer the large system is than the simulated small one, if that is under the law of equal scaling
+    /// variable, not under that of the large system.
+    pub fn rescaling(&self) -> Option<f64> {
+        let ratio = self.large_shape().0[2] as f64 / self.small_shape().0[2] as f64;
+        (self.upsample.kind == UpsampleKind::Compatible).then_some(ratio)
+    }
+
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.
     pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
         let (small, large) = (self.small_shape(), self.large_shape());
         match self.upsample.kind {
-            UpsampleKind::Published => upsampling_factors(small, large),
+            UpsampleKind::Published | UpsampleKind::Compatible => upsampling_factors(small, large),
             UpsampleKind::Tiles => {
                 let ratio = large.0[2] / small.0[2];
                 (small.scaled(ratio) == large).then(|| if ratio > 1 { vec![ratio] } else { Vec::new() })
@@ -169,11 +178,17 @@ impl Input {
         self.in_lanes(self.small_shape(), Until::Time(0.0))
     }
 
+    /// Lanes of a word of small trajectories, or groups of them: so many that there are some words for error bars.
+    pub fn small_lanes(&self) -> usize {
+        let groups = self.simulate.trajectories / self.simulate.group / self.conditions_in_data().len();
+        if self.small_in_lanes() { (groups / FEWEST_WORDS).clamp(1, LANES) } else { 1 }
+    }
+
     /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In lanes
     /// these are the groups of a word, otherwise one group.
     pub fn word_of(&self, trajectory: usize) -> usize {
         let conditions = self.conditions_in_data().len();
-        let block = if self.small_in_lanes() { LANES * conditions } else { conditions };
+        let block = self.small_lanes() * conditions;
         let (is_shuffled, group) = self.group_of(trajectory);
         let groups = self.simulate.trajectories.div_ceil(self.simulate.group);
         let words_before = if is_shuffled { groups.div_ceil(block) * conditions } else { 0 };

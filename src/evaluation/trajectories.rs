@@ -23,6 +23,32 @@ pub struct MeanAndSpread {
     pub diverged: usize,
 }
 
+impl MeanAndSpread {
+    /// Squared standard error of the difference of the means of two ensembles at `[time, component]`.
+    pub fn variance_of_difference(&self, other: &Self, at: [usize; 2]) -> f64 {
+        let of_mean = |ensemble: &Self| ensemble.spread[at].powi(2) / ensemble.trajectories as f64;
+        of_mean(self) + of_mean(other)
+    }
+
+    /// The mean of one component minus that of another ensemble, in standard errors, at each time; NaN where neither
+    /// spreads.
+    pub fn difference_in_errors(&self, other: &Self, component: usize) -> Vec<f64> {
+        let at = |time| {
+            let at = [time, component];
+            let variance = self.variance_of_difference(other, at);
+            if variance > 0.0 { (self.mean[at] - other.mean[at]) / variance.sqrt() } else { f64::NAN }
+        };
+        (0..self.mean.nrows()).map(at).collect()
+    }
+
+    /// The spread of one component over that of another ensemble, at each time; NaN where the other does not spread.
+    pub fn spread_ratio(&self, other: &Self, component: usize) -> Vec<f64> {
+        let spreads = self.spread.column(component);
+        let others = other.spread.column(component);
+        spreads.iter().zip(others).map(|(own, other)| if *other > 0.0 { own / other } else { f64::NAN }).collect()
+    }
+}
+
 /// Mean and spread over the trajectories of `ensemble` [trajectory, time, component].
 pub fn mean_and_spread(ensemble: ArrayView3<f64>) -> MeanAndSpread {
     let finite = finite_trajectories(&ensemble);

@@ -52,7 +52,14 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
 pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     let input = context.input;
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs())?;
+    let (times, drawn) = (input.simulate.schedule().times, input.patches_drawn());
+    let upsampled = input.simulate.trajectories * times.len();
+    let age = |pair: usize| match pair / drawn {
+        snapshot if snapshot < upsampled => times[snapshot % times.len()],
+        _ => f64::NAN,
+    };
     Ok(PairsEvidence {
+        age: (0..input.pairs()).map(age).collect(),
         count: input.pairs(),
         state: pairs.z.mapv(f64::from),
         increment: pairs.increment.mapv(f64::from),

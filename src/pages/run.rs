@@ -10,10 +10,10 @@ use crate::{
     learning::Feature,
     pages::roles::{condition_label, roles, unit_label},
     report::{
-        Axis, Block, Colour, Highlight, LatticeImage, LatticePalette, ReportError, Section, SmallMultiples,
-        multiples::ensemble_panel, table::measured,
+        Axis, Block, Colour, Figure, Highlight, LatticeImage, LatticePalette, ReportError, Section, Series,
+        SmallMultiples, multiples::ensemble_panel, table::measured,
     },
-    scores::{self, Evidence},
+    scores::{self, Evidence, ModelKind},
     systems::System,
 };
 use ndarray::Array2;
@@ -31,6 +31,11 @@ pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
         ),
         ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
         ("Its noise floor", "relaxation_error_noise_floor", "relaxation error between two ensembles of the truth"),
+        (
+            "Data drift",
+            "data_drift_z",
+            "rate of the upsampled states minus that of the small ones, in standard errors; above 3 the upsampling distorts",
+        ),
         ("Noise floor", "test_error_noise_floor", "test error between two ensembles of one law"),
         ("Baseline", "test_error_baseline", "test error with the patch state as next state and lambda = 1"),
         ("Test error, observables", "test_error_observables", "test error of the observables alone"),
@@ -82,13 +87,7 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
             "equal means and bands of equal width. A wider band means too much learned noise.",
         ))
     };
-    let titles: Vec<String> = (0..groups)
-        .map(|group| {
-            let (condition, start) = input.truth_start(group * input.truth.trajectories);
-            format!("start {} {}", input.truth.starts[start], condition_label(input, condition)).trim_end().to_owned()
-                + &unit_label(input, condition)
-        })
-        .collect();
+    let titles: Vec<String> = (0..groups).map(|group| group_title(input, group)).collect();
     let of_each = evidence.observables.iter().enumerate().map(|(component, observable)| {
         let (low, high) = range(by_group.iter().flatten(), component);
         (component, observable, Axis::linear(observable.symbol).from_to(low, high))
@@ -102,6 +101,52 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
         section = section.with(multiples(observable.name.replace('_', " "), panels));
     }
     section
+}
+
+/// The section that compares the dynamics with the direct simulation in units of the noise.
+pub fn dynamics(input: &Input, evidence: &Evidence) -> Section {
+    let ours = &evidence.of(ModelKind::Ours).index_axis(ndarray::Axis(0), 0);
+    let of = |ensemble, group| mean_and_spread(scores::group(ensemble, group, evidence.groups()));
+    let groups: Vec<[MeanAndSpread; 2]> =
+        (0..evidence.groups()).map(|group| [of(ours.view(), group), of(evidence.truth.view(), group)]).collect();
+    let colours = [Colour::Ours, Colour::Truth, Colour::Baseline];
+    let panels = |label: &str, guides: [f64; 2], (low, high): (f64, f64), value: fn(&_, &_, usize) -> Vec<f64>| {
+        let panel = |(group, [ours, truth]): (usize, &[MeanAndSpread; 2])| {
+            let x = Axis::logarithmic(format!("time ({})", input.system.time_unit()));
+            let mut figure = Figure::new(group_title(input, group), x, Axis::linear(label).from_to(low, high));
+            for guide in guides {
+                let level = vec![guide; evidence.times.len()];
+                figure = figure.with(Series::line("", Colour::Guide, &evidence.times, &level));
+            }
+            for (component, observable) in evidence.observables.iter().enumerate() {
+                let values: Vec<f64> =
+                    value(ours, truth, component).into_iter().map(|value: f64| value.clamp(low, high)).collect();
+                let colour = colours[component % colours.len()];
+                figure = figure.with(Series::line(observable.symbol, colour, &evidence.times, &values));
+            }
+            figure
+        };
+        groups.iter().enumerate().map(panel).collect::<Vec<_>>()
+    };
+    let difference = panels("standard errors", [-2.0, 2.0], (-8.0, 8.0), MeanAndSpread::difference_in_errors);
+    let ratio = panels("ratio", [1.0, 1.0], (0.0, 2.0), MeanAndSpread::spread_ratio);
+    let difference = SmallMultiples::new("Difference of the means from the truth", difference).described(
+        "Mean of the first model minus that of the direct simulation, in standard errors of their difference; cut off at 8. \
+         Dashed: 2 standard errors.",
+        "lines between the dashed ones at all times. A long excursion is an error of the learned drift.",
+    );
+    let ratio = SmallMultiples::new("Ratio of the spreads", ratio).described(
+        "Standard deviation over the trajectories of the first model, over that of the direct simulation; cut off at 2.",
+        "lines that scatter about 1.",
+    );
+    Section::new("Dynamics in units of the noise").with(Block::Multiples(difference)).with(Block::Multiples(ratio))
+}
+
+/// Start and condition of a group of trajectories.
+fn group_title(input: &Input, group: usize) -> String {
+    let (condition, start) = input.truth_start(group * input.truth.trajectories);
+    format!("start {} {}", input.truth.starts[start], condition_label(input, condition)).trim_end().to_owned()
+        + &unit_label(input, condition)
 }
 
 /// A short form of a value, with numbers rounded to four decimals and only the ends of long lists.

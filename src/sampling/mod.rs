@@ -6,7 +6,7 @@ mod partial;
 mod relax;
 mod trajectory;
 
-pub use hierarchy::{upsampled, upsampled_in_lanes};
+pub use hierarchy::{raised_compatibly, upsampled, upsampled_in_lanes};
 pub use partial::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings};
 pub use relax::LocalRelax;
 pub use trajectory::{Schedule, Trajectory, intensive, mean_over_patches};

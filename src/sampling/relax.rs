@@ -23,6 +23,17 @@ impl<'a, L: Law, D: Dynamics<L> + Default> LocalRelax<'a, L, D> {
         Self { law, window: L::open_window(patch, L::REACH), dynamics: D::default(), until: until.into() }
     }
 
+    /// The law.
+    pub fn law(&self) -> &'a L {
+        self.law
+    }
+
+    /// The same relaxation for another span.
+    pub fn lasting(&mut self, until: Option<Until>) -> &mut Self {
+        self.until = until;
+        self
+    }
+
     /// Relaxes all overlapping patches of `lattice`; `stream(p)` is the random stream of the patch with index p.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct PairsEvidence {
     pub increment: Array2<f64>,
     /// Durations.
     pub duration: Array1<f64>,
+    /// Time of the small snapshot that each was made from; NaN for shuffled ones.
+    pub age: Array1<f64>,
     /// The word that each is from: pairs of different words are independent.
     pub word: Array1<u32>,
     /// K, the number of patches.

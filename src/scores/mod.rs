@@ -5,6 +5,7 @@
 //! `tessera::Program::score`.
 
 mod calibration;
+mod consistency;
 mod discrepancy;
 mod equilibrium;
 mod evidence;
@@ -14,8 +15,10 @@ mod linear_drift;
 mod magnet;
 mod models;
 mod relaxation;
+mod relaxation_by_start;
 mod test_error;
 
+pub use consistency::DataConsistency;
 pub use discrepancy::Discrepancy;
 pub use equilibrium::Equilibrium;
 pub use evidence::{Choices, Evidence, LearnedEquation, PairsEvidence, group};
@@ -24,6 +27,7 @@ pub use key::{Key, ModelKind, Source};
 pub use linear_drift::LinearDriftFit;
 pub use magnet::Magnet;
 pub use relaxation::Relaxation;
+pub use relaxation_by_start::RelaxationByStart;
 pub use test_error::PublishedTestError;
 
 use crate::{
@@ -70,6 +74,8 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("test_error", || Box::new(PublishedTestError)),
     ("relaxation", || Box::new(Relaxation)),
+    ("relaxation_by_start", || Box::new(RelaxationByStart)),
+    ("data_consistency", || Box::new(DataConsistency)),
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
     ("linear_drift", || Box::new(LinearDriftFit)),

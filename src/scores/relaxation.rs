@@ -67,7 +67,7 @@ impl Score for Relaxation {
 
 /// The last record at which the mean of a component in some group is away from its equilibrium, the mean over the later
 /// half. `None` if nothing relaxes.
-fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
+pub(super) fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     let distances: Vec<Vec<f64>> = groups
         .iter()
         .map(|ensemble| {
@@ -81,31 +81,31 @@ fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     distances.iter().filter_map(away).max().filter(|&record| record > 0)
 }
 
-/// Root mean square difference, its noise floor, root mean square difference in standard errors, and mean ratio of the
-/// spreads, over all groups, these components and the records 1 to `last`.
-fn compared(
+/// Root mean square difference, its noise floor, root mean square difference in standard errors, and ratio of the spreads
+/// (root mean squares, which do not depend on the number of trajectories), over all groups, these components and the records 1 to `last`.
+pub(super) fn compared(
     truth: &[MeanAndSpread],
     prediction: &[MeanAndSpread],
     components: std::ops::Range<usize>,
     last: usize,
 ) -> [f64; 4] {
-    let (mut sums, mut count) = ([0.0; 4], 0.0);
+    let (mut sums, mut count) = ([0.0; 5], 0.0);
     for (truth, found) in truth.iter().zip(prediction) {
         let [of_truth, of_found] = [truth, found].map(|ensemble| ensemble.trajectories as f64);
         for at in components.clone().flat_map(|component| (1..=last).map(move |record| [record, component])) {
             let difference = found.mean[at] - truth.mean[at];
-            let floor = truth.spread[at].powi(2) * (1.0 / of_truth + 1.0 / of_found);
-            let variance = truth.spread[at].powi(2) / of_truth + found.spread[at].powi(2) / of_found;
+            let [true_square, square] = [truth, found].map(|ensemble| ensemble.spread[at].powi(2));
+            let floor = true_square * (1.0 / of_truth + 1.0 / of_found);
+            let variance = truth.variance_of_difference(found, at);
             if variance > 0.0 {
-                let more =
-                    [difference.powi(2), floor, difference.powi(2) / variance, found.spread[at] / truth.spread[at]];
+                let more = [difference.powi(2), floor, difference.powi(2) / variance, square, true_square];
                 sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
                 count += 1.0;
             }
         }
     }
-    let [error, floor, z, ratio] = sums.map(|sum| sum / count);
-    [error.sqrt(), floor.sqrt(), z.sqrt(), ratio]
+    let [error, floor, z, square, true_square] = sums.map(|sum| sum / count);
+    [error, floor, z, square / true_square].map(f64::sqrt)
 }
 
 #[cfg(test)]

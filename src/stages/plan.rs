@@ -1,6 +1,11 @@
 //! What a run will do, in numbers, before it does anything (`tessera check`).
 
-use crate::{config::Input, dynamics::Until, lattice::Shape, workflow::Stage};
+use crate::{
+    config::{Input, Relax},
+    dynamics::Until,
+    lattice::Shape,
+    workflow::Stage,
+};
 use std::fmt::Write as _;
 
 /// A table of sizes, patches, work, files and memory for one input.
@@ -50,9 +55,10 @@ fn data(input: &Input) -> Lines {
         (simulate.trajectories * input.small_shape().sites()) as f64 * schedule.times.last().copied().unwrap_or(0.0);
     let steps = trajectories * (truth.records - 1);
     let truth_work = (steps * input.truth_shape().sites()) as f64 * truth.interval;
-    let relax = match input.upsample.relax.until() {
-        Some(until) => format!("each overlapping patch relaxes for {}", span(until)),
-        None => "no relaxation".into(),
+    let relax = match (input.upsample.relax, input.upsample.relax.until(1.0)) {
+        (Relax::Age(fraction), _) => format!("each overlapping patch relaxes for {fraction} of the snapshot's age"),
+        (_, Some(until)) => format!("each overlapping patch relaxes for {}", span(until)),
+        (_, None) => "no relaxation".into(),
     };
     vec![
         (

@@ -12,7 +12,7 @@ use crate::{
     pages::{
         equilibrium::distributions,
         finite_size::scaling,
-        run::{against_time, brief, highlights, image},
+        run::{against_time, brief, dynamics, highlights, image},
         sweep::page,
         training::training,
     },
@@ -67,6 +67,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         ),
         sections: vec![
             Section::new("Result").with(Block::Highlights(highlights(&metrics))),
+            dynamics(input, &evidence),
             against_time(input, &evidence),
             distributions(input, &evidence, &metrics),
             snapshots(context, system)?,
@@ -122,7 +123,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let sites: Vec<S::Site> = raw(SmallFile::open(context)?.snapshots(0..members)?);
     let shape = input.small_shape();
     let factors = input.upsampling_factors().unwrap_or_default();
-    let mut relax = LocalRelax::new(system, input.relax_shape(), input.upsample.relax.until());
+    let mut relax = LocalRelax::new(system, input.relax_shape(), None);
     let mut section = Section::new("From small to large");
     let (records, how) = (input.small_records(), upsampling(input, system));
     let last = records - 1;
@@ -134,6 +135,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         let pool: Vec<_> = (0..members).map(state).collect();
         let mut images = vec![image::<S>("small system", &pool[0])?];
         let mut failed = None;
+        relax.lasting(input.upsample.relax.until(input.simulate.schedule().times[record]));
         upsampled(
             (system, &*how),
             &mut relax,

@@ -1,7 +1,7 @@
 //! D_s: trajectories of the small system from random starts (`small.h5`).
 
 use crate::{
-    config::LANES,
+    config::Input,
     dynamics::InLanes,
     files::SmallFile,
     rng::{Purpose, stream},
@@ -18,8 +18,9 @@ use hdf5::H5Type;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
-    let (schedule, lanes, group) = (input.simulate.schedule(), input.small_in_lanes(), input.simulate.group);
-    announce(context, Stage::Simulate, lanes.then_some(LANES))?;
+    let (schedule, group) = (input.simulate.schedule(), input.simulate.group);
+    let lanes = input.small_in_lanes().then(|| input.small_lanes());
+    announce(context, Stage::Simulate, lanes)?;
     let file = SmallFile::create::<S>(context)?;
     let draw = |system: &S, trajectory: usize| {
         let shared = stream(seed, Purpose::SmallDraw, [(trajectory / group) as u64, 1]);
@@ -33,7 +34,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         unit: "trajectories",
         items: input.simulate.trajectories,
         item_bytes: schedule.records() * shape.sites() * size_of::<S::Site>(),
-        at_once: if lanes { LANES * group * input.conditions_in_data().len() } else { 1 },
+        at_once: lanes.map_or(1, |lanes| lanes * group * input.conditions_in_data().len()),
     }
     .run(
         context,
@@ -41,11 +42,11 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         |_| Ok(()),
         S::Dynamics::default,
         |dynamics, (), trajectories| {
-            by_words(trajectories, LANES, key, |word| {
-                let system = &system.at_condition(input.condition_of(word[0]));
+            by_words(trajectories, lanes.unwrap_or(1), key, |word| {
+                let system = &simulated(input, system, input.condition_of(word[0]));
                 let starts: Vec<_> = word.iter().map(|&trajectory| draw(system, trajectory)).collect();
                 let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
-                if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes) {
+                if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes.is_some()) {
                     return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
                 }
                 let record =
@@ -56,4 +57,11 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         |items, block| file.write(items.start, &block),
     )?;
     file.finish()
+}
+
+/// The law of the small system under a condition: rescaled where it stands for a larger one near a critical point.
+fn simulated<S: System>(input: &Input, system: &S, condition: usize) -> S {
+    let system = system.at_condition(condition);
+    let Some(ratio) = input.rescaling() else { return system };
+    system.rescaled(ratio).expect("the input was checked: the system can be rescaled")
 }

@@ -1,9 +1,9 @@
 //! D: large snapshots from small ones by Upsample and LocalRelax, level by level (Algorithm 1; `large.h5`).
 
 use crate::{
-    config::{Input, UpsampleKind},
+    config::{Input, Relax, UpsampleKind},
     dataset::{Reader, Writer},
-    dynamics::{InLanes, Lanes},
+    dynamics::{InLanes, Lanes, Until},
     files::{
         LargeFile, SmallFile,
         arrays::raw,
@@ -13,7 +13,7 @@ use crate::{
     lattice::{Cover, Lattice, Region},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
-    sampling::{LocalRelax, Trajectory, mean_over_patches, upsampled, upsampled_in_lanes},
+    sampling::{LocalRelax, Trajectory, mean_over_patches, raised_compatibly, upsampled, upsampled_in_lanes},
     stages::words::{announce, by_words},
     systems::{System, Tiles, Upsampling},
     workflow::{
@@ -54,13 +54,18 @@ fn by_threads<S: System<Site: H5Type>>(
     let lanes = in_lanes(input);
     let laws: Vec<_> = family.iter().map(|member| InLanes::<S, WIDTH>::new(member).filter(|_| lanes)).collect();
     let factors = input.upsampling_factors().unwrap_or_default();
-    let key = |snapshot| input.word_of(large::trajectory_of(input, snapshot));
+    // Snapshots of a word relax for one time.
+    let (aged, records) = (matches!(input.upsample.relax, Relax::Age(_)), input.small_records());
+    let key = |snapshot| {
+        let record = if aged { snapshot % records } else { 0 };
+        input.word_of(large::trajectory_of(input, snapshot)) * records + record
+    };
     ItemsOverThreads {
         stage: Stage::Upsample,
         unit: "snapshots",
         items: input.large_snapshots(),
         item_bytes: shape.sites() * size_of::<S::Site>(),
-        at_once: if lanes { 64 * WIDTH * input.conditions_in_data().len() } else { 1 },
+        at_once: if lanes { at_once(input, aged) } else { 1 },
     }
     .run(
         context,
@@ -89,22 +94,36 @@ fn by_threads<S: System<Site: H5Type>>(
 /// Elements of the words in which snapshots relax: after LocalRelax, lanes are independent even in long words.
 const WIDTH: usize = 4;
 
+/// Snapshots that one thread relaxes at once: those of all records of some trajectories, where words hold one age.
+fn at_once(input: &Input, aged: bool) -> usize {
+    let (lanes, conditions) = (64 * WIDTH, input.conditions_in_data().len());
+    if !aged {
+        return lanes * conditions;
+    }
+    let records = input.small_records();
+    let bytes = records * conditions * input.large_shape().sites();
+    records * conditions * (BLOCK_BYTES / bytes).clamp(1, lanes)
+}
+
+/// Bytes of snapshots that a thread relaxes at once.
+const BLOCK_BYTES: usize = 32 << 20;
+
 /// Whether snapshots relax in lanes.
 fn in_lanes(input: &Input) -> bool {
-    input.upsample.relax.until().is_some_and(|until| input.in_lanes(input.large_shape(), until))
+    input.upsample.relax.until(1.0).is_some_and(|until| input.in_lanes(input.large_shape(), until))
 }
 
 /// LocalRelax of each member of the family, one window at a time or in lanes.
 struct Relaxations<'a, S: System> {
     single: Vec<LocalRelax<'a, S, S::Dynamics>>,
-    lanes: Vec<Option<(&'a InLanes<S, WIDTH>, LocalRelax<'a, InLanes<S, WIDTH>, Lanes>)>>,
+    lanes: Vec<Option<LocalRelax<'a, InLanes<S, WIDTH>, Lanes>>>,
 }
 
 impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
     fn new(input: &Input, family: &'a [S], laws: &'a [Option<InLanes<S, WIDTH>>]) -> Self {
-        let (shape, until) = (input.relax_shape(), input.upsample.relax.until());
-        let single = family.iter().map(|member| LocalRelax::new(member, shape, until)).collect();
-        let lanes = laws.iter().map(|law| law.as_ref().map(|law| (law, LocalRelax::new(law, shape, until)))).collect();
+        let shape = input.relax_shape();
+        let single = family.iter().map(|member| LocalRelax::new(member, shape, None)).collect();
+        let lanes = laws.iter().map(|law| law.as_ref().map(|law| LocalRelax::new(law, shape, None))).collect();
         Self { single, lanes }
     }
 
@@ -120,14 +139,26 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
         let upsampling = upsampling(input, system);
         let how = (system, &*upsampling);
         let pools = word.iter().map(|&snapshot| pools.pool(input, snapshot));
+        let until = relax_until(input, word[0]);
         let snapshots: Vec<u64> = word.iter().map(|&snapshot| snapshot as u64).collect();
-        if let Some((law, relax)) = &mut self.lanes[condition] {
-            return Ok(upsampled_in_lanes(how, law, relax, factors, (input.seed, &snapshots), pools.collect())?);
+        if input.upsample.kind == UpsampleKind::Compatible {
+            let small: Vec<_> = pools.map(|mut pool| pool.swap_remove(0)).collect();
+            let relax = (input.relax_shape(), until);
+            return Ok(raised_compatibly::<S, WIDTH>(system, factors, relax, (input.seed, &snapshots), &small)?);
         }
-        let relax = &mut self.single[condition];
+        if let Some(relax) = &mut self.lanes[condition] {
+            relax.lasting(until);
+            return Ok(upsampled_in_lanes(how, relax, factors, (input.seed, &snapshots), pools.collect())?);
+        }
+        let relax = self.single[condition].lasting(until);
         let one = |(pool, &snapshot)| upsampled(how, relax, factors, (input.seed, snapshot), pool, |_, _| ());
         Ok(pools.zip(&snapshots).map(one).collect::<Result<_, _>>()?)
     }
+}
+
+/// How long LocalRelax of a snapshot lasts.
+fn relax_until(input: &Input, snapshot: usize) -> Option<Until> {
+    input.upsample.relax.until(input.simulate.schedule().times[snapshot % input.small_records()])
 }
 
 /// Each snapshot on a team of ranks.
@@ -167,7 +198,7 @@ fn upsampled_by_team<S: System>(
     snapshot: u64,
     mut pool: Vec<Lattice<S::Site>>,
 ) -> Result<Domain<S::Site>, StageError> {
-    let (patch, until) = (input.relax_shape(), input.upsample.relax.until());
+    let (patch, until) = (input.relax_shape(), relax_until(input, snapshot as usize));
     let factors = input.upsampling_factors().unwrap_or_default();
     let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
         let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
@@ -232,7 +263,7 @@ impl<S: System<Site: H5Type>> Pools<S> {
                 let first = trajectory / group * group;
                 (first..first + group).map(|member| (member, record)).collect()
             }
-            UpsampleKind::Published => {
+            UpsampleKind::Published | UpsampleKind::Compatible => {
                 let count = input.upsample.pool.min(records);
                 let earliest = record.saturating_sub(count / 2).min(records - count);
                 (earliest..earliest + count).map(|record| (trajectory, record)).collect()
@@ -250,7 +281,7 @@ impl<S: System<Site: H5Type>> Pools<S> {
 /// The kind of upsampling that the input asks for.
 pub fn upsampling<S: System>(input: &Input, system: &S) -> Box<dyn Upsampling<S>> {
     match input.upsample.kind {
-        UpsampleKind::Published => system.upsampling(),
+        UpsampleKind::Published | UpsampleKind::Compatible => system.upsampling(),
         UpsampleKind::Tiles => Box::new(Tiles),
     }
 }

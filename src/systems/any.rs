@@ -53,6 +53,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
     /// Whether trajectories can share a drawn start ([`System::draw_start`]).
     fn draws_starts(&self) -> bool;
+    /// Whether the law of a smaller system at equal scaling variables is known ([`System::rescaled`]).
+    fn can_be_rescaled(&self) -> bool;
     /// Whether windows can evolve in the lanes of words.
     fn has_lanes(&self) -> bool;
     /// Whether several ranks can share one lattice.
@@ -122,6 +124,10 @@ impl<S: System> AnySystem for S {
 
     fn draws_starts(&self) -> bool {
         self.draw_start(&mut stream(0, Purpose::SmallDraw, [0, 1])).is_some()
+    }
+
+    fn can_be_rescaled(&self) -> bool {
+        self.rescaled(1.0).is_some()
     }
 
     fn has_lanes(&self) -> bool {

@@ -27,6 +27,11 @@ impl Condition {
         &self.0
     }
 
+    /// A function of every value.
+    pub fn map(&self, function: impl FnMut(f64) -> f64) -> Self {
+        Self(self.0.iter().copied().map(function).collect())
+    }
+
     /// The values of some members of a family. A single value is that of every member.
     pub fn at_conditions(&self, indices: &[usize]) -> Self {
         match &self.0[..] {

@@ -155,6 +155,17 @@ impl System for Ising {
         }
     }
 
+    /// Equal g(T) L, g = (1 / sinh(2 / T) - sinh(2 / T)) / 2, which is analytic and changes sign at T_c, and equal
+    /// h L^(15/8).
+    fn rescaled(&self, ratio: f64) -> Option<Self> {
+        let temperature = |temperature: f64| {
+            let sinh = (2.0 / temperature).sinh();
+            let distance = ratio * 0.5 * (1.0 / sinh - sinh);
+            2.0 / ((distance * distance + 1.0).sqrt() - distance).asinh()
+        };
+        Some(Self { temperature: self.temperature.map(temperature), field: self.field * ratio.powf(15.0 / 8.0) })
+    }
+
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         let temperatures = self.temperature.all();
         if temperatures.is_empty() {

@@ -139,6 +139,12 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         Box::new(Replicate)
     }
 
+    /// The law under which a system that is shorter by `ratio` has the same scaling variables: it looks like this one from
+    /// afar. None where no critical point is known.
+    fn rescaled(&self, _ratio: f64) -> Option<Self> {
+        None
+    }
+
     /// K, the number of moving parts of every state with `sites` sites. `None` if patches are tiles that cover the
     /// lattice.
     fn moving_part_count(&self, _sites: usize) -> Option<usize> {

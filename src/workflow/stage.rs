@@ -94,7 +94,7 @@ impl Stage {
         match self {
             Self::Simulate => {
                 let data = json!([input.seed, input.system.at_conditions(&input.conditions_in_data())]);
-                json!([data, input.kernel, input.small_shape().0, input.simulate])
+                json!([data, input.kernel, input.small_shape().0, input.simulate, input.rescaling()])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),
             Self::Evolve => json!([input.evolve, input.closes()]),

@@ -12,6 +12,7 @@
 //! once. After [`DIGITS`] digits the few undecided lanes compare the other 64 - `DIGITS` with a number of their own. What a
 //! lane does depends on the random stream of the word, on its index and on its own sites, never on the other lanes.
 
+mod compatible;
 mod pack;
 mod random;
 mod word;
@@ -107,6 +108,20 @@ pub struct Lanes {
     sites: Vec<u32>,
 }
 
+impl Lanes {
+    /// Lists the sites of the box.
+    fn list<const W: usize>(&mut self, window: &Window<Word<W>>) {
+        let entry = |site| site as u32 | if window.is_repeated(site) { REPEATED } else { 0 };
+        self.sites.clear();
+        self.sites.extend(window.sites_of(Region::BOX).map(entry));
+    }
+}
+
+/// The number of attempts at `sites` sites in a span of time.
+fn attempts_of(time: f64, sites: usize, rng: &mut Rng) -> u64 {
+    rand_distr::Poisson::new(time * sites as f64).map_or(0, |poisson| poisson.sample(rng) as u64)
+}
+
 impl<L: Law, const W: usize> Dynamics<InLanes<L, W>> for Lanes {
     /// Evolves all lanes. Does not count the events of each.
     fn evolve(
@@ -118,11 +133,8 @@ impl<L: Law, const W: usize> Dynamics<InLanes<L, W>> for Lanes {
     ) -> Result<Elapsed, EvolveError> {
         let Until::Time(time) = until else { return Err(EvolveError::CountedInLanes) };
         let offsets: [isize; NEIGHBOURS] = window.offsets(&law.stencil).try_into().expect("`new` has counted them");
-        let entry = |site| site as u32 | if window.is_repeated(site) { REPEATED } else { 0 };
-        self.sites.clear();
-        self.sites.extend(window.sites_of(Region::BOX).map(entry));
-        let mean = time * self.sites.len() as f64;
-        let attempts = rand_distr::Poisson::new(mean).map_or(0, |poisson| poisson.sample(rng) as u64);
+        self.list(window);
+        let attempts = attempts_of(time, self.sites.len(), rng);
         let [first, second, third, fourth] = offsets;
         let masks = |values: &[Word<W>], site: usize| {
             let at = |offset| values[site.wrapping_add_signed(offset)];
