@@ -5,7 +5,7 @@
 //! trajectory.
 
 use crate::{
-    config::{Input, LANES},
+    config::{Input, Kernel, LANES},
     dataset::Writer,
     dynamics::{InLanes, Until},
     files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
@@ -140,9 +140,10 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
     Ok(())
 }
 
-/// The most tiles that evolve together in the lanes of words.
+/// The most tiles that evolve together in the lanes of words, where the input asks for lanes: tiles of one lattice that
+/// share a word make its early fluctuations too large, which no input should get unasked.
 fn sweeps_in_lanes<S: System>(input: &Input, system: &S, tile: Shape) -> Option<usize> {
-    let allowed = input.in_lanes(tile, Until::Time(input.truth.interval));
+    let allowed = input.kernel == Kernel::Lanes && input.in_lanes(tile, Until::Time(input.truth.interval));
     tiles_in_lanes(system, input.truth_shape(), tile).filter(|_| allowed)
 }
 
