@@ -32,6 +32,8 @@ mod symmetry_group;
 mod gradient_tests;
 #[cfg(test)]
 mod path_tests;
+#[cfg(test)]
+mod symmetry_tests;
 
 pub use condition::beside;
 pub use coordinates::Coordinates;
