@@ -18,7 +18,15 @@ fn generate(folder: &Path, input: &str, ranks: usize, threads: &str) {
 fn one_and_four_ranks_and_one_and_two_threads_write_the_same_files() {
     let folder = tempfile::tempdir().unwrap();
     let input = small_input(folder.path());
-    let runs = [("alone", 0, "1"), ("threads", 0, "2"), ("ranks1", 1, "1"), ("ranks3", 3, "1"), ("ranks4", 4, "2")];
+    let runs = [
+        ("alone", 0, "1"),
+        ("threads", 0, "2"),
+        ("ranks1", 1, "1"),
+        ("ranks2", 2, "1"),
+        ("ranks3", 3, "1"),
+        ("ranks4", 4, "2"),
+        ("ranks8", 8, "1"),
+    ];
     for (name, ranks, threads) in runs {
         generate(&folder.path().join(name), &input, ranks, threads);
     }
