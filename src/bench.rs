@@ -1,6 +1,7 @@
 //! Kernels measured on the machine at hand (`tessera bench`), so that users can size their jobs.
 //!
-//! One core unless the name says otherwise. Each figure is the best of a few repeats: the machine at its least disturbed.
+//! One core unless the name says otherwise. Each figure is the best of a few repeats: the machine at its least
+//! disturbed.
 
 mod alloy;
 mod kernels;
@@ -57,8 +58,8 @@ impl std::fmt::Display for Measurement {
     }
 }
 
-/// Measures one kernel or all and prints a table, or one JSON object a line. `weights` names the published network of the
-/// alloy's barriers; without it only the built-in ones are measured.
+/// Measures one kernel or all and prints a table, or one JSON object a line. `weights` names the published network of
+/// the alloy's barriers; without it only the built-in ones are measured.
 ///
 /// # Errors
 /// When the weights cannot be read.

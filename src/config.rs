@@ -1,4 +1,5 @@
-//! The input of a run: typed TOML, defaults, overrides, sweeps, and the physical checks made before anything is allocated.
+//! The input of a run: typed TOML, defaults, overrides, sweeps, and the physical checks made before anything is
+//! allocated.
 //!
 //! Sections that belong to one module are that module's own structs; here stand those of the stages.
 
@@ -49,8 +50,8 @@ pub struct Input {
     /// Seed of all random streams.
     #[serde(default = "one")]
     pub seed: u64,
-    /// How windows of one shape evolve: each on its own ("single"), or many in the lanes of words ("lanes"), which laws of
-    /// two states alone can do; "auto" chooses lanes where they serve.
+    /// How windows of one shape evolve: each on its own ("single"), or many in the lanes of words ("lanes"), which laws
+    /// of two states alone can do; "auto" chooses lanes where they serve.
     #[serde(default)]
     pub kernel: Kernel,
     /// The microscopic system and its parameters.
@@ -111,7 +112,8 @@ pub struct LatticeInput {
 pub struct SimulateInput {
     /// Number of trajectories.
     pub trajectories: usize,
-    /// Successive trajectories that share what fixes their start, such as the magnetisation; each is drawn anew from it.
+    /// Successive trajectories that share what fixes their start, such as the magnetisation; each is drawn anew from
+    /// it.
     #[serde(default = "single")]
     pub group: usize,
     /// Snapshots a trajectory, but for those of `times`.
@@ -163,7 +165,8 @@ pub struct UpsampleInput {
     /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }`,
     /// `{ age = fraction }` or "none".
     pub relax: Relax,
-    /// Small snapshots of one trajectory, nearest in time, that systems with a mosaic draw the tiles of a large one from.
+    /// Small snapshots of one trajectory, nearest in time, that systems with a mosaic draw the tiles of a large one
+    /// from.
     #[serde(default = "single")]
     pub pool: usize,
     /// Random initial states of the large system to add to the snapshots.
@@ -236,8 +239,8 @@ pub struct TrainSection {
     /// Learn from the images of every pair too and give the model the symmetries of the law: for spins without a field
     /// a flip of all of them.
     pub mirrored: bool,
-    /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of the
-    /// data. Otherwise all learn from all of them.
+    /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of
+    /// the data. Otherwise all learn from all of them.
     pub disjoint: bool,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,
@@ -251,8 +254,9 @@ pub struct TrainSection {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictInput {
-    /// Time step. The drift is that over the duration of the partial evolution; the variance comes out exact at a step of a K-th
-    /// of this duration, and too large by about rate of the drift times step / 2 at longer ones (docs/results/reproduction.md, E3).
+    /// Time step. The drift is that over the duration of the partial evolution; the variance comes out exact at a step
+    /// of a K-th of this duration, and too large by about rate of the drift times step / 2 at longer ones
+    /// (docs/results/reproduction.md, E3).
     pub step: f64,
     /// Predicted trajectories for each one of the direct simulation, from the same state.
     #[serde(default = "single")]
@@ -271,7 +275,8 @@ pub struct TruthInput {
     pub interval: f64,
     /// Records a trajectory, the first at time 0.
     pub records: usize,
-    /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of another.
+    /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of
+    /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<usize>,
     /// Side of the tiles that the lattice is cut into; it then advances by coloured sweeps, and ranks can share it.
@@ -281,7 +286,8 @@ pub struct TruthInput {
     /// Time that a tile evolves in fixed surroundings, a whole part of `interval`; chosen by the system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<f64>,
-    /// Conditions of the system that no data are made under: the model is learned from the others and predicts these too.
+    /// Conditions of the system that no data are made under: the model is learned from the others and predicts these
+    /// too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<f64>,
 }

@@ -1,9 +1,10 @@
 //! Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches
 //! (M. Chen, P. Huang, K. S. Novoselov and Q. Li, arXiv 2511.12842).
 //!
-//! The crate is a program, `tessera`, and a library. [`systems`] holds the physics, [`dynamics`] the kernels that evolve it,
-//! [`sampling`] the way from small states to large ones and to training pairs, [`learning`] the stochastic differential equation,
-//! [`scores`] what is compared with a direct simulation. A crate of your own adds a system, a score or a drift with [`Program`].
+//! The crate is a program, `tessera`, and a library. [`systems`] holds the physics, [`dynamics`] the kernels that
+//! evolve it, [`sampling`] the way from small states to large ones and to training pairs, [`learning`] the stochastic
+//! differential equation, [`scores`] what is compared with a direct simulation. A crate of your own adds a system, a
+//! score or a drift with [`Program`].
 //!
 //! The modules stand in dependency order: each may use only those above it (docs/architecture.md).
 //!

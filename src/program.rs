@@ -27,7 +27,8 @@ impl Program {
         Self::default()
     }
 
-    /// Adds a system: `[system.<name>]` in an input names it. `template` is the commented input that `new <name>` prints.
+    /// Adds a system: `[system.<name>]` in an input names it. `template` is the commented input that `new <name>`
+    /// prints.
     pub fn system<S: System<Site: H5Type, Feature: Feature>>(self, name: &'static str, template: &'static str) -> Self {
         stages::register::<S>(name, template);
         self

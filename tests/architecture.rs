@@ -182,7 +182,8 @@ fn systems_are_named_where_they_live_alone() {
     }
 }
 
-/// Circles of files within the crate: who takes names from whom, names of re-exports followed to the file that defines them.
+/// Circles of files within the crate: who takes names from whom, names of re-exports followed to the file that defines
+/// them.
 #[test]
 fn no_file_uses_itself_through_others() {
     let files: Vec<PathBuf> = order().iter().flat_map(|module| files_of(module)).collect();
@@ -227,7 +228,8 @@ fn no_file_uses_itself_through_others() {
             found.iter().filter_map(|path| target(path)).filter(|used| *used != file && !used.ends_with("mod.rs"));
         uses.insert(file, found.collect());
     }
-    // What is left when files that use nothing left, or that nothing left uses, are taken away again and again lies in circles.
+    // What is left when files that use nothing left, or that nothing left uses, are taken away again and again lies in
+    // circles.
     loop {
         let used: BTreeSet<&PathBuf> = uses.values().flatten().copied().collect();
         let left: Vec<&PathBuf> = uses.keys().copied().collect();

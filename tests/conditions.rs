@@ -1,4 +1,5 @@
-//! One data set and one model for a family of systems: Ising spins at several temperatures, alloys with units of time of their own.
+//! One data set and one model for a family of systems: Ising spins at several temperatures, alloys with units of time
+//! of their own.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! One lattice on several ranks: any number of ranks computes what one does, bit for bit, and nothing is lost at the edges.
+//! One lattice on several ranks: any number of ranks computes what one does, bit for bit, and nothing is lost at the
+//! edges.
 
 mod common;
 

@@ -358,8 +358,8 @@ fn metrics_keep_their_order_and_survive_json() {
     assert_eq!(back.get("test_error").unwrap().value, 9e-4);
 }
 
-/// A double well with detailed balance, M' = M + D (ln p)'(M) dt + sqrt(2 D dt) noise, from which few pairs are drawn at states that
-/// are not its equilibrium: the pairs still imply the equilibrium.
+/// A double well with detailed balance, M' = M + D (ln p)'(M) dt + sqrt(2 D dt) noise, from which few pairs are drawn
+/// at states that are not its equilibrium: the pairs still imply the equilibrium.
 #[test]
 fn pairs_imply_the_equilibrium_whatever_their_states_are() {
     const PATCHES: usize = 4;

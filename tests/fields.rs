@@ -104,8 +104,8 @@ fn the_chain_without_noise_follows_its_exact_solution() {
     }
 }
 
-/// The mean displacement is an Ornstein-Uhlenbeck process: mean and variance at one time are known exactly, those of the
-/// Euler-Maruyama scheme included.
+/// The mean displacement is an Ornstein-Uhlenbeck process: mean and variance at one time are known exactly, those of
+/// the Euler-Maruyama scheme included.
 #[test]
 fn the_mean_displacement_of_the_chain_is_the_exact_process() {
     let chain = LinearChain::default();

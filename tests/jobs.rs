@@ -9,8 +9,8 @@ use std::{
     process::{Command, Output},
 };
 
-/// Starts the program under mpirun on as many ranks as srun was asked for. With STOP_AT set to a stage, that stage ends with
-/// the status of a clean stop.
+/// Starts the program under mpirun on as many ranks as srun was asked for. With STOP_AT set to a stage, that stage ends
+/// with the status of a clean stop.
 const SRUN: &str = r#"#!/bin/bash
 ranks=${SLURM_NTASKS:-1}
 while [[ $1 == --* ]]; do

@@ -1,4 +1,5 @@
-//! A job that is killed again and again, and resumes each time on another number of ranks, ends with the bytes of one that was not.
+//! A job that is killed again and again, and resumes each time on another number of ranks, ends with the bytes of one
+//! that was not.
 
 mod common;
 
@@ -156,7 +157,8 @@ fn kills_change_no_byte(text: &str, wanted: usize) {
     }
 }
 
-/// Runs a stage and sends one of its processes a signal after a delay; whether the job ended by it, and not for a reason of its own.
+/// Runs a stage and sends one of its processes a signal after a delay; whether the job ended by it, and not for a
+/// reason of its own.
 fn killed(ranks: usize, arguments: &[String], signal: &str, delay: Duration) -> bool {
     let text: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let child = command(ranks, &text).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

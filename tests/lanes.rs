@@ -201,8 +201,8 @@ fn a_lane_is_the_same_in_any_company() {
     assert_eq!(evolved::<1>(&ising, &others)[63], all[63]);
 }
 
-/// What the lanes of a word share makes them correlated: a standard error over lanes would be too small for rho at short
-/// times, and the one over words is right. 200 repeats of the mean of 8 words.
+/// What the lanes of a word share makes them correlated: a standard error over lanes would be too small for rho at
+/// short times, and the one over words is right. 200 repeats of the mean of 8 words.
 #[test]
 fn standard_errors_belong_to_words() {
     let (ising, shape) = (Ising::new(2.27, 0.0), Shape::plane(8, 8));

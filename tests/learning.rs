@@ -113,8 +113,8 @@ fn several_ranks_follow_the_curve_of_one() {
     }
 }
 
-/// The noise of an increment is some five times its drift. Least squares on the last layer find what a short descent does not, to within
-/// the error that the noise allows, and the same on one rank and on three.
+/// The noise of an increment is some five times its drift. Least squares on the last layer find what a short descent
+/// does not, to within the error that the noise allows, and the same on one rank and on three.
 #[test]
 fn least_squares_on_the_last_layer_find_a_drift_that_noise_hides() {
     let pairs = ornstein_uhlenbeck(300_000, 10.0, 21);

@@ -1,9 +1,9 @@
-//! Known equations are recovered from pairs with random dt and correlated noise, with the noise of whole systems (lambda = 1)
-//! and of partial evolution (lambda = K): drift and Sigma within 3 % on the support, sigma within 2 %.
+//! Known equations are recovered from pairs with random dt and correlated noise, with the noise of whole systems
+//! (lambda = 1) and of partial evolution (lambda = K): drift and Sigma within 3 % on the support, sigma within 2 %.
 //!
-//! How many pairs that takes: over a total time T = pairs x mean dt a drift with p free numbers is known to
-//! sqrt(p lambda |sigma|^2 / (T |mu|^2)), so T grows with lambda; Sigma is known to sqrt(2 p / pairs) whatever lambda is.
-//! With lambda = 4 and T = 40 000 the drifts were off by 2.6 % (linear, p = 37) and 3.8 % (double well, p = 70): 3 % of the
+//! How many pairs that takes: over a total time T = pairs x mean dt a drift with p free numbers is known to sqrt(p
+//! lambda |sigma|^2 / (T |mu|^2)), so T grows with lambda; Sigma is known to sqrt(2 p / pairs) whatever lambda is. With
+//! lambda = 4 and T = 40 000 the drifts were off by 2.6 % (linear, p = 37) and 3.8 % (double well, p = 70): 3 % of the
 //! double well takes T = 16 000 lambda, which is 27 000 lambda pairs with the dt of these tests.
 
 use ndarray::{Array1, Array2, Axis};

@@ -1,4 +1,5 @@
-//! Sublattice sweeps agree with the serial kernel within their statistical error, and the test sees a quantum that is too long.
+//! Sublattice sweeps agree with the serial kernel within their statistical error, and the test sees a quantum that is
+//! too long.
 
 use rayon::prelude::*;
 use tessera::{
@@ -101,8 +102,8 @@ fn sweeps_follow_the_serial_kernel_and_a_quantum_ten_times_too_long_is_seen() {
     }
 }
 
-/// A quench to T = 2.27 through its fast and its slow part. Errors are over lattices, because the tiles of a word are not
-/// independent.
+/// A quench to T = 2.27 through its fast and its slow part. Errors are over lattices, because the tiles of a word are
+/// not independent.
 #[test]
 fn sweeps_in_lanes_relax_as_the_serial_kernel_does() {
     let shape = Shape::plane(SIDE, SIDE);

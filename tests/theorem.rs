@@ -1,8 +1,8 @@
-//! Theorem 1 of arXiv 2511.12842 for predators and prey: the conventional loss on evolutions of the whole lattice and the
-//! modified loss on evolutions of one patch have the same minimisers when lambda = K.
+//! Theorem 1 of arXiv 2511.12842 for predators and prey: the conventional loss on evolutions of the whole lattice and
+//! the modified loss on evolutions of one patch have the same minimisers when lambda = K.
 //!
-//! With a drift that is linear in its parameters and a constant diffusion the minimisers are known in closed form: the drift
-//! is that of least squares, whatever lambda, and Sigma is the mean square residual over lambda dt.
+//! With a drift that is linear in its parameters and a constant diffusion the minimisers are known in closed form: the
+//! drift is that of least squares, whatever lambda, and Sigma is the mean square residual over lambda dt.
 
 use ndarray::{Array1, Array2};
 use rand::Rng as _;
@@ -24,8 +24,8 @@ const SAMPLES: u64 = 20_000;
 /// Unit of the increments that the training sees.
 const INCREMENT: f64 = 0.001;
 
-/// Drift (b + A z, one row a component), its standard errors, and mean square residuals over dt; the pairs, states in units of 0.05
-/// about 0.5 and increments in units of 0.001.
+/// Drift (b + A z, one row a component), its standard errors, and mean square residuals over dt; the pairs, states in
+/// units of 0.05 about 0.5 and increments in units of 0.001.
 struct Minimiser {
     pairs: Pairs,
     drift: [[f64; 3]; 2],

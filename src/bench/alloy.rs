@@ -16,8 +16,8 @@ use crate::{
 };
 use std::{hint::black_box, sync::Arc};
 
-/// Vacancy jumps a second at 2000 K, one vacancy in 1024 sites, with the built-in barriers and, when `weights` names it, the
-/// published network; with environments remembered and without.
+/// Vacancy jumps a second at 2000 K, one vacancy in 1024 sites, with the built-in barriers and, when `weights` names
+/// it, the published network; with environments remembered and without.
 ///
 /// # Errors
 /// When the weights cannot be read.

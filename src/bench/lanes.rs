@@ -82,7 +82,8 @@ pub(super) fn flips_per_time(ising: &Ising, domain: &Domain<i8>, ranks: &dyn Ran
     domain.sum_over_tiles(ranks, (Ising::REACH, 1), |window| vec![rate(window)])[0]
 }
 
-/// LocalRelax for 8 units of time, and partial evolution of all 16 patches for 1, of 64 x 64 snapshots at T = 2.5, h = 0.1.
+/// LocalRelax for 8 units of time, and partial evolution of all 16 patches for 1, of 64 x 64 snapshots at T = 2.5, h =
+/// 0.1.
 fn relax_and_evolve() -> Measurement {
     let ising = Ising::new(2.5, 0.1);
     let (shape, patch) = (plane(64), plane(16));

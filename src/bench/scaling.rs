@@ -25,7 +25,8 @@ pub struct Scaling {
     /// Sweeps that are measured, in five blocks
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     sweeps: u64,
-    /// Keep the sites of a rank, not those of the lattice: its side grows with the square root of the ranks, in whole tiles
+    /// Keep the sites of a rank, not those of the lattice: its side grows with the square root of the ranks, in whole
+    /// tiles
     #[arg(long)]
     weak: bool,
     /// Threads a rank
@@ -38,8 +39,8 @@ const TEMPERATURE: f64 = 2.27;
 /// Blocks of sweeps behind the standard error.
 const BLOCKS: u64 = 5;
 
-/// Measures sweeps of an Ising lattice near T_c, after relaxation from a random state; in lanes, where tiles suffice. Lanes
-/// do not count events: their number follows from the rates before and after. Rank 0 gets the result. Collective.
+/// Measures sweeps of an Ising lattice near T_c, after relaxation from a random state; in lanes, where tiles suffice.
+/// Lanes do not count events: their number follows from the rates before and after. Rank 0 gets the result. Collective.
 ///
 /// # Errors
 /// When the lattice cannot be shared out.

@@ -3,8 +3,8 @@
 use super::{Input, Kernel, LANES, UpsampleKind};
 use crate::{dynamics::Until, lattice::Shape, sampling::upsampling_factors};
 
-/// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber dynamics
-/// no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
+/// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber
+/// dynamics no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
 const QUANTUM: f64 = 0.5;
 
 /// Attempts of the longest trajectory that runs in lanes, where no checkpoints are kept: some minutes.
@@ -74,8 +74,8 @@ impl Input {
         self.simulate.schedule().times.len()
     }
 
-    /// How many times longer the large system is than the simulated small one, if that is under the law of equal scaling
-    /// variable, not under that of the large system.
+    /// How many times longer the large system is than the simulated small one, if that is under the law of equal
+    /// scaling variable, not under that of the large system.
     pub fn rescaling(&self) -> Option<f64> {
         let ratio = self.large_shape().0[2] as f64 / self.small_shape().0[2] as f64;
         (self.upsample.kind == UpsampleKind::Compatible).then_some(ratio)
@@ -131,8 +131,8 @@ impl Input {
         if self.truth_in_lanes() { condition * repeats + trajectory % repeats } else { trajectory }
     }
 
-    /// Whether trajectories of the direct simulation evolve in lanes: several from different starts, each short enough to be
-    /// repeated after a kill.
+    /// Whether trajectories of the direct simulation evolve in lanes: several from different starts, each short enough
+    /// to be repeated after a kill.
     pub fn truth_in_lanes(&self) -> bool {
         let (shape, duration) = (self.truth_shape(), (self.truth.records - 1) as f64 * self.truth.interval);
         let affordable = shape.sites() as f64 * duration < MOST_ATTEMPTS;
@@ -152,8 +152,8 @@ impl Input {
         (0..self.system.conditions().len()).filter(|&condition| self.is_in_data(condition)).collect()
     }
 
-    /// Index of the condition of a training trajectory, small or shuffled. Groups of small ones, and shuffled ones, take
-    /// the conditions of the data in turn.
+    /// Index of the condition of a training trajectory, small or shuffled. Groups of small ones, and shuffled ones,
+    /// take the conditions of the data in turn.
     pub fn condition_of(&self, trajectory: usize) -> usize {
         let present = self.conditions_in_data();
         present[self.group_of(trajectory).1 % present.len()]
@@ -184,8 +184,8 @@ impl Input {
         if self.small_in_lanes() { (groups / FEWEST_WORDS).clamp(1, LANES) } else { 1 }
     }
 
-    /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In lanes
-    /// these are the groups of a word, otherwise one group.
+    /// Index of the word of a training trajectory, small or shuffled: pairs from different words are independent. In
+    /// lanes these are the groups of a word, otherwise one group.
     pub fn word_of(&self, trajectory: usize) -> usize {
         let conditions = self.conditions_in_data().len();
         let block = self.small_lanes() * conditions;

@@ -1,5 +1,5 @@
-//! Stochastic differential equations of sites, dx = f(x) dt + sigma dB, by explicit Euler-Maruyama steps:
-//! x(t + dt) = x(t) + f(x(t)) dt + sigma sqrt(dt) xi, with independent standard normal xi for every component of every site
+//! Stochastic differential equations of sites, dx = f(x) dt + sigma dB, by explicit Euler-Maruyama steps: x(t + dt) =
+//! x(t) + f(x(t)) dt + sigma sqrt(dt) xi, with independent standard normal xi for every component of every site
 //! (Maruyama, Rend. Circ. Mat. Palermo 4, 48 (1955)). All sites move at once; the step belongs to the law.
 
 use super::{Dynamics, Elapsed, EvolveError, Law, Until};

@@ -28,10 +28,11 @@ pub trait Law: Sync {
     const REACH: usize;
     /// How far from its own site an event writes: beyond this, sites never change by it.
     const SPREAD: usize = 0;
-    /// Whether a part of a system evolves from its halo alone: no mean field. Only then several ranks can share one lattice.
+    /// Whether a part of a system evolves from its halo alone: no mean field. Only then several ranks can share one
+    /// lattice.
     const LOCAL: bool = true;
-    /// Whether events that would write beyond the box of an open window do not happen. Tiles must then lie elsewhere from
-    /// sweep to sweep, or nothing would ever cross their edges.
+    /// Whether events that would write beyond the box of an open window do not happen. Tiles must then lie elsewhere
+    /// from sweep to sweep, or nothing would ever cross their edges.
     const CONFINED: bool = false;
     /// What lies beyond the edges of the system.
     const BOUNDARY: Boundary = Boundary::Periodic;
@@ -41,8 +42,8 @@ pub trait Law: Sync {
     fn synchronous_step(&self) -> Option<f64> {
         None
     }
-    /// The law as attempts that come at rate 1 to every site and set one of its two states, if it is one: many windows then
-    /// evolve in the bits of words ([`InLanes`]).
+    /// The law as attempts that come at rate 1 to every site and set one of its two states, if it is one: many windows
+    /// then evolve in the bits of words ([`InLanes`]).
     fn heat_bath(&self) -> Option<HeatBath<Self::Site>> {
         None
     }
@@ -68,10 +69,11 @@ pub trait Law: Sync {
 pub trait Events: Law {
     /// What one event writes: pairs of site and new value.
     type Writes: AsRef<[(usize, Self::Site)]>;
-    /// Rate of the event at `site`, in events per unit of time; at least 0. Where a site has several outcomes, the sum of
-    /// their rates.
+    /// Rate of the event at `site`, in events per unit of time; at least 0. Where a site has several outcomes, the sum
+    /// of their rates.
     fn rate(&self, window: &Window<Self::Site>, site: usize) -> f64;
-    /// What the event at `site` writes. Where there are several outcomes, one drawn with probability rate / sum of rates.
+    /// What the event at `site` writes. Where there are several outcomes, one drawn with probability rate / sum of
+    /// rates.
     fn outcome(&self, window: &Window<Self::Site>, site: usize, rng: &mut Rng) -> Self::Writes;
 }
 

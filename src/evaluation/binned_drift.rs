@@ -19,8 +19,8 @@ pub struct BinnedDrift {
     pub learned: Vec<f64>,
 }
 
-/// Bins pairs by one component: states and increments `[pair, component]`, durations, and the learned drift `[pair, component]`.
-/// The bins cover all but the outermost half per cent on either side.
+/// Bins pairs by one component: states and increments `[pair, component]`, durations, and the learned drift `[pair,
+/// component]`. The bins cover all but the outermost half per cent on either side.
 pub fn binned_drift(
     z: ArrayView2<f64>,
     increment: ArrayView2<f64>,

@@ -1,8 +1,8 @@
 //! Standard errors by resampling independent units: bootstrap, jackknife, and blocks of a correlated series.
 //!
-//! Bootstrap: B. Efron, Ann. Statist. 7, 1 (1979). The standard deviation of a statistic over resamples with replacement
-//! estimates its standard error. Blocks: a stationary series cut into pieces longer than its correlation time gives
-//! pieces that are nearly independent.
+//! Bootstrap: B. Efron, Ann. Statist. 7, 1 (1979). The standard deviation of a statistic over resamples with
+//! replacement estimates its standard error. Blocks: a stationary series cut into pieces longer than its correlation
+//! time gives pieces that are nearly independent.
 
 use ndarray::{Array2, ArrayView2};
 use rand::Rng as _;
@@ -32,8 +32,9 @@ pub fn stream_of(statistic: Statistic, seed: u64) -> Rng {
     stream(seed, Purpose::Bootstrap, [statistic as u64, 0])
 }
 
-/// How often each of `units` is drawn with replacement in one draw fewer than there are units: the spread of resampled means is then the
-/// standard error of the mean, without the factor sqrt(1 - 1 / units) of as many draws as units. A single unit is drawn once.
+/// How often each of `units` is drawn with replacement in one draw fewer than there are units: the spread of resampled
+/// means is then the standard error of the mean, without the factor sqrt(1 - 1 / units) of as many draws as units. A
+/// single unit is drawn once.
 pub fn multiplicities(units: usize, rng: &mut Rng) -> Vec<f64> {
     let mut drawn = vec![0.0; units];
     for _ in 0..if units > 1 { units - 1 } else { units } {

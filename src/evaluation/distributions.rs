@@ -14,7 +14,8 @@ use super::{Diverged, EvaluationError, Metric, finite_trajectories};
 pub struct Density {
     /// Edges of the bins, one more than bins.
     pub edges: Vec<f64>,
-    /// Probability per unit of x in each bin. Values outside the edges count in the total, so the area shows what is missing.
+    /// Probability per unit of x in each bin. Values outside the edges count in the total, so the area shows what is
+    /// missing.
     pub density: Vec<f64>,
     /// Bootstrap standard error of each bin over trajectories; `None` with fewer than two.
     pub std_error: Option<Vec<f64>>,
@@ -22,7 +23,8 @@ pub struct Density {
     pub diverged: usize,
 }
 
-/// Edges of `bins` equal bins that span all samples [trajectory, time], without the trajectories that hold a value that is not finite.
+/// Edges of `bins` equal bins that span all samples [trajectory, time], without the trajectories that hold a value that
+/// is not finite.
 ///
 /// # Errors
 /// When no sample holds a finite value, or there are no bins.
@@ -200,7 +202,8 @@ pub fn reversals<'a>(series: impl IntoIterator<Item = &'a f64>, threshold: f64) 
 }
 
 /// Reversals per unit time of `series` [trajectory, time] sampled every `interval`, with an error over trajectories.
-/// Diverged trajectories are left out: `samples` counts the others. Where there is no reversal at all, the error is what one would be.
+/// Diverged trajectories are left out: `samples` counts the others. Where there is no reversal at all, the error is
+/// what one would be.
 ///
 /// # Errors
 /// When every trajectory has diverged, or interval or threshold is not above 0.

@@ -1,7 +1,8 @@
 //! Weighted least-squares fits of polynomials, with the covariance of the coefficients.
 //!
 //! Minimises `sum_i ((y_i - p(x_i)) / sigma_i)^2`. With errors given, the covariance is that of the errors and
-//! `chi_squared` judges the fit; without, all points weigh alike and the covariance is scaled by the scatter about the fit.
+//! `chi_squared` judges the fit; without, all points weigh alike and the covariance is scaled by the scatter about the
+//! fit.
 
 use super::EvaluationError;
 

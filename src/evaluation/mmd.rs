@@ -5,11 +5,11 @@
 //! - biased: `MMD^2 = mean_ij k(x_i, x_j) + mean_ij k(y_i, y_j) - 2 mean_ij k(x_i, y_j)`, all pairs; never negative;
 //! - unbiased: the first two means run over i != j; zero on average for equal laws, so it may be negative.
 //!
-//! `root` is the square root of the *biased* square, a distance in the units of the kernel; it stays above zero for finite
-//! ensembles of one law. The paper does not say which of the three its figure shows: compare with the values between two
-//! halves of the truth, by the same estimator. The distance |x - y| is Euclidean over the
-//! components as given: scale them first if they differ in size.
-//! A state that is not finite lies infinitely far from every other, so divergence raises the discrepancy.
+//! `root` is the square root of the *biased* square, a distance in the units of the kernel; it stays above zero for
+//! finite ensembles of one law. The paper does not say which of the three its figure shows: compare with the values
+//! between two halves of the truth, by the same estimator. The distance |x - y| is Euclidean over the components as
+//! given: scale them first if they differ in size. A state that is not finite lies infinitely far from every other, so
+//! divergence raises the discrepancy.
 
 use ndarray::{Array1, Array2, ArrayView2, ArrayView3, Axis};
 

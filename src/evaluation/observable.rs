@@ -15,7 +15,8 @@ pub struct Observable {
     pub scaled: bool,
 }
 
-/// An exact symmetry of a law, as it acts on the observables: the image of z is z'_i = `signs[i]` z_j, j = `permutation[i]`.
+/// An exact symmetry of a law, as it acts on the observables: the image of z is z'_i = `signs[i]` z_j, j =
+/// `permutation[i]`.
 ///
 /// A flip of all spins changes the sign of the magnetisation; exchanging two colours of a Potts model exchanges their
 /// fractions.

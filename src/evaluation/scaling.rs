@@ -1,8 +1,8 @@
 //! What a sweep of a large lattice costs: computing, latency and bandwidth.
 //!
-//! A rank with n sites that sends m messages with b bytes together needs T = n t_site + m latency + b / bandwidth a sweep. Halos
-//! travel while interior tiles evolve, so the network is hidden as long as it is faster than they are; the model does not
-//! count on that.
+//! A rank with n sites that sends m messages with b bytes together needs T = n t_site + m latency + b / bandwidth a
+//! sweep. Halos travel while interior tiles evolve, so the network is hidden as long as it is faster than they are; the
+//! model does not count on that.
 
 use super::fit::Estimate;
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,8 @@ impl CostModel {
         sites * self.site + messages * self.network.latency + bytes / self.network.bandwidth
     }
 
-    /// Seconds of a sweep of a square lattice of `sites` sites on `ranks` ranks in square blocks with halos of one site and
-    /// `groups` groups of tiles: at each group every rank exchanges with up to eight neighbours.
+    /// Seconds of a sweep of a square lattice of `sites` sites on `ranks` ranks in square blocks with halos of one site
+    /// and `groups` groups of tiles: at each group every rank exchanges with up to eight neighbours.
     pub fn square(&self, sites: f64, ranks: f64, groups: f64) -> f64 {
         if ranks <= 1.0 {
             return self.seconds(sites, 0.0, 0.0);

@@ -1,11 +1,11 @@
 //! The equilibrium of a magnet that training pairs imply by themselves, without a model.
 //!
-//! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order in the
-//! increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M per unit of
-//! time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. Passages of such a diffusion from -m to m and back alternate at
-//! a rate of 1 / integral of dM / (Sigma P) from -m to m: the inverse of the mean of both mean first passage times.
-//! Where this law differs from that of the direct simulation the pairs are at fault (too few, snapshots too early, other
-//! surroundings than fixed ones), where a model differs from it the training is.
+//! A patch that evolves in fixed surroundings keeps detailed balance, whatever the time it evolves for. To second order
+//! in the increments f = (Sigma P)' / 2P then holds for the mean f and the variance Sigma of the increments at each M
+//! per unit of time, and with it P(M) ~ exp(integral of 2 f / Sigma) / Sigma. Passages of such a diffusion from -m to m
+//! and back alternate at a rate of 1 / integral of dM / (Sigma P) from -m to m: the inverse of the mean of both mean
+//! first passage times. Where this law differs from that of the direct simulation the pairs are at fault (too few,
+//! snapshots too early, other surroundings than fixed ones), where a model differs from it the training is.
 
 use super::{
     EvaluationError, Metric,
@@ -35,9 +35,9 @@ pub struct MagnetPair {
 /// Sums over the pairs of a bin: 1, M, time, increment, increment^2.
 type Bin = [f64; 5];
 
-/// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K = `patches`, and the
-/// rate of reversals between -<|M|>/2 and <|M|>/2 (as [`super::distributions::reversal_rate`] counts them), with errors by the
-/// jackknife over words. `symmetric` adds the mirror image of every pair.
+/// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K =
+/// `patches`, and the rate of reversals between -<|M|>/2 and <|M|>/2 (as [`super::distributions::reversal_rate`] counts
+/// them), with errors by the jackknife over words. `symmetric` adds the mirror image of every pair.
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.

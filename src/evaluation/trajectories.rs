@@ -102,9 +102,9 @@ pub struct TestError {
 
 /// Mean relative error over initial conditions, each a pair (truth, prediction) of [trajectory, time, component].
 ///
-/// The bootstrap gives the scatter of the estimate, not its bias: noise of finite ensembles adds `noise_floor` on average.
-/// With diverged trajectories the error describes the survivors only; report `diverged` beside it. An initial condition
-/// without survivors makes the error NaN.
+/// The bootstrap gives the scatter of the estimate, not its bias: noise of finite ensembles adds `noise_floor` on
+/// average. With diverged trajectories the error describes the survivors only; report `diverged` beside it. An initial
+/// condition without survivors makes the error NaN.
 ///
 /// # Errors
 /// When there is no initial condition, the arrays do not fit each other, or a truth vanishes.
@@ -138,8 +138,8 @@ pub fn test_error(
     })
 }
 
-/// Expected relative error between two independent ensembles of the law of `truth`, one with its own number N of
-/// finite trajectories and one with `predicted`: `mean s^2 (1/N + 1/predicted) / mean m^2`, s the spread over trajectories.
+/// Expected relative error between two independent ensembles of the law of `truth`, one with its own number N of finite
+/// trajectories and one with `predicted`: `mean s^2 (1/N + 1/predicted) / mean m^2`, s the spread over trajectories.
 ///
 /// # Errors
 /// When a component is out of range, or the truth vanishes.

@@ -1,5 +1,5 @@
-//! The latent states and increments of all pairs (`latent.h5`), in physical units: observables, then closure variables as
-//! the encoder gives them.
+//! The latent states and increments of all pairs (`latent.h5`), in physical units: observables, then closure variables
+//! as the encoder gives them.
 
 use crate::{
     config::Input,
@@ -145,8 +145,8 @@ impl LatentWriter<'_> {
         Ok(())
     }
 
-    /// Writes the ranges over the states of all ranks, copies the conditions of this rank's `pairs`, and closes the file.
-    /// Collective.
+    /// Writes the ranges over the states of all ranks, copies the conditions of this rank's `pairs`, and closes the
+    /// file. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses.

@@ -1,8 +1,9 @@
 //! `pairs.h5`: patches of large snapshots before and after their partial evolution.
 //!
 //! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes
-//! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`; only with closure variables), observables per site, the increment of Eq.
-//! 10, and how long it evolved (`duration`, `events`); a family of systems also has the [conditions].
+//! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`; only with closure variables),
+//! observables per site, the increment of Eq. 10, and how long it evolved (`duration`, `events`); a family of systems
+//! also has the [conditions].
 
 use crate::{
     config::Input,

@@ -1,8 +1,8 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
 //! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes
-//! `[trajectory, record]` or `[snapshot]`. `word` says which items of the first axis shared random numbers. Each kind of file has one more field; a family of systems also has the
-//! [conditions].
+//! `[trajectory, record]` or `[snapshot]`. `word` says which items of the first axis shared random numbers. Each kind
+//! of file has one more field; a family of systems also has the [conditions].
 
 use crate::{
     config::Input,

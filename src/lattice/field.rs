@@ -59,8 +59,8 @@ impl<S: Copy> Lattice<S> {
         }
     }
 
-    /// The row of `length` sites that starts at `coordinate` (periodic) and runs along the fastest axis, no longer than the
-    /// lattice: up to its edge, and from there.
+    /// The row of `length` sites that starts at `coordinate` (periodic) and runs along the fastest axis, no longer than
+    /// the lattice: up to its edge, and from there.
     #[inline]
     pub fn row(&self, coordinate: [isize; 3], length: usize) -> [&[S]; 2] {
         let (line, from) = self.line(coordinate);

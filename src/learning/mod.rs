@@ -32,12 +32,10 @@
 //!     dt: Array1::from_elem(count, dt),
 //!     trajectory: (0..count as u32).map(|row| row / 100).collect(),
 //!     condition: None,
-//! };
-//! let model = SdeInput { drift: "linear".into(), diffusion: "constant".into(), ..SdeInput::default() };
-//! let train = TrainInput { epochs: 5, batch: 100, learning_rate: 2e-2, decay: 0.5, refit: true, ..TrainInput::default() };
-//! let (sde, _) = fit(&pairs, 1.0, &model, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ())?;
-//! let z = Tensor::from_slice(&[1.0_f32]).view([1, 1]);
-//! assert!((sde.drift(&z).double_value(&[0, 0]) + 1.0).abs() < 0.15);
+//! }; let model = SdeInput { drift: "linear".into(), diffusion: "constant".into(), ..SdeInput::default() }; let train =
+//! TrainInput { epochs: 5, batch: 100, learning_rate: 2e-2, decay: 0.5, refit: true, ..TrainInput::default() }; let
+//! (sde, _) = fit(&pairs, 1.0, &model, &train, &TrainingContext::new(1, &Alone, Device::Cpu), &mut |_| ())?; let z =
+//! Tensor::from_slice(&[1.0_f32]).view([1, 1]); assert!((sde.drift(&z).double_value(&[0, 0]) + 1.0).abs() < 0.15);
 //! assert!((sde.diffusion(&z).double_value(&[0, 0, 0]) - 0.5).abs() < 0.05);
 //! # Ok::<(), tessera::learning::LearningError>(())
 //! ```

@@ -114,8 +114,8 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         whole
     }
 
-    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, or each word with
-    /// that of its first window, and updates all copies. Collective.
+    /// Evolves the windows of one group of a plan for `until`, each with the random stream of its index, or each word
+    /// with that of its first window, and updates all copies. Collective.
     ///
     /// # Errors
     /// When a window of this rank cannot evolve. The caller must then end the job, because the other ranks wait.

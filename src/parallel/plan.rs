@@ -4,8 +4,8 @@
 //! owner of the sites, and the ranks whose halos contain them. All ranks derive the same plan from the geometry, so
 //! messages hold only values.
 //!
-//! The windows of a group are dealt to words of a fixed number of lanes in their order in the cover, whatever their owners.
-//! A rank evolves a word for the lanes that it owns.
+//! The windows of a group are dealt to words of a fixed number of lanes in their order in the cover, whatever their
+//! owners. A rank evolves a word for the lanes that it owns.
 
 use super::Decomposition;
 use crate::lattice::{Boundary, Cover, Placed, Shape};

@@ -6,9 +6,9 @@
 //! synchronous step take it in all tiles at once, which is exact. If events cannot cross a tile edge, the tile grid is
 //! shifted at random every sweep. Tiles also keep the working set in cache, which makes a single rank faster.
 //!
-//! Tiles of one colour can share words of 64 or 512 lanes. Each tile then has the exact law for the quantum, but all tiles of
-//! a word are attempted at the same places and times. Means over a lattice are right; while the lattice relaxes fast, they
-//! vary more from run to run than with tiles on their own (tests/sweeps.rs).
+//! Tiles of one colour can share words of 64 or 512 lanes. Each tile then has the exact law for the quantum, but all
+//! tiles of a word are attempted at the same places and times. Means over a lattice are right; while the lattice
+//! relaxes fast, they vary more from run to run than with tiles on their own (tests/sweeps.rs).
 
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
@@ -57,8 +57,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         Self::with(Workers::new(tile), law, whole, (tile, quantum), ranks)
     }
 
-    /// As [`new`](Self::new), with the tiles of a colour in the lanes of words where [`tiles_in_lanes`] has them. Events are
-    /// then not counted.
+    /// As [`new`](Self::new), with the tiles of a colour in the lanes of words where [`tiles_in_lanes`] has them.
+    /// Events are then not counted.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -112,8 +112,8 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     }
 
     /// Advances the lattice by the sweeps with these indices, and returns the events of this rank. Random streams are
-    /// keyed by trajectory, sweep and tile, or first tile of a word, so the result depends neither on ranks and threads nor on
-    /// the division into calls. Collective.
+    /// keyed by trajectory, sweep and tile, or first tile of a word, so the result depends neither on ranks and threads
+    /// nor on the division into calls. Collective.
     ///
     /// # Errors
     /// When a tile of this rank cannot evolve. The caller must then end the job, because the other ranks wait.

@@ -32,8 +32,8 @@ pub fn upsampled<S: System>(
     Ok(pool.swap_remove(0))
 }
 
-/// As [`upsampled`], for many snapshots at once, a lane of a word each: `pools` holds one of each. `relax` is that of the
-/// law in lanes. The random streams of LocalRelax are those of the first snapshot.
+/// As [`upsampled`], for many snapshots at once, a lane of a word each: `pools` holds one of each. `relax` is that of
+/// the law in lanes. The random streams of LocalRelax are those of the first snapshot.
 ///
 /// # Errors
 /// When a patch cannot relax as far as asked.
@@ -66,9 +66,9 @@ pub fn upsampled_in_lanes<S: System, const W: usize>(
 const BLOCK_SWEEPS: f64 = 4.0;
 
 /// Raises states near a critical point, a lane of a word each, by one factor after the other (Ron, Swendsen and Brandt,
-/// Phys. Rev. Lett. 89, 275701, 2002). The small ones are those of the law rescaled by the product of the factors. At each
-/// level every site becomes a block; the level relaxes first with the majorities of its blocks fixed, then by LocalRelax in
-/// patches of shape `patch`, under its own rescaled law.
+/// Phys. Rev. Lett. 89, 275701, 2002). The small ones are those of the law rescaled by the product of the factors. At
+/// each level every site becomes a block; the level relaxes first with the majorities of its blocks fixed, then by
+/// LocalRelax in patches of shape `patch`, under its own rescaled law.
 ///
 /// # Errors
 /// When a patch cannot relax as far as asked.

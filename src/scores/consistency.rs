@@ -1,15 +1,16 @@
 //! A check of the training pairs that needs no direct simulation: do the large states change, by their own dynamics, as
 //! fast as the trajectories that they were made from?
 //!
-//! Between the two oldest records the mean of an observable over the snapshots changes by a certain rate, near zero once
-//! the small system is relaxed. The increments of partial evolution give the rate at which the large states change. Where
-//! upsampling distorts the states the two differ: the states then relax towards another mean than they have.
+//! Between the two oldest records the mean of an observable over the snapshots changes by a certain rate, near zero
+//! once the small system is relaxed. The increments of partial evolution give the rate at which the large states
+//! change. Where upsampling distorts the states the two differ: the states then relax towards another mean than they
+//! have.
 
 use super::{Evidence, Key, MetricTable, ModelKind, PairsEvidence, Score};
 use crate::evaluation::{EvaluationError, Metric, Metrics, Observable};
 
-/// Rate of the increments minus rate of the snapshots, of each observable (`data_drift_...`), with its error over words,
-/// and the largest of them in standard errors (`data_drift_z`).
+/// Rate of the increments minus rate of the snapshots, of each observable (`data_drift_...`), with its error over
+/// words, and the largest of them in standard errors (`data_drift_z`).
 pub struct DataConsistency;
 
 /// Fewest words with a standard error.

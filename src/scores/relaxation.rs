@@ -81,8 +81,9 @@ pub(super) fn end(groups: &[MeanAndSpread], component: usize) -> Option<usize> {
     distances.iter().filter_map(away).max().filter(|&record| record > 0)
 }
 
-/// Root mean square difference, its noise floor, root mean square difference in standard errors, and ratio of the spreads
-/// (root mean squares, which do not depend on the number of trajectories), over all groups, these components and the records 1 to `last`.
+/// Root mean square difference, its noise floor, root mean square difference in standard errors, and ratio of the
+/// spreads (root mean squares, which do not depend on the number of trajectories), over all groups, these components
+/// and the records 1 to `last`.
 pub(super) fn compared(
     truth: &[MeanAndSpread],
     prediction: &[MeanAndSpread],

@@ -11,8 +11,8 @@ use crate::evaluation::{
 };
 use ndarray::Array3;
 
-/// `relaxation_error_start_0`, `relaxation_z_start_0` and `relaxation_spread_ratio_start_0` for the first start, and so on,
-/// over all observables, under each condition of a family.
+/// `relaxation_error_start_0`, `relaxation_z_start_0` and `relaxation_spread_ratio_start_0` for the first start, and so
+/// on, over all observables, under each condition of a family.
 pub struct RelaxationByStart;
 
 impl Score for RelaxationByStart {

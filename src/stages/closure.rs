@@ -96,8 +96,8 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
     Ok(LatentRows { state, ours, baseline })
 }
 
-/// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each rank
-/// reads its own share of them.
+/// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each
+/// rank reads its own share of them.
 fn fit<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<Closure, StageError> {
     let (input, device) = (context.input, device(context)?);
     let (closure, curve) = if input.closure.components() == 0 {

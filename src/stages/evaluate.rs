@@ -14,7 +14,8 @@ use hdf5::H5Type;
 /// Most pairs that the drift of an equation of one component is looked at.
 const EQUATION_PAIRS: usize = 100_000;
 
-/// Encodes the trajectories of `truth.h5` into `evaluation.h5`, and writes the scores of the predictions to `metrics.json`.
+/// Encodes the trajectories of `truth.h5` into `evaluation.h5`, and writes the scores of the predictions to
+/// `metrics.json`.
 ///
 /// # Errors
 /// When a file cannot be read or written.

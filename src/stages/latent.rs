@@ -74,7 +74,8 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
 }
 
 /// Latent states of whole snapshots in physical units, `[trajectory, record, component]`, from their observables
-/// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same order.
+/// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same
+/// order.
 ///
 /// # Errors
 /// When `sites` cannot read the sites.

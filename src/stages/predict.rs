@@ -38,8 +38,9 @@ struct Batch {
     groups: Range<usize>,
 }
 
-/// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are
-/// written in blocks of time, so that memory does not grow with the length of the trajectories.
+/// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`. Predicted trajectory
+/// `t * replicas + r` starts from the state of trajectory t of the truth. Records are written in blocks of time, so that
+/// memory does not grow with the length of the trajectories.
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.
@@ -76,8 +77,8 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     file.finish()
 }
 
-/// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of all
-/// trajectories.
+/// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of
+/// all trajectories.
 fn roll_out(
     context: &Context,
     file: &PredictionFile<Writer>,
@@ -105,7 +106,8 @@ fn roll_out(
     Ok(())
 }
 
-/// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any device.
+/// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any
+/// device.
 fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
     let family = context.input.system.is_family();
     let conditions: Vec<Option<f64>> =
@@ -169,8 +171,8 @@ impl Batch {
     }
 }
 
-/// The seed of the noise. Points of a sweep that are compared with one direct simulation have the same noise; others have noise of their
-/// own, so that their errors are independent.
+/// The seed of the noise. Points of a sweep that are compared with one direct simulation have the same noise; others
+/// have noise of their own, so that their errors are independent.
 fn noise_seed(input: &Input) -> u64 {
     let truth = ledger::fingerprint(Stage::Truth, input);
     input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")

@@ -32,8 +32,8 @@ use std::path::Path;
 /// Most pairs that the figure of the drift looks at.
 const DRIFT_PAIRS: usize = 1_000_000;
 
-/// Draws the page of one run, `report.html`, from its metrics, ensembles and trainings. Reads `metrics.json`, `evaluation.h5`,
-/// `prediction.h5`, `training.json`, a model, its pairs and two small snapshots.
+/// Draws the page of one run, `report.html`, from its metrics, ensembles and trainings. Reads `metrics.json`,
+/// `evaluation.h5`, `prediction.h5`, `training.json`, a model, its pairs and two small snapshots.
 ///
 /// # Errors
 /// When a file cannot be read or the page cannot be drawn.

@@ -55,8 +55,8 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
     file.finish()
 }
 
-/// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so that
-/// they are independent.
+/// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so
+/// that they are independent.
 fn by_words_of_starts<S: System<Site: H5Type>>(
     context: &Context,
     system: &S,

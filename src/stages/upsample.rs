@@ -250,8 +250,8 @@ impl<S: System<Site: H5Type>> Pools<S> {
         Ok(Self { first, sites })
     }
 
-    /// The small snapshot that a large one is upsampled from, then those that its kind of upsampling takes too: of the other
-    /// trajectories of its group at the same time, or of its own at times near to it. Nothing for a shuffled one.
+    /// The small snapshot that a large one is upsampled from, then those that its kind of upsampling takes too: of the
+    /// other trajectories of its group at the same time, or of its own at times near to it. Nothing for a shuffled one.
     fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
         let (records, group, shape) = (input.small_records(), input.simulate.group, input.small_shape());
         let (trajectory, record) = (snapshot / records, snapshot % records);

@@ -23,8 +23,8 @@ pub fn announce(context: &Context, stage: Stage, lanes: Option<usize>) -> Result
     say(context, &format!("{}: windows evolve {text}{choice}", stage.name()))
 }
 
-/// Computes items word by word: those with one `key` share words of at most `lanes`. The results are in the order of the
-/// items; nothing depends on items outside of the range, so ranges must be fixed by the input.
+/// Computes items word by word: those with one `key` share words of at most `lanes`. The results are in the order of
+/// the items; nothing depends on items outside of the range, so ranges must be fixed by the input.
 ///
 /// # Errors
 /// The first one of `compute`.

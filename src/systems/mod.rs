@@ -121,8 +121,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// The features of sites, `[channel, site]`.
     fn features(sites: &[Self::Site]) -> Vec<Self::Feature>;
 
-    /// Draws what fixes an initial state up to noise, for trajectories that start alike. None if the system has nothing to
-    /// draw.
+    /// Draws what fixes an initial state up to noise, for trajectories that start alike. None if the system has nothing
+    /// to draw.
     fn draw_start(&self, _rng: &mut Rng) -> Option<Self::Start> {
         None
     }
@@ -139,8 +139,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         Box::new(Replicate)
     }
 
-    /// The law under which a system that is shorter by `ratio` has the same scaling variables: it looks like this one from
-    /// afar. None where no critical point is known.
+    /// The law under which a system that is shorter by `ratio` has the same scaling variables: it looks like this one
+    /// from afar. None where no critical point is known.
     fn rescaled(&self, _ratio: f64) -> Option<Self> {
         None
     }
@@ -189,8 +189,8 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         self.at_conditions(&[index])
     }
 
-    /// Exact symmetries of the law and its lattice: the image of every evolution is as likely as the evolution itself. An
-    /// example is the flip of all spins without a field. Their products need not be listed.
+    /// Exact symmetries of the law and its lattice: the image of every evolution is as likely as the evolution itself.
+    /// An example is the flip of all spins without a field. Their products need not be listed.
     fn symmetries(&self) -> Vec<Symmetry> {
         Vec::new()
     }

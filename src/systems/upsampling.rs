@@ -25,8 +25,8 @@ impl<S: System> Upsampling<S> for Replicate {
     }
 }
 
-/// A mosaic of small states of periodic systems, each shifted at random: those of the pool once, in random order, before any
-/// is repeated. Where they have one age and one start, so has the mosaic, but for its seams.
+/// A mosaic of small states of periodic systems, each shifted at random: those of the pool once, in random order,
+/// before any is repeated. Where they have one age and one start, so has the mosaic, but for its seams.
 pub struct Tiles;
 
 impl<S: System> Upsampling<S> for Tiles {

@@ -28,13 +28,13 @@ pub struct ItemsOverThreads {
 }
 
 impl ItemsOverThreads {
-    /// Computes the items that `file` still lacks. Each rank takes a contiguous share of them, block by block. `load` reads the
-    /// data of a block, `start` makes the working memory of a thread, `compute` makes the items that are computed at
-    /// once, and `write` stores a block of
-    /// items. Collective.
+    /// Computes the items that `file` still lacks. Each rank takes a contiguous share of them, block by block. `load`
+    /// reads the data of a block, `start` makes the working memory of a thread, `compute` makes the items that are
+    /// computed at once, and `write` stores a block of items. Collective.
     ///
     /// # Errors
-    /// The first error of `load`, `compute` or `write` on this rank, and `Stopped` on all ranks after a request to stop.
+    /// The first error of `load`, `compute` or `write` on this rank, and `Stopped` on all ranks after a request to
+    /// stop.
     pub fn run<M, B: Sync, T: Send>(
         &self,
         context: &Context,
@@ -97,8 +97,8 @@ pub struct ItemsOverTeams {
 }
 
 impl ItemsOverTeams {
-    /// Computes the items that `file` still lacks. Each team of `ranks_per_snapshot` ranks takes a contiguous share of them.
-    /// `compute` makes one item on all ranks of the team, writes it, and calls [`complete`]. Collective.
+    /// Computes the items that `file` still lacks. Each team of `ranks_per_snapshot` ranks takes a contiguous share of
+    /// them. `compute` makes one item on all ranks of the team, writes it, and calls [`complete`]. Collective.
     ///
     /// # Errors
     /// The first error of `compute` on this rank, and `Stopped` on all ranks after a request to stop.

@@ -25,8 +25,8 @@ struct Entry {
     sources: BTreeMap<String, String>,
 }
 
-/// Hash of everything that determines the files of a stage: its own choices and those of the stages that it reads, and the
-/// content of the file of the law.
+/// Hash of everything that determines the files of a stage: its own choices and those of the stages that it reads, and
+/// the content of the file of the law.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
@@ -80,8 +80,8 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Removes a stage from the ledger before its files change, so the files of a killed run do not count as complete. Rank 0
-/// only.
+/// Removes a stage from the ledger before its files change, so the files of a killed run do not count as complete. Rank
+/// 0 only.
 ///
 /// # Errors
 /// When the file system refuses.

@@ -1,7 +1,7 @@
 //! Locks of a run directory. Two runs never run the same stage or change the ledger at the same time.
 //!
-//! A lock is a file lock of the operating system on a hidden file. It ends with its process, even after a kill. On a file
-//! system without locks the run continues without one.
+//! A lock is a file lock of the operating system on a hidden file. It ends with its process, even after a kill. On a
+//! file system without locks the run continues without one.
 
 use crate::workflow::{Directory, Stage, StageError};
 use std::{

@@ -1,8 +1,8 @@
-//! The run directory and its stages, without any science: ledger, locks, checksums, stops, progress, and items divided over
-//! ranks and threads.
+//! The run directory and its stages, without any science: ledger, locks, checksums, stops, progress, and items divided
+//! over ranks and threads.
 //!
-//! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped if its files exist
-//! and its fingerprint, a hash of everything that determines them, has not changed.
+//! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped if its files
+//! exist and its fingerprint, a hash of everything that determines them, has not changed.
 
 mod checksum;
 mod context;

@@ -1,5 +1,5 @@
-//! Clean stops after SIGTERM, SIGUSR1, or a file named `stop` in the run directory. A sweep also checks the directory of the
-//! current point.
+//! Clean stops after SIGTERM, SIGUSR1, or a file named `stop` in the run directory. A sweep also checks the directory
+//! of the current point.
 //!
 //! A rank that gets a signal creates the file, so the other ranks stop too. Stages check between units of work.
 

@@ -6,7 +6,8 @@ use tessera::systems::alloy::{
     environment::{Environment, OFFSETS},
 };
 
-/// The folder `nbmota` with the published weights: in `$TESSERA_SHARED/data`, else in `../shared/data`; most machines have none.
+/// The folder `nbmota` with the published weights: in `$TESSERA_SHARED/data`, else in `../shared/data`; most machines
+/// have none.
 pub fn shared() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let folder = std::env::var_os("TESSERA_SHARED").map_or_else(beside, PathBuf::from).join("data/nbmota");
@@ -17,8 +18,8 @@ pub fn shared() -> Option<PathBuf> {
     None
 }
 
-/// A network of the published shape with weights from a congruential generator, x -> 1664525 x + 1013904223 mod 2^32, one
-/// number u in [-1, 1) a weight, in the order of the arrays.
+/// A network of the published shape with weights from a congruential generator, x -> 1664525 x + 1013904223 mod 2^32,
+/// one number u in [-1, 1) a weight, in the order of the arrays.
 pub fn own_arrays() -> Arrays {
     let mut state = 1_u32;
     let mut next = || {
@@ -48,8 +49,8 @@ pub fn own_arrays() -> Arrays {
     arrays
 }
 
-/// The barriers by definition, in double precision: the cube of 9 x 9 x 9 half-lattice points is turned plane by plane, then
-/// every layer is applied as it is published.
+/// The barriers by definition, in double precision: the cube of 9 x 9 x 9 half-lattice points is turned plane by plane,
+/// then every layer is applied as it is published.
 pub fn naive_barriers(arrays: &Arrays, environment: &Environment) -> [f64; 8] {
     let mut cube = vec![vec![vec![0_u8; 9]; 9]; 9];
     for (species, [i, j, k]) in environment.0.iter().zip(OFFSETS.iter()) {

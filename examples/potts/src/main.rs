@@ -1,8 +1,10 @@
-//! The three-state Potts model on a square lattice, and with it all of tessera: `potts new potts`, `potts run INPUT`, ...
+//! The three-state Potts model on a square lattice, and with it all of tessera: `potts new potts`, `potts run INPUT`,
+//! ...
 //!
-//! H = - sum over nearest-neighbour pairs of delta(s_i, s_j) (J = k_B = 1), T_c = 1 / ln(1 + sqrt 3) = 0.9950. Heat-bath dynamics:
-//! at the attempts of a site, one per unit of time, a colour is drawn with probability exp(n_c / T) / sum over c, n_c the
-//! number of neighbours of that colour. A site thus has two outcomes, one for each colour that it does not have.
+//! H = - sum over nearest-neighbour pairs of delta(s_i, s_j) (J = k_B = 1), T_c = 1 / ln(1 + sqrt 3) = 0.9950.
+//! Heat-bath dynamics: at the attempts of a site, one per unit of time, a colour is drawn with probability exp(n_c / T)
+//! / sum over c, n_c the number of neighbours of that colour. A site thus has two outcomes, one for each colour that it
+//! does not have.
 
 mod order;
 

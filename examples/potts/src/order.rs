@@ -1,5 +1,5 @@
-//! The order parameter of a Potts model with three colours, (3 max_c x_c - 1) / 2 of the shares x_c: 0 when they are equal, 1 when
-//! there is one colour.
+//! The order parameter of a Potts model with three colours, (3 max_c x_c - 1) / 2 of the shares x_c: 0 when they are
+//! equal, 1 when there is one colour.
 
 use crate::COLOURS;
 use tessera::{

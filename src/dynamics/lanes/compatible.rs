@@ -1,9 +1,11 @@
-//! Heat bath that keeps the majority of every block of sites (Ron, Swendsen and Brandt, Phys. Rev. Lett. 89, 275701, 2002).
+//! Heat bath that keeps the majority of every block of sites (Ron, Swendsen and Brandt, Phys. Rev. Lett. 89, 275701,
+//! 2002).
 //!
 //! A state of the fine lattice weighs its weight under the law, times a factor for each block: 1 if the majority of its
-//! sites has the state b of the coarse site, 1/2 at a tie, 0 otherwise. An attempt leaves the upper state with probability
-//! p w / (p w + (1 - p) w'), where p is that of the law and w, w' are the factors with the site in its upper and lower state.
-//! Only two neighbourhoods of a block change p: with B - 1 other sites, those in which the site decides the majority or a tie.
+//! sites has the state b of the coarse site, 1/2 at a tie, 0 otherwise. An attempt leaves the upper state with
+//! probability p w / (p w + (1 - p) w'), where p is that of the law and w, w' are the factors with the site in its
+//! upper and lower state. Only two neighbourhoods of a block change p: with B - 1 other sites, those in which the site
+//! decides the majority or a tie.
 
 use super::{Attempts, InLanes, Law, NEIGHBOURS, Threshold, Word, at_least, attempts_of, random::Columns};
 use crate::{
@@ -17,8 +19,8 @@ use rand::Rng as _;
 const MASKS: usize = NEIGHBOURS + 2 * (NEIGHBOURS + 1) + 2;
 
 impl Lanes {
-    /// Evolves all lanes of a closed `window` for `time` under the law with the majority of each block fixed. `coarse` holds
-    /// the sites of the blocks; it is smaller by a whole factor on both used axes of a plane.
+    /// Evolves all lanes of a closed `window` for `time` under the law with the majority of each block fixed. `coarse`
+    /// holds the sites of the blocks; it is smaller by a whole factor on both used axes of a plane.
     ///
     /// # Panics
     /// When the window is no closed plane, or the blocks do not cover it.
@@ -59,9 +61,9 @@ impl Lanes {
     }
 }
 
-/// The lanes in which the other sites of a block of `size` leave the majority to one site: those in which its upper state
-/// makes at least a tie and its lower one does not, and those in which its lower state makes a tie and its upper one a
-/// majority. The second are none for odd blocks, and the first are then decided either way.
+/// The lanes in which the other sites of a block of `size` leave the majority to one site: those in which its upper
+/// state makes at least a tie and its lower one does not, and those in which its lower state makes a tie and its upper
+/// one a majority. The second are none for odd blocks, and the first are then decided either way.
 fn decided<const W: usize>(others: impl Iterator<Item = Word<W>>, size: usize) -> [Word<W>; 2] {
     let mut count = [Word::ZERO; 4];
     for mut carry in others {

@@ -1,16 +1,18 @@
-//! Many windows of one shape in the bits of words: exact heat-bath dynamics of sites with two states (multi-spin coding).
+//! Many windows of one shape in the bits of words: exact heat-bath dynamics of sites with two states (multi-spin
+//! coding).
 //!
-//! Every site is attempted at the times of a Poisson process of rate 1. An attempt leaves the site in its upper state with
-//! a probability that depends on its neighbours alone, whatever its present state. For Glauber rates this is the process
-//! of the rejection-free kernel, whose events are the attempts that change something.
+//! Every site is attempted at the times of a Poisson process of rate 1. An attempt leaves the site in its upper state
+//! with a probability that depends on its neighbours alone, whatever its present state. For Glauber rates this is the
+//! process of the rejection-free kernel, whose events are the attempts that change something.
 //!
 //! The windows of a word, its *lanes*, share the times and the sites of the attempts and draw their outcomes
-//! independently. Each lane by itself has the exact law. Lanes are correlated as long as it matters which of their sites
-//! were attempted lately; error bars belong to words, not to lanes.
+//! independently. Each lane by itself has the exact law. Lanes are correlated as long as it matters which of their
+//! sites were attempted lately; error bars belong to words, not to lanes.
 //!
 //! An outcome compares the binary digits of the probability with random bits, one after the other and for all lanes at
-//! once. After [`DIGITS`] digits the few undecided lanes compare the other 64 - `DIGITS` with a number of their own. What a
-//! lane does depends on the random stream of the word, on its index and on its own sites, never on the other lanes.
+//! once. After [`DIGITS`] digits the few undecided lanes compare the other 64 - `DIGITS` with a number of their own.
+//! What a lane does depends on the random stream of the word, on its index and on its own sites, never on the other
+//! lanes.
 
 mod compatible;
 mod pack;

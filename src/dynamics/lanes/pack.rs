@@ -7,16 +7,16 @@ use wide::u8x64;
 /// Sites of a block: as many as an element of a word has lanes.
 const SITES: usize = 64;
 
-/// Memory in which the states of lanes become words, and words become states. A state enters or leaves as bits along its
-/// sites; [`transpose`](Self::transpose) turns them into bits along the lanes, and back.
+/// Memory in which the states of lanes become words, and words become states. A state enters or leaves as bits along
+/// its sites; [`transpose`](Self::transpose) turns them into bits along the lanes, and back.
 #[derive(Clone, Debug)]
 pub struct Packing<const W: usize> {
     /// The bytes of the lower and the upper state.
     states: [u8; 2],
     /// The bytes of eight sites, by their bits.
     spread: Box<[[u8; 8]; 256]>,
-    /// Along the sites, row i and element e of block b hold sites 64 b to 64 b + 63 of lane 64 e + i. Along the lanes, row
-    /// i of block b is the word of site 64 b + i.
+    /// Along the sites, row i and element e of block b hold sites 64 b to 64 b + 63 of lane 64 e + i. Along the lanes,
+    /// row i of block b is the word of site 64 b + i.
     blocks: Vec<[Word<W>; SITES]>,
 }
 

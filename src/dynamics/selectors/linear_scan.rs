@@ -1,4 +1,5 @@
-//! The plainest selector: one pass over all rates, O(sites) a draw. It is the reference that the others are tested against.
+//! The plainest selector: one pass over all rates, O(sites) a draw. It is the reference that the others are tested
+//! against.
 
 use super::Selector;
 use crate::{

@@ -64,8 +64,8 @@ impl Pairs {
         }
     }
 
-    /// The pairs of part number `part` out of `parts`: rounds of `round` successive trajectories, one under each condition, are dealt
-    /// out in turn.
+    /// The pairs of part number `part` out of `parts`: rounds of `round` successive trajectories, one under each
+    /// condition, are dealt out in turn.
     pub fn part(&self, part: usize, parts: usize, round: usize) -> Self {
         let belongs = |row: &usize| self.trajectory[*row] as usize / round % parts == part;
         self.rows(&(0..self.dt.len()).filter(belongs).collect::<Vec<_>>())
