@@ -47,7 +47,7 @@ pub struct Pair<T> {
 
 /// The window of a patch: which part of it evolves and is observed.
 #[derive(Clone, Copy)]
-struct Place {
+struct PatchWindow {
     /// Sites that evolve.
     shape: Shape,
     /// Width of the halo; none of a window closed on itself.
@@ -60,7 +60,7 @@ struct Place {
     inset: isize,
 }
 
-impl Place {
+impl PatchWindow {
     fn new<L: Law>(lattice: Shape, patch: Shape, surroundings: Surroundings) -> Self {
         let whole = Self { shape: patch, halo: None, patch: Region::BOX, counted: Region::BOX, inset: 0 };
         match surroundings {
@@ -91,7 +91,7 @@ impl Place {
 /// Evolves single patches of large snapshots. Holds the working memory of one thread.
 pub struct PartialEvolution<'a, S: System> {
     system: &'a S,
-    place: Place,
+    patch_window: PatchWindow,
     window: Window<S::Site>,
     dynamics: S::Dynamics,
     until: Until,
@@ -113,11 +113,11 @@ impl<'a, S: System> PartialEvolution<'a, S> {
     /// Partial evolution of patches of shape `patch` in lattices of shape `lattice`. A patch as large as the
     /// lattice evolves as the whole periodic system (K = 1, the conventional method, unless parts move on their own).
     pub fn new(system: &'a S, lattice: Shape, patch: Shape, surroundings: Surroundings, until: Until) -> Self {
-        let place = Place::new::<S>(lattice, patch, surroundings);
+        let patch_window = PatchWindow::new::<S>(lattice, patch, surroundings);
         Self {
             system,
-            place,
-            window: place.window::<S>(),
+            patch_window,
+            window: patch_window.window::<S>(),
             dynamics: S::Dynamics::default(),
             until,
             within: surroundings != Surroundings::Periodic,
@@ -161,7 +161,7 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         origin: [isize; 3],
         rng: &mut Rng,
     ) -> Result<Pair<S::Site>, EvolveError> {
-        self.window.load(snapshot, self.place.origin(origin));
+        self.window.load(snapshot, self.patch_window.origin(origin));
         let before = self.before();
         let in_field = self.within.then(|| self.system.in_mean_field_of(snapshot, &self.window)).flatten();
         let law = law.or(in_field.as_ref()).unwrap_or(self.system);
@@ -171,20 +171,20 @@ impl<'a, S: System> PartialEvolution<'a, S> {
 
     /// What the window holds, before it evolves.
     fn before(&self) -> Before<S::Site> {
-        let counted = self.system.observe(&self.window, self.place.counted);
-        let patch = self.place.patch;
+        let counted = self.system.observe(&self.window, self.patch_window.counted);
+        let patch = self.patch_window.patch;
         Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted }
     }
 
     /// The pair of what the window held before and what it holds after its evolution.
     fn pair(&self, before: Before<S::Site>, elapsed: Elapsed) -> Pair<S::Site> {
-        let counted = self.system.observe(&self.window, self.place.counted);
+        let counted = self.system.observe(&self.window, self.patch_window.counted);
         let changes = counted.iter().zip(&before.counted).map(|(after, before)| after - before);
         Pair {
             before: before.sites,
-            after: self.window.cut(self.place.patch),
+            after: self.window.cut(self.patch_window.patch),
             observables_before: before.observables,
-            observables_after: self.per_site(self.place.patch),
+            observables_after: self.per_site(self.patch_window.patch),
             increment: changes.map(|change| change / self.share).collect(),
             elapsed,
         }
@@ -208,7 +208,7 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
     /// What evolves one snapshot, for many, if the law is one for lanes.
     pub fn new(one: PartialEvolution<'a, S>) -> Option<Self> {
         let law = InLanes::new(one.system)?;
-        Some(Self { window: one.place.window::<InLanes<S, W>>(), one, law, lanes: Lanes::default() })
+        Some(Self { window: one.patch_window.window::<InLanes<S, W>>(), one, law, lanes: Lanes::default() })
     }
 
     /// The snapshots in the lanes of words.
@@ -227,7 +227,7 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
         origin: [isize; 3],
         rng: &mut Rng,
     ) -> Result<Vec<Pair<S::Site>>, EvolveError> {
-        self.window.load(snapshots, self.one.place.origin(origin));
+        self.window.load(snapshots, self.one.patch_window.origin(origin));
         let before = self.law.unpack(self.window.values(), count);
         let elapsed = self.lanes.evolve(&self.law, &mut self.window, self.one.until, rng)?;
         let after = self.law.unpack(self.window.values(), count);
