@@ -24,7 +24,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         dot(A[i], [z[[n, 0]] - C[0], z[[n, 1]] - C[1]]) * dt + dot(L[i], [kick[[n, 0]], kick[[n, 1]]]) * dt.sqrt()
     });
     let trajectory = (0..count as u32).map(|n| n / 100).collect();
-    let pairs = Pairs { z, increment, dt: Array1::from_elem(count, dt), trajectory, condition: None };
+    let pairs = Pairs {
+        z,
+        increment,
+        compensator: None,
+        deviation: None,
+        dt: Array1::from_elem(count, dt),
+        trajectory,
+        condition: None,
+    };
 
     let model = SdeInput { drift: "linear".into(), diffusion: "constant".into(), ..SdeInput::default() };
     let train =

@@ -226,6 +226,10 @@ pub struct EvolveInput {
     /// Patches drawn from each snapshot, each evolved on its own; all K of them when K is smaller.
     #[serde(default = "single")]
     pub patches: usize,
+    /// Random times in each evolution at which the rates of the law are looked at, for a drift with little noise; 0 to
+    /// learn from increments alone.
+    #[serde(default = "four")]
+    pub compensator: usize,
 }
 
 /// Training of the stochastic model.
@@ -332,6 +336,10 @@ fn one() -> u64 {
 
 fn single() -> usize {
     1
+}
+
+fn four() -> usize {
+    4
 }
 
 fn ghost() -> Surroundings {

@@ -371,7 +371,7 @@ fn pairs_imply_the_equilibrium_whatever_their_states_are() {
         let magnetisation = -0.9 + 1.8 * (number as f64 * 0.618_033_988_75).fract();
         let spread = (2.0 * rate * time * PATCHES as f64).sqrt();
         let increment = rate * slope(magnetisation) * time + spread * noise;
-        MagnetPair { magnetisation, increment, time, word: number / 4000 }
+        MagnetPair { magnetisation, increment, quiet: increment, time, word: number / 4000 }
     });
     let (sites, temperature) = (4096, 2.25);
     let found = criticality_of_pairs(pairs, PATCHES, true, sites, temperature).unwrap();

@@ -37,6 +37,8 @@ fn ornstein_uhlenbeck(count: usize, factor: f64, seed: u64) -> Pairs {
         increment: Array2::zeros((count, 2)),
         dt: Array1::zeros(count),
         trajectory: Array1::from_shape_fn(count, |row| (row / 100) as u32),
+        compensator: None,
+        deviation: None,
         condition: None,
     };
     for row in 0..count {

@@ -52,6 +52,8 @@ impl Equation {
             increment: Array2::zeros((count, 2)),
             dt: Array1::zeros(count),
             trajectory: Array1::from_shape_fn(count, |row| (row / 100) as u32),
+            compensator: None,
+            deviation: None,
             condition: None,
         };
         for row in 0..count {
@@ -188,6 +190,8 @@ fn families_of_equations_are_recovered_between_their_conditions() {
     let pairs = Pairs {
         z,
         increment,
+        compensator: None,
+        deviation: None,
         dt: Array1::from_elem(COUNT, dt as f32),
         trajectory: (0..COUNT as u32).map(|row| row / 100).collect(),
         condition: Some(temperatures.iter().map(|&temperature| temperature as f32).collect()),

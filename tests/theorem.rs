@@ -86,6 +86,8 @@ fn minimiser(patches: usize, seed: u64) -> Minimiser {
         }),
         dt: Array1::from_elem(rows.len(), law.step as f32),
         trajectory: (0..rows.len() as u32).collect(),
+        compensator: None,
+        deviation: None,
         condition: None,
     };
     Minimiser { pairs, drift, errors: [0, 1].map(|component| [0, 1, 2].map(|i| error(component, i))), residuals }

@@ -28,7 +28,15 @@ pub fn train(threads: usize) -> Vec<Measurement> {
     let z = normal(PAIRS, COMPONENTS);
     let increment = normal(PAIRS, COMPONENTS) * 0.1 - &z * 0.01;
     let trajectory = (0..PAIRS as u32).map(|pair| pair / 50).collect();
-    let pairs = Pairs { z, increment, dt: Array1::from_elem(PAIRS, 0.01), trajectory, condition: None };
+    let pairs = Pairs {
+        z,
+        increment,
+        compensator: None,
+        deviation: None,
+        dt: Array1::from_elem(PAIRS, 0.01),
+        trajectory,
+        condition: None,
+    };
     let input = TrainInput { epochs: 6, validation_fraction: 0.0, threads, ..TrainInput::default() };
     let (_, curve) =
         fit(&pairs, 1.0, &SdeInput::default(), &input, &TrainingContext::new(1, &Alone, tch::Device::Cpu), &mut |_| ())

@@ -93,6 +93,16 @@ impl Input {
         }
     }
 
+    /// Whether patches are some of those that tile the lattice, more than one.
+    pub fn tiles(&self) -> bool {
+        self.patches() > 1 && self.system.moving_part_count(self.large_shape().sites()).is_none()
+    }
+
+    /// Whether pairs have compensators.
+    pub fn compensated(&self) -> bool {
+        self.evolve.compensator > 0 && self.system.has_generator()
+    }
+
     /// Patches that are evolved of each snapshot.
     pub fn patches_drawn(&self) -> usize {
         self.evolve.patches.min(self.patches())

@@ -26,13 +26,15 @@ pub struct MagnetPair {
     pub magnetisation: f64,
     /// K times the change of M.
     pub increment: f64,
+    /// The same or, where the rates of the law are known, a number with the same mean and less noise.
+    pub quiet: f64,
     /// Duration.
     pub time: f64,
     /// The word that the pair is from: pairs of different words are independent.
     pub word: usize,
 }
 
-/// Sums over the pairs of a bin: 1, M, time, increment, increment^2.
+/// Sums over the pairs of a bin: 1, M, time, quiet increment, increment^2.
 type Bin = [f64; 5];
 
 /// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K =
@@ -50,12 +52,12 @@ pub fn criticality_of_pairs(
 ) -> Result<[Metric; 4], EvaluationError> {
     let mut groups = vec![vec![Bin::default(); BINS]; GROUPS];
     let (mut count, mut words) = (0, 0);
-    for MagnetPair { magnetisation, increment, time, word } in pairs {
+    for MagnetPair { magnetisation, increment, quiet, time, word } in pairs {
         count += 1;
         words = words.max(word + 1);
         for sign in [1.0, -1.0].into_iter().take(1 + usize::from(symmetric)) {
             let position = 0.5 * (sign * magnetisation + 1.0) * BINS as f64;
-            let terms = [1.0, sign * magnetisation, time, sign * increment, increment * increment];
+            let terms = [1.0, sign * magnetisation, time, sign * quiet, increment * increment];
             let bin = &mut groups[word % GROUPS][(position as usize).min(BINS - 1)];
             bin.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     files::{EvaluationFile, PredictionFile, latent::LatentFile},
+    parallel::Alone,
     scores::{Choices, Evidence, ModelKind, PairsEvidence},
     workflow::{Context, StageError},
 };
@@ -52,6 +53,8 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
 pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     let input = context.input;
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs())?;
+    let increment = pairs.increment.mapv(f64::from);
+    let pairs = pairs.without_deviations(&Alone)?;
     let (times, drawn) = (input.simulate.schedule().times, input.patches_drawn());
     let upsampled = input.simulate.trajectories * times.len();
     let age = |pair: usize| match pair / drawn {
@@ -62,7 +65,8 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
         age: (0..input.pairs()).map(age).collect(),
         count: input.pairs(),
         state: pairs.z.mapv(f64::from),
-        increment: pairs.increment.mapv(f64::from),
+        increment,
+        quiet: pairs.quiet_increment(&Alone)?.mapv(f64::from),
         duration: pairs.dt.mapv(f64::from),
         word: pairs.trajectory.mapv(|trajectory| input.word_of(trajectory as usize) as u32),
         patches: input.patches(),

@@ -27,6 +27,18 @@ fn increment_of(kind: ModelKind) -> &'static str {
     }
 }
 
+/// The compensators of our increments.
+const COMPENSATOR: &str = "compensator";
+/// The deviations of patches from their lattice.
+const DEVIATION: &str = "deviation";
+
+/// Number of the deviations of a pair: of the components where patches tile the lattice, and of the drifts of observables
+/// where they are known.
+fn deviations(input: &Input, components: usize) -> usize {
+    let of_drifts = if input.compensated() { input.system.observables().len() } else { 0 };
+    of_drifts + if input.tiles() { components } else { 0 }
+}
+
 /// The units of observables and as many closure variables: one for all, or a list of them.
 pub fn units(input: &Input, variables: usize) -> String {
     let units = input.system.observables().iter().map(|observable| observable.unit);
@@ -50,13 +62,22 @@ impl LatentFile {
         let names = observables.iter().map(|observable| observable.name.to_owned());
         let names: Vec<String> = names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect();
         let unit = &units(context.input, variables);
-        for (name, meaning) in [
+        let ours = increment_of(ModelKind::Ours);
+        let compensator = context.input.compensated().then(|| (COMPENSATOR, format!("compensator of {ours}")));
+        let fields = [
             (STATE, format!("latent state z of the snapshot: {}", names.join(", "))),
-            (increment_of(ModelKind::Ours), "increment of z by our method (Eq. 10)".into()),
+            (ours, "increment of z by our method (Eq. 10)".into()),
             (increment_of(ModelKind::Baseline), "increment of z by the baseline".into()),
-        ] {
+        ];
+        for (name, meaning) in fields.into_iter().chain(compensator) {
             let (axes, extents) = (&["pair", "component"], &[pairs, components]);
             file.declare::<f32>(Field { name, axes, extents, unit, meaning: &meaning })?;
+        }
+        let deviations = deviations(context.input, components);
+        if deviations > 0 {
+            let (axes, extents) = (&["pair", "deviation"], &[pairs, deviations]);
+            let meaning = "z of the patch less that of its snapshot, where patches tile it, and the same of the drift";
+            file.declare::<f32>(Field { name: DEVIATION, axes, extents, unit: "1", meaning })?;
         }
         for (name, meaning) in [(LEAST, "least value of each component of z"), (RANGE, "largest less least value")] {
             file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit, meaning })?;
@@ -96,6 +117,14 @@ impl LatentFile {
         Ok(Pairs {
             z: items::<f32, Ix2>(&self.0, STATE, &rows)?,
             increment: items::<f32, Ix2>(&self.0, increment_of(kind), &rows)?,
+            compensator: match kind == ModelKind::Ours && context.input.compensated() {
+                true => Some(items::<f32, Ix2>(&self.0, COMPENSATOR, &rows)?),
+                false => None,
+            },
+            deviation: match kind == ModelKind::Ours && deviations(context.input, self.components()?) > 0 {
+                true => Some(items::<f32, Ix2>(&self.0, DEVIATION, &rows)?),
+                false => None,
+            },
             dt: source.durations(rows.clone())?.mapv(|time| time as f32),
             trajectory: source.trajectories(rows.clone())?,
             condition: match context.input.system.is_family() {
@@ -119,6 +148,10 @@ pub struct LatentRows {
     pub ours: Array2<f32>,
     /// Increments by the baseline.
     pub baseline: Array2<f32>,
+    /// Compensators of our increments; closure variables have their increments.
+    pub compensator: Option<Array2<f32>>,
+    /// States of the patches less those of the snapshots, and drifts of the patches less those of the snapshots.
+    pub deviation: Option<Array2<f32>>,
 }
 
 /// The file while it is written.
@@ -138,6 +171,12 @@ impl LatentWriter<'_> {
         self.file.write(STATE, first, rows.state.view())?;
         self.file.write(increment_of(ModelKind::Ours), first, rows.ours.view())?;
         self.file.write(increment_of(ModelKind::Baseline), first, rows.baseline.view())?;
+        if let Some(compensator) = &rows.compensator {
+            self.file.write(COMPENSATOR, first, compensator.view())?;
+        }
+        if let Some(deviation) = &rows.deviation {
+            self.file.write(DEVIATION, first, deviation.view())?;
+        }
         for (extremes, column) in self.extremes.iter_mut().zip(rows.state.columns()) {
             let values = column.iter().map(|&value| f64::from(value));
             *extremes = values.fold(*extremes, |[least, most], value| [least.min(value), most.max(value)]);

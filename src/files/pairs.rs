@@ -2,8 +2,8 @@
 //!
 //! Pair index `snapshot * patches + p` is the p-th that was drawn of the snapshot. Each row says where the patch comes
 //! from (`snapshot`, `patch`, `trajectory`, `word`), its sites (`before`, `after`; only with closure variables),
-//! observables per site, the increment of Eq. 10, and how long it evolved (`duration`, `events`); a family of systems
-//! also has the [conditions].
+//! observables per site, the increment of Eq. 10 and its `compensator`, if the law gives one, and how long it evolved
+//! (`duration`, `events`); a family of systems also has the [conditions].
 
 use crate::{
     config::Input,
@@ -53,6 +53,11 @@ impl Observed {
     pub const AFTER: Self = Self("patch_after", "of the patch after, the next state of the baseline");
     /// K times the change of the whole system's observables: the increment of Eq. 10.
     pub const INCREMENT: Self = Self("increment", "K times the change of the whole system's observables");
+    /// The compensator of the increment.
+    pub const COMPENSATOR: Self = Self("compensator", "K times the expected change, given the rates along the way");
+    /// The drift by the patch before its evolution.
+    pub const DRIFT_DEVIATION: Self =
+        Self("drift_deviation", "K times the drift by the patch before, less the drift of the whole snapshot");
 }
 
 /// One row of the file.
@@ -65,6 +70,8 @@ pub struct Row<T> {
     pub trajectory: u32,
     /// Observables of the whole snapshot.
     pub observables: Vec<f64>,
+    /// K times the drift of the observables by the patch before, less that of the whole snapshot, if known.
+    pub drift_deviation: Option<Vec<f64>>,
     /// The patch before and after.
     pub pair: Pair<T>,
 }
@@ -98,6 +105,11 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         for Observed(name, of) in [Observed::SNAPSHOT, Observed::BEFORE, Observed::AFTER, Observed::INCREMENT] {
             declare_observables::<S>(&mut file, name, items, of)?;
         }
+        for Observed(name, of) in [Observed::COMPENSATOR, Observed::DRIFT_DEVIATION] {
+            if input.compensated() {
+                declare_observables::<S>(&mut file, name, items, of)?;
+            }
+        }
         conditions::declare(&mut file, input, "pair", input.pairs())?;
         Ok(Self { input, file })
     }
@@ -111,7 +123,7 @@ impl<'c> PairsFile<'c, Writer<'c>> {
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write<T: H5Type + Clone>(&self, first: usize, rows: &[Row<T>]) -> Result<(), StageError> {
+    pub fn write<'r, T: H5Type + Clone>(&self, first: usize, rows: &'r [Row<T>]) -> Result<(), StageError> {
         self.list(SNAPSHOT, first, rows, |row| row.snapshot)?;
         self.list(PATCH, first, rows, |row| row.patch)?;
         self.list(TRAJECTORY, first, rows, |row| row.trajectory)?;
@@ -128,6 +140,12 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         self.block(Observed::BEFORE.0, first, rows, &count, |row| &row.pair.observables_before)?;
         self.block(Observed::AFTER.0, first, rows, &count, |row| &row.pair.observables_after)?;
         self.block(Observed::INCREMENT.0, first, rows, &count, |row| &row.pair.increment)?;
+        if self.input.compensated() {
+            let compensator = |row: &'r Row<T>| row.pair.compensator.as_ref().unwrap_or(&row.pair.increment);
+            self.block(Observed::COMPENSATOR.0, first, rows, &count, compensator)?;
+            let deviation = |row: &'r Row<T>| row.drift_deviation.as_ref().unwrap_or(&row.observables);
+            self.block(Observed::DRIFT_DEVIATION.0, first, rows, &count, deviation)?;
+        }
         let conditions = rows.iter().map(|row| self.input.condition_of(row.trajectory as usize));
         conditions::write(&self.file, self.input, first, conditions)
     }

@@ -29,6 +29,8 @@
 //! let pairs = Pairs {
 //!     z: z.insert_axis(ndarray::Axis(1)),
 //!     increment: increment.insert_axis(ndarray::Axis(1)),
+//!     compensator: None,
+//!     deviation: None,
 //!     dt: Array1::from_elem(count, dt),
 //!     trajectory: (0..count as u32).map(|row| row / 100).collect(),
 //!     condition: None,

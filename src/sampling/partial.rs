@@ -5,6 +5,10 @@
 //! With fixed (`ghost`) surroundings that includes the pairs across the patch's edge at full weight: the neighbours
 //! stay, so nobody else will count the other half. With an evolving `buffer` each side counts its half.
 //!
+//! The compensator of the increment, its expectation given what happened before, is an integral over time. It is
+//! estimated without bias from the generator at random times, one in each of several equal parts of the evolution; where
+//! this stops after a number of events, at random events, each weighted with its mean waiting time.
+//!
 //! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them,
 //! which evolves alone; K is then the number of these parts.
 
@@ -14,6 +18,7 @@ use crate::{
     rng::Rng,
     systems::{MovingPart, System},
 };
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 
 /// What surrounds a patch while it evolves.
@@ -41,6 +46,12 @@ pub struct Pair<T> {
     pub observables_after: Vec<f64>,
     /// K times the change of the lattice's observables (the increment of Eq. 10).
     pub increment: Vec<f64>,
+    /// The compensator of the increment (see [`Generator`]), with the same mean in every state. None where the law is a
+    /// black box, or none was asked for.
+    pub compensator: Option<Vec<f64>>,
+    /// K times the drift of the lattice's observables by the patch before its evolution. Its mean over all patches is
+    /// the [drift of the lattice](PartialEvolution::drift). Known where the compensator is.
+    pub drift: Option<Vec<f64>>,
     /// How long it took.
     pub elapsed: Elapsed,
 }
@@ -97,6 +108,11 @@ pub struct PartialEvolution<'a, S: System> {
     until: Until,
     /// Whether the window is a part of the snapshot, not a system of its own.
     within: bool,
+    /// Random times at which the generator is looked at.
+    times: usize,
+    lattice: Shape,
+    /// The window of a whole lattice, once it is needed.
+    whole: Option<Window<S::Site>>,
     patch_sites: f64,
     /// Sites of the lattice divided by K.
     share: f64,
@@ -107,6 +123,7 @@ struct Before<T> {
     sites: Vec<T>,
     observables: Vec<f64>,
     counted: Vec<f64>,
+    drift: Option<Vec<f64>>,
 }
 
 impl<'a, S: System> PartialEvolution<'a, S> {
@@ -121,11 +138,28 @@ impl<'a, S: System> PartialEvolution<'a, S> {
             dynamics: S::Dynamics::default(),
             until,
             within: surroundings != Surroundings::Periodic,
+            times: 0,
+            lattice,
+            whole: None,
             patch_sites: patch.sites() as f64,
             share: system
                 .moving_part_count(lattice.sites())
                 .map_or(patch.sites() as f64, |count| lattice.sites() as f64 / count as f64),
         }
+    }
+
+    /// With compensators from this number of random times.
+    pub fn compensated(self, times: usize) -> Self {
+        Self { times: if S::GENERATOR.is_some() { times } else { 0 }, ..self }
+    }
+
+    /// The drift of the observables of a whole state, L z per site, if there are to be compensators.
+    pub fn drift(&mut self, snapshot: &[S::Site]) -> Option<Vec<f64>> {
+        let generator = S::GENERATOR.filter(|_| self.times > 0)?;
+        let whole = self.whole.get_or_insert_with(|| S::closed_window(self.lattice));
+        whole.load(&Lattice::from_sites(self.lattice, snapshot.to_vec()), [0; 3]);
+        let drift = generator(self.system, whole, Region::BOX).drift;
+        Some(drift.into_iter().map(|sum| sum / self.lattice.sites() as f64).collect())
     }
 
     /// Evolves the patch whose first site is `origin`.
@@ -162,22 +196,55 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         rng: &mut Rng,
     ) -> Result<Pair<S::Site>, EvolveError> {
         self.window.load(snapshot, self.patch_window.origin(origin));
-        let before = self.before();
         let in_field = self.within.then(|| self.system.in_mean_field_of(snapshot, &self.window)).flatten();
-        let law = law.or(in_field.as_ref()).unwrap_or(self.system);
-        let elapsed = self.dynamics.evolve(law, &mut self.window, self.until, rng)?;
-        Ok(self.pair(before, elapsed))
+        let mut law = law.or(in_field.as_ref()).unwrap_or(self.system).clone();
+        let before = self.before(&law);
+        let mut compensator = self.compensator();
+        let mut elapsed = Elapsed::default();
+        for (part, until) in spans(self.until, self.system.synchronous_step(), self.times, rng).into_iter().enumerate()
+        {
+            if part > 0 {
+                self.look(&law, &mut compensator);
+            }
+            if let Some(until) = until {
+                elapsed += self.dynamics.evolve(&law, &mut self.window, until, rng)?;
+                law = law.followed(&self.dynamics, &self.window);
+            }
+        }
+        Ok(self.pair(before, elapsed, compensator))
+    }
+
+    /// The compensator before the evolution.
+    fn compensator(&self) -> Option<Vec<f64>> {
+        (self.times > 0).then(|| vec![0.0; S::OBSERVABLES.len()])
+    }
+
+    /// Adds the generator of the present state of the window to the compensator.
+    fn look(&self, law: &S, compensator: &mut Option<Vec<f64>>) {
+        let (Some(generator), Some(compensator)) = (S::GENERATOR, compensator) else { return };
+        let found = generator(law, &self.window, self.patch_window.patch);
+        let time = match self.until {
+            Until::Time(time) => time,
+            // With the mean waiting time of each event in the window.
+            Until::Events(events) => events as f64 / generator(law, &self.window, Region::BOX).rate,
+        };
+        let weight = time / self.times as f64 / self.share;
+        compensator.iter_mut().zip(found.drift).for_each(|(sum, drift)| *sum += weight * drift);
     }
 
     /// What the window holds, before it evolves.
-    fn before(&self) -> Before<S::Site> {
+    fn before(&self, law: &S) -> Before<S::Site> {
         let counted = self.system.observe(&self.window, self.patch_window.counted);
         let patch = self.patch_window.patch;
-        Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted }
+        let drift = S::GENERATOR.filter(|_| self.times > 0).map(|generator| {
+            generator(law, &self.window, patch).drift.into_iter().map(|sum| sum / self.share).collect()
+        });
+        Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted, drift }
     }
 
     /// The pair of what the window held before and what it holds after its evolution.
-    fn pair(&self, before: Before<S::Site>, elapsed: Elapsed) -> Pair<S::Site> {
+    fn pair(&self, before: Before<S::Site>, elapsed: Elapsed, compensator: Option<Vec<f64>>) -> Pair<S::Site> {
+        let time = if let Until::Time(time) = self.until { time } else { elapsed.time };
         let counted = self.system.observe(&self.window, self.patch_window.counted);
         let changes = counted.iter().zip(&before.counted).map(|(after, before)| after - before);
         Pair {
@@ -186,7 +253,9 @@ impl<'a, S: System> PartialEvolution<'a, S> {
             observables_before: before.observables,
             observables_after: self.per_site(self.patch_window.patch),
             increment: changes.map(|change| change / self.share).collect(),
-            elapsed,
+            compensator,
+            drift: before.drift,
+            elapsed: Elapsed { time, ..elapsed },
         }
     }
 
@@ -211,6 +280,11 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
         Some(Self { window: one.patch_window.window::<InLanes<S, W>>(), one, law, lanes: Lanes::default() })
     }
 
+    /// As [`PartialEvolution::drift`].
+    pub fn drift(&mut self, snapshot: &[S::Site]) -> Option<Vec<f64>> {
+        self.one.drift(snapshot)
+    }
+
     /// The snapshots in the lanes of words.
     pub fn pack(&self, shape: Shape, snapshots: &[&[S::Site]]) -> Lattice<Word<W>> {
         self.law.pack(shape, snapshots)
@@ -229,15 +303,57 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
     ) -> Result<Vec<Pair<S::Site>>, EvolveError> {
         self.window.load(snapshots, self.one.patch_window.origin(origin));
         let before = self.law.unpack(self.window.values(), count);
-        let elapsed = self.lanes.evolve(&self.law, &mut self.window, self.one.until, rng)?;
-        let after = self.law.unpack(self.window.values(), count);
         let sites = self.window.padded_sites();
-        let pair = |(before, after): (&[S::Site], &[S::Site])| {
+        let mut compensators = vec![self.one.compensator(); count];
+        let mut elapsed = Elapsed::default();
+        for (part, until) in spans(self.one.until, None, self.one.times, rng).into_iter().enumerate() {
+            if part > 0 {
+                let lanes = self.law.unpack(self.window.values(), count);
+                for (lane, compensator) in lanes.chunks_exact(sites).zip(&mut compensators) {
+                    self.one.window.fill(lane);
+                    self.one.look(self.one.system, compensator);
+                }
+            }
+            if let Some(until) = until {
+                elapsed += self.lanes.evolve(&self.law, &mut self.window, until, rng)?;
+            }
+        }
+        let after = self.law.unpack(self.window.values(), count);
+        let pair = |((before, after), compensator): ((&[S::Site], &[S::Site]), Option<Vec<f64>>)| {
             self.one.window.fill(before);
-            let before = self.one.before();
+            let before = self.one.before(self.one.system);
             self.one.window.fill(after);
-            self.one.pair(before, elapsed)
+            self.one.pair(before, elapsed, compensator)
         };
-        Ok(before.chunks_exact(sites).zip(after.chunks_exact(sites)).map(pair).collect())
+        Ok(before.chunks_exact(sites).zip(after.chunks_exact(sites)).zip(compensators).map(pair).collect())
     }
+}
+
+/// Divides an evolution at `times` random times, each uniform in one of as many equal parts, or at so many random
+/// events or steps. A span of no length is none.
+fn spans(until: Until, step: Option<f64>, times: usize, rng: &mut Rng) -> Vec<Option<Until>> {
+    if times == 0 {
+        return vec![Some(until)];
+    }
+    let unit = match until {
+        Until::Events(_) => Some(1.0),
+        Until::Time(_) => step,
+    };
+    let whole = match until {
+        Until::Time(time) => time / unit.unwrap_or(1.0),
+        Until::Events(events) => events as f64,
+    };
+    let whole = if unit.is_some() { whole.round() } else { whole };
+    let mut ends: Vec<f64> = (0..times)
+        .map(|part| (part as f64 + rng.random::<f64>()) * whole / times as f64)
+        .map(|end| if unit.is_some() { end.floor() } else { end })
+        .collect();
+    ends.push(whole);
+    let starts = std::iter::once(0.0).chain(ends.iter().copied());
+    let span = |(start, end): (f64, &f64)| match until {
+        _ if *end <= start => None,
+        Until::Time(_) => Some(Until::Time((end - start) * unit.unwrap_or(1.0))),
+        Until::Events(_) => Some(Until::Events((end - start) as u64)),
+    };
+    starts.zip(&ends).map(span).collect()
 }

@@ -63,7 +63,7 @@ fn differences(pairs: &PairsEvidence, ages: [f64; 2], component: usize) -> Vec<f
     let mut sums = vec![[[0.0; 3]; 2]; words];
     for (row, age) in pairs.age.iter().enumerate() {
         if let Some(record) = ages.iter().position(|known| known == age) {
-            let rate = pairs.increment[[row, component]] / pairs.duration[row];
+            let rate = pairs.quiet[[row, component]] / pairs.duration[row];
             let terms = [1.0, pairs.state[[row, component]], rate];
             sums[pairs.word[row] as usize][record].iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
@@ -90,7 +90,7 @@ mod tests {
             age: rows().map(|(age, ..)| ages[age]).collect(),
             word: rows().map(|(_, word, _)| word as u32).collect(),
             state: column(rows().map(|(age, ..)| 1.0 + if age < 3 { ages[age] / 10.0 } else { 7.0 }).collect()),
-            increment: column(rows().map(|(.., noise)| 2.0 * (0.1 + extra) + noise).collect()),
+            quiet: column(rows().map(|(.., noise)| 2.0 * (0.1 + extra) + noise).collect()),
             duration: Array1::from_elem(64, 2.0),
             ..PairsEvidence::default()
         }

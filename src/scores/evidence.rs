@@ -46,6 +46,9 @@ pub struct PairsEvidence {
     pub state: Array2<f64>,
     /// Increments, K times the change by one patch.
     pub increment: Array2<f64>,
+    /// Increments with the same mean at every state and less noise, where the rates of the law are known; otherwise the
+    /// increments.
+    pub quiet: Array2<f64>,
     /// Durations.
     pub duration: Array1<f64>,
     /// Time of the small snapshot that each was made from; NaN for shuffled ones.

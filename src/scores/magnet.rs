@@ -137,6 +137,7 @@ impl Magnet {
         let each = (0..pairs.state.nrows()).map(|row| MagnetPair {
             magnetisation: pairs.state[[row, self.component]],
             increment: pairs.increment[[row, self.component]],
+            quiet: pairs.quiet[[row, self.component]],
             time: pairs.duration[row],
             word: pairs.word[row] as usize,
         });

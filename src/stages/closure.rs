@@ -21,7 +21,7 @@ use crate::{
     workflow::{Context, Stage, StageError, say},
 };
 use hdf5::H5Type;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, concatenate};
 use serde_json::json;
 use std::ops::Range;
 use tch::Device;
@@ -92,8 +92,23 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
     let (before, after) = (patches(Side::BEFORE)?, patches(Side::AFTER)?);
     let state = joined_state(observables(Observed::SNAPSHOT)?.view(), encoded.select(Axis(0), &repeated).view());
     let baseline = joined_state(observables(Observed::AFTER)?.view(), after.view()) - &state;
-    let ours = joined_state(observables(Observed::INCREMENT)?.view(), (after - before).view());
-    Ok(LatentRows { state, ours, baseline })
+    let of_states = match input.tiles() {
+        true => Some(joined_state(observables(Observed::BEFORE)?.view(), before.view()) - &state),
+        false => None,
+    };
+    let of_drifts = match input.compensated() {
+        true => Some(observables(Observed::DRIFT_DEVIATION)?.mapv(|value| value as f32)),
+        false => None,
+    };
+    let both: Vec<_> = of_states.iter().chain(&of_drifts).map(|array| array.view()).collect();
+    let deviation = concatenate(Axis(1), &both).ok().map(|both| both.as_standard_layout().into_owned());
+    let change = after - before;
+    let ours = joined_state(observables(Observed::INCREMENT)?.view(), change.view());
+    let compensator = match input.compensated() {
+        true => Some(joined_state(observables(Observed::COMPENSATOR)?.view(), change.view())),
+        false => None,
+    };
+    Ok(LatentRows { state, ours, baseline, compensator, deviation })
 }
 
 /// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each

@@ -44,6 +44,16 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     file.finish()
 }
 
+/// What is drawn of a snapshot.
+struct Drawn<S> {
+    /// Indices of patches or moving parts in their order.
+    patches: Vec<usize>,
+    /// All moving parts; empty where patches are those of a tiling.
+    parts: Vec<MovingPart<S>>,
+    /// The drift of the whole snapshot, if known.
+    drift: Option<Vec<f64>>,
+}
+
 /// The patches of all snapshots.
 struct EvolvedPatches<'a, S> {
     input: &'a Input,
@@ -65,7 +75,10 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
     fn memory(&self) -> Vec<PartialEvolution<'_, S>> {
         let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());
         let choices = self.input.evolve;
-        let evolution = |member| PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until);
+        let evolution = |member| {
+            PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until)
+                .compensated(choices.compensator)
+        };
         self.family.iter().map(evolution).collect()
     }
 
@@ -75,12 +88,16 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         self.memory().into_iter().map(|one| PartialEvolutionInLanes::new(one).filter(|_| lanes)).collect()
     }
 
-    /// What is drawn of a snapshot: the indices of patches or parts in their order, and all parts where it has any.
-    fn draw(&self, lattice: &Lattice<S::Site>, snapshot: usize) -> (Vec<usize>, Vec<MovingPart<S>>) {
+    /// What is drawn of a snapshot.
+    fn draw(&self, partial: &mut [PartialEvolution<S>], lattice: &Lattice<S::Site>, snapshot: usize) -> Drawn<S> {
         let mut choice = stream(self.input.seed, Purpose::PatchChoice, [snapshot as u64, 0]);
         let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
-        let system = &self.family[Large::condition_of(self.input, snapshot)];
-        (drawn.into_vec(), system.moving_parts(lattice, self.input.patch_shape()))
+        let condition = Large::condition_of(self.input, snapshot);
+        Drawn {
+            patches: drawn.into_vec(),
+            parts: self.family[condition].moving_parts(lattice, self.input.patch_shape()),
+            drift: partial[condition].drift(&lattice.sites),
+        }
     }
 
     /// The pair that was drawn of a snapshot at this place in the order.
@@ -88,23 +105,30 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         &self,
         partial: &mut [PartialEvolution<S>],
         lattice: &Lattice<S::Site>,
-        (drawn, parts): &(Vec<usize>, Vec<MovingPart<S>>),
+        drawn: &Drawn<S>,
         snapshot: usize,
         order: usize,
     ) -> Result<Row<S::Site>, StageError> {
-        let patch = drawn[order];
+        let patch = drawn.patches[order];
         let partial = &mut partial[Large::condition_of(self.input, snapshot)];
         let mut rng = stream(self.input.seed, Purpose::Partial, [snapshot as u64, order as u64]);
-        let pair = if parts.is_empty() {
+        let pair = if drawn.parts.is_empty() {
             partial.evolve(lattice, self.tiling.origin(patch), &mut rng)?
         } else {
-            partial.evolve_part(lattice, &parts[patch], &mut rng)?
+            partial.evolve_part(lattice, &drawn.parts[patch], &mut rng)?
         };
-        Ok(self.row(snapshot, patch, pair))
+        Ok(self.row(snapshot, patch, pair, drawn.drift.as_ref()))
     }
 
-    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>) -> Row<S::Site> {
+    /// A pair of a snapshot of which the drift is known.
+    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>, drift: Option<&Vec<f64>>) -> Row<S::Site> {
+        let deviation = pair
+            .drift
+            .as_ref()
+            .zip(drift)
+            .map(|(patch, whole)| patch.iter().zip(whole).map(|(patch, whole)| patch - whole).collect());
         Row {
+            drift_deviation: deviation,
             snapshot: snapshot as u32,
             patch: patch as u32,
             trajectory: self.trajectories[snapshot],
@@ -126,11 +150,12 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         let mut choice = stream(seed, Purpose::PatchChoice, [first, 0]);
         let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
         let mut rows: Vec<Vec<_>> = word.iter().map(|_| Vec::new()).collect();
+        let drifts: Vec<_> = lanes.iter().map(|sites| partial.drift(sites)).collect();
         for (order, patch) in (0_u64..).zip(drawn) {
             let mut rng = stream(seed, Purpose::Partial, [first, order]);
             let pairs = partial.evolve(&snapshots, count, self.tiling.origin(patch), &mut rng)?;
-            for ((rows, &snapshot), pair) in rows.iter_mut().zip(word).zip(pairs) {
-                rows.push(self.row(snapshot, patch, pair));
+            for (((rows, &snapshot), pair), drift) in rows.iter_mut().zip(word).zip(pairs).zip(&drifts) {
+                rows.push(self.row(snapshot, patch, pair, drift.as_ref()));
             }
         }
         Ok(rows)
@@ -165,7 +190,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
                     }
                     let of_snapshot = |&snapshot: &usize| {
                         let lattice = Lattice::from_sites(shape, sites_of(snapshot).to_vec());
-                        let choice = self.draw(&lattice, snapshot);
+                        let choice = self.draw(single, &lattice, snapshot);
                         (0..drawn).map(|order| self.pair(single, &lattice, &choice, snapshot, order)).collect()
                     };
                     word.iter().map(of_snapshot).collect()
@@ -186,7 +211,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         let items = ItemsOverTeams { stage: Stage::Evolve, unit: "snapshots", items: self.input.large_snapshots() };
         items.run(context, file.items(), |team, snapshot| {
             let lattice = Lattice::from_sites(shape, raw(large.snapshots(snapshot..snapshot + 1)?));
-            let (own, choice) = (team.share(drawn), self.draw(&lattice, snapshot));
+            let (own, choice) = (team.share(drawn), self.draw(&mut self.memory(), &lattice, snapshot));
             let pair = |partial: &mut Vec<_>, order| self.pair(partial, &lattice, &choice, snapshot, order);
             let pairs = own.clone().into_par_iter().map_init(|| self.memory(), pair);
             file.write(snapshot * drawn + own.start, &pairs.collect::<Result<Vec<_>, StageError>>()?)?;

@@ -16,6 +16,7 @@ use crate::{
         sweep::page,
         training::training,
     },
+    parallel::Alone,
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, upsampled},
     scores::ModelKind,
@@ -84,9 +85,11 @@ fn learned_drift(context: &Context) -> Result<(u64, Vec<BinnedDrift>), StageErro
     let input = context.input;
     let seed = input.train.seeds[0];
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs().min(DRIFT_PAIRS))?;
+    let pairs = pairs.without_deviations(&Alone)?;
     let model = Sde::load(&context.path(&ModelKind::Ours.file(seed)), device(context)?)?;
     let learned = calibration::drift(&model, &pairs)?.mapv(f64::from);
-    let (z, increment, dt) = (pairs.z.mapv(f64::from), pairs.increment.mapv(f64::from), pairs.dt.mapv(f64::from));
+    let (z, increment) = (pairs.z.mapv(f64::from), pairs.quiet_increment(&Alone)?.mapv(f64::from));
+    let dt = pairs.dt.mapv(f64::from);
     let binned = |component| binned_drift(z.view(), increment.view(), dt.view(), learned.view(), component);
     Ok((seed, (0..z.ncols()).map(binned).collect()))
 }

@@ -116,7 +116,8 @@ fn train_one(
 /// The pairs that a model learns from: its part of them, with their images, as the input says.
 fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pairs, StageError> {
     let choices = &context.input.train;
-    let mut pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
+    let pairs = LatentFile::open(context)?.pairs(context, task.kind, ranks.share(context.input.pairs()))?;
+    let mut pairs = pairs.without_deviations(ranks)?;
     if choices.disjoint {
         pairs = pairs.part(task.number, choices.seeds.len(), context.input.conditions_in_data().len());
     }

@@ -57,6 +57,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn can_be_rescaled(&self) -> bool;
     /// Whether windows can evolve in the lanes of words.
     fn has_lanes(&self) -> bool;
+    /// Whether the law is known to give the drift of observables ([`System::GENERATOR`]).
+    fn has_generator(&self) -> bool;
     /// Whether several ranks can share one lattice.
     fn is_local(&self) -> bool;
     /// The smallest side of a lattice on which a site reaches neither itself nor a neighbour twice.
@@ -132,6 +134,10 @@ impl<S: System> AnySystem for S {
 
     fn has_lanes(&self) -> bool {
         InLanes::<S, 1>::new(self).is_some()
+    }
+
+    fn has_generator(&self) -> bool {
+        S::GENERATOR.is_some()
     }
 
     fn is_local(&self) -> bool {

@@ -6,7 +6,7 @@
 //! patches. A patch has no halo. It evolves in the mean field of the whole system, with the sum of the other spins held
 //! fixed. Observable: magnetisation M.
 
-use super::{Observable, Symmetry, System, spins};
+use super::{Generator, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{Events, Kmc, Law, Selector},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -185,6 +185,17 @@ impl System for CurieWeiss {
     fn observe(&self, window: &Window<i8>, region: Region) -> Vec<f64> {
         vec![sum_of(window.values_of(region)) as f64]
     }
+
+    const GENERATOR: Option<fn(&Self, &Window<i8>, Region) -> Generator> = Some(|law, window, region| {
+        let sites = window.sites_of(region).count();
+        let up = window.values_of(region).filter(|&spin| spin > 0).count();
+        let all_up = window.values_of(Region::BOX).filter(|&spin| spin > 0).count();
+        let [rate_of_up, rate_of_down] = law.rates(all_up, window.shape().sites());
+        let mut generator = Generator::none(1);
+        generator.add(up as f64 * rate_of_up, &[-2.0]);
+        generator.add((sites - up) as f64 * rate_of_down, &[2.0]);
+        generator
+    });
 
     /// Without a field, the flip of all spins.
     fn symmetries(&self) -> Vec<Symmetry> {

@@ -4,7 +4,7 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Condition, ConditionAxis, Observable, Symmetry, System, spins};
+use super::{Condition, ConditionAxis, Generator, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -140,6 +140,23 @@ impl System for Ising {
         // Each site counts half of its four pairs. The spins of a pair differ if their product is -1.
         vec![spin_sum as f64, (4 * sites - pair_sum) as f64 / 8.0]
     }
+
+    /// By classes. A flip changes the spin by -2 s and the walls by s times half the sum of the neighbours.
+    const GENERATOR: Option<fn(&Self, &Window<i8>, Region) -> Generator> = Some(|ising, window, region| {
+        let mut counts = [0_u32; Ising::CLASSES];
+        for (_, row) in window.rows(region) {
+            for site in row {
+                counts[ising.class(window, site)] += 1;
+            }
+        }
+        let mut generator = Generator::none(Ising::OBSERVABLES.len());
+        for (class, count) in counts.into_iter().enumerate() {
+            let (spin, neighbours) = (if class < 5 { -1.0 } else { 1.0 }, 2.0 * (class % 5) as f64 - 4.0);
+            let rate = f64::from(count) * ising.class_rate(class);
+            generator.add(rate, &[-2.0 * spin, 0.5 * spin * neighbours]);
+        }
+        generator
+    });
 
     /// Without a field, the flip of all spins.
     fn symmetries(&self) -> Vec<Symmetry> {

@@ -4,7 +4,7 @@
 //! displacement m of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend
 //! on the size.
 
-use super::{Interpolate, Observable, System, Upsampling, fields};
+use super::{Generator, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
@@ -97,6 +97,8 @@ impl System for LinearChain {
     fn observe(&self, window: &Window<f64>, region: Region) -> Vec<f64> {
         vec![window.own_sites_of(region).map(|site| window.values()[site]).sum()]
     }
+
+    const GENERATOR: Option<fn(&Self, &Window<f64>, Region) -> Generator> = Some(of_fields);
 
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Interpolate)

@@ -9,6 +9,7 @@ mod any;
 mod condition;
 mod curie_weiss;
 mod fields;
+mod generator;
 mod ising;
 mod linear_chain;
 mod predator_prey;
@@ -20,6 +21,7 @@ pub use alloy::Alloy;
 pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
 pub use condition::{Condition, ConditionAxis};
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
+pub use generator::Generator;
 pub use ising::Ising;
 pub use linear_chain::LinearChain;
 pub use predator_prey::PredatorPrey;
@@ -134,6 +136,11 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// over all patches, divided by the sites of a patch, is thus the observable of the whole lattice.
     fn observe(&self, window: &Window<Self::Site>, region: Region) -> Vec<f64>;
 
+    /// The [`Generator`] on the observables, of the events (or the drift) at the sites of `region`: each event with all
+    /// that it changes, wherever its neighbours lie. The rates are those under this law in the present state of the
+    /// window. None if the law is a black box; training then has noisy increments alone.
+    const GENERATOR: Option<fn(&Self, &Window<Self::Site>, Region) -> Generator> = None;
+
     /// Upsample of Algorithm 1, which makes a large state from small ones.
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Replicate)
@@ -155,6 +162,11 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// lattice.
     fn moving_parts(&self, _lattice: &Lattice<Self::Site>, _patch: Shape) -> Vec<MovingPart<Self>> {
         Vec::new()
+    }
+
+    /// The law of a [moving part](System::moving_parts) after `dynamics` has evolved its window.
+    fn followed(&self, _dynamics: &Self::Dynamics, _window: &Window<Self::Site>) -> Self {
+        self.clone()
     }
 
     /// Checks that the parameters of the law and the starts of `draw` are physical.

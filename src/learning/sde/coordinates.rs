@@ -204,7 +204,15 @@ mod tests {
             })
         };
         let (z, increment) = (draw(1.0), draw(0.0));
-        Pairs { z, increment, dt: Array1::ones(200), trajectory: Array1::zeros(200), condition: None }
+        Pairs {
+            z,
+            increment,
+            compensator: None,
+            deviation: None,
+            dt: Array1::ones(200),
+            trajectory: Array1::zeros(200),
+            condition: None,
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::learning::{
     LearningError,
     sde::{
         Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, InputWidth, Scales, SdeInput, SymmetryGroup, condition,
-        coordinates::CoordinateTensors, likelihood::Factor, scales,
+        coordinates::CoordinateTensors, likelihood::Factor, scales, walls::WallTensors,
     },
     train::{
         network::Mlp,
@@ -159,6 +159,11 @@ impl Sde {
     /// The map to the coordinates on the device of the model.
     pub(super) fn map(&self) -> &CoordinateTensors {
         &self.tensors.coordinates
+    }
+
+    /// The walls on the device of the model.
+    pub(super) fn walls(&self) -> Option<&WallTensors> {
+        self.tensors.walls.as_ref()
     }
 
     /// Drift `[samples, r]` and diffusion factor of coordinates `[samples, r]`.

@@ -27,27 +27,59 @@ use tch::{Device, Kind, Tensor};
 const MODEL: u64 = 0;
 
 /// The likelihood of packed rows (see [`Scales::pack`]).
+///
+/// With quiet increments e' beside the increments e the product of e and the drift is that of e' and the drift, which
+/// has the same mean: |L^-1 (e' - s m)|^2 + |L^-1 e|^2 - |L^-1 e'|^2 + log det Sigma.
 pub(super) struct Likelihood {
     pub networks: Arc<Networks>,
     pub components: i64,
     pub perceptron: Option<PerceptronGradient>,
 }
 
+/// The columns of packed rows.
+pub(super) struct Columns {
+    /// States and increments, `[rows, r]`.
+    pub states: Tensor,
+    pub increment: Tensor,
+    /// sqrt(dt / mean dt), `[rows, 1]`.
+    pub root: Tensor,
+    pub condition: Option<Tensor>,
+    /// `[rows, r]`
+    pub quiet: Option<Tensor>,
+}
+
+impl Columns {
+    /// Of rows with `size` coordinates, for networks with a condition or without.
+    pub fn of(rows: &Tensor, size: i64, networks: &Networks) -> Self {
+        let conditions = i64::from(networks.embedding.is_some());
+        let known = 2 * size + 1 + conditions;
+        Self {
+            states: rows.narrow(1, 0, size),
+            increment: rows.narrow(1, size, size),
+            root: rows.narrow(1, 2 * size, 1),
+            condition: (conditions > 0).then(|| rows.narrow(1, 2 * size + 1, 1)),
+            quiet: (rows.size()[1] > known).then(|| rows.narrow(1, known, size)),
+        }
+    }
+}
+
 impl Objective for Likelihood {
     fn loss(&self, weights: &[Tensor], batch: &[Tensor]) -> Tensor {
-        let size = self.components;
-        let states = batch[0].narrow(1, 0, size);
-        let increment = batch[0].narrow(1, size, size);
-        let time = batch[0].narrow(1, 2 * size, 1);
-        let condition = self.networks.embedding.as_ref().map(|_| batch[0].narrow(1, 2 * size + 1, 1));
+        let Columns { states, increment, root, condition, quiet } =
+            Columns::of(&batch[0], self.components, &self.networks);
         let (drift, factor) = self.networks.forward(weights, &states, condition.as_ref());
-        negative_log_likelihood(&(increment - drift * time), &factor)
+        let expected = drift * root;
+        let Some(quiet) = quiet else { return negative_log_likelihood(&(increment - expected), &factor) };
+        let square = |vectors: &Tensor| factor.solve(vectors).square().sum(None::<Kind>);
+        negative_log_likelihood(&(&quiet - expected), &factor) + square(&increment) - square(&quiet)
     }
 
     fn gradient(&self, parameters: &Parameters, batch: &[Tensor]) -> Result<(Tensor, Tensor), LearningError> {
         match &self.perceptron {
             Some(perceptron) if batch[0].kind() == Kind::Float && batch[0].device() == Device::Cpu => {
-                let (loss, gradient) = perceptron.gradient(&vector(parameters.flat()), &vector(&batch[0]));
+                let rows = &batch[0];
+                let columns = rows.size()[1] as usize;
+                let (loss, gradient) = perceptron.gradient(&vector(parameters.flat()), &vector(rows), columns);
                 Ok((Tensor::from(loss), Tensor::from_slice(&gradient)))
             }
             _ => autograd(self, parameters, batch),
@@ -89,7 +121,7 @@ pub fn fit(
         .with_condition(run.ranks, pairs.condition.as_ref())
         .with_strength(run.ranks, &known);
     let offsets = [&known, &pairs.rows(&own(&held))].map(|part| scales.offset(run.ranks, part));
-    let packed = scales.pack(pairs, kind, device);
+    let packed = scales.pack(pairs, run.ranks, kind, device)?;
 
     let size = scales.independent();
     let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;

@@ -23,15 +23,16 @@ use tch::{Device, Kind, Tensor, no_grad};
 pub(super) const COMPONENTS: usize = 3;
 
 /// Rows of random pairs.
-fn packed(count: usize, kind: Kind, conditioned: bool) -> Tensor {
+fn packed(count: usize, kind: Kind, conditioned: bool, compensated: bool) -> Tensor {
     let mut rng = stream(1, Purpose::Bench, [0, 0]);
     let mut draw = |columns| Array2::from_shape_simple_fn((count, columns), || rng.random::<f32>() - 0.5);
     let (z, increment) = (draw(COMPONENTS), draw(COMPONENTS));
+    let compensator = compensated.then(|| draw(COMPONENTS));
     let dt = Array1::from_shape_fn(count, |row| 0.5 + row as f32 / count as f32);
     let condition = conditioned.then(|| Array1::from_shape_fn(count, |row| 300.0 + row as f32));
-    let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(count), condition };
+    let pairs = Pairs { z, increment, compensator, deviation: None, dt, trajectory: Array1::zeros(count), condition };
     let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
-    scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs, kind, Device::Cpu)
+    scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs, &Alone, kind, Device::Cpu).unwrap()
 }
 
 /// The objective of a model and its first weights.
@@ -57,7 +58,7 @@ fn gradients_agree_with_finite_differences() {
                 ..SdeInput::default()
             };
             let (objective, mut parameters) = likelihood(&input, Kind::Double, conditioned);
-            let batch = [packed(11, Kind::Double, conditioned)];
+            let batch = [packed(11, Kind::Double, conditioned, diffusion == "full")];
             let (_, gradient) = objective.gradient(&parameters, &batch).unwrap();
             let gradient: Vec<f64> = vector(&gradient);
             let start = parameters.snapshot();
@@ -92,13 +93,15 @@ fn written_out_gradients_are_those_of_autograd() {
             };
             let (objective, parameters) = likelihood(&input, Kind::Float, false);
             assert!(objective.perceptron.is_some());
-            let batch = [packed(203, Kind::Float, false)];
-            let (loss, gradient) = objective.gradient(&parameters, &batch).unwrap();
-            let (expected_loss, expected) = autograd(&objective, &parameters, &batch).unwrap();
-            let error = (loss.double_value(&[]) / expected_loss.double_value(&[]) - 1.0).abs();
-            assert!(error < 1e-5, "{activation:?} {diffusion}: loss off by {error}");
-            let error = ((gradient - &expected).norm() / expected.norm()).double_value(&[]);
-            assert!(error < 1e-5, "{activation:?} {diffusion}: gradient off by {error}");
+            for compensated in [false, true] {
+                let batch = [packed(203, Kind::Float, false, compensated)];
+                let (loss, gradient) = objective.gradient(&parameters, &batch).unwrap();
+                let (expected_loss, expected) = autograd(&objective, &parameters, &batch).unwrap();
+                let error = (loss.double_value(&[]) / expected_loss.double_value(&[]) - 1.0).abs();
+                assert!(error < 1e-5, "{activation:?} {diffusion}: loss off by {error}");
+                let error = ((gradient - &expected).norm() / expected.norm()).double_value(&[]);
+                assert!(error < 1e-5, "{activation:?} {diffusion}: gradient off by {error}");
+            }
         }
     }
 }
@@ -110,7 +113,7 @@ fn onsager_parts_have_their_symmetries() {
     let mut layout = crate::learning::train::parameters::Layout::default();
     let drift = crate::learning::sde::OnsagerDrift::new(&mut layout, &input, width);
     let parameters = Parameters::draw(layout, 5, 0, Kind::Double, Device::Cpu);
-    let states = packed(9, Kind::Double, false).narrow(1, 0, COMPONENTS as i64);
+    let states = packed(9, Kind::Double, false, false).narrow(1, 0, COMPONENTS as i64);
     let parts = no_grad(|| drift.parts(parameters.leaves(), &states, None));
     let largest = |tensor: Tensor| tensor.abs().max().double_value(&[]);
     let identity = Tensor::eye(COMPONENTS as i64, (Kind::Double, Device::Cpu));

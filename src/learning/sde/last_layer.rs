@@ -8,7 +8,7 @@
 use crate::{
     learning::{
         LearningError,
-        sde::{Networks, beside},
+        sde::{Networks, beside, fit::Columns},
         tensor::vector,
         train::parameters::Parameters,
     },
@@ -64,10 +64,8 @@ pub(super) fn refit_last_layer(
 /// Adds the pairs of a batch to the normal equations of the change of the last layer.
 fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, right): (&mut Tensor, &mut Tensor)) {
     let size = matrix.size()[0];
-    let states = batch.narrow(1, 0, size);
-    let increment = batch.narrow(1, size, size);
-    let time = batch.narrow(1, 2 * size, 1);
-    let condition = networks.embedding.as_ref().map(|_| batch.narrow(1, 2 * size + 1, 1));
+    let Columns { states, increment, root: time, condition, quiet } = Columns::of(batch, size, networks);
+    let increment = quiet.unwrap_or(increment);
     let weights = parameters.leaves();
     let (drift, factor) = networks.forward(weights, &states, condition.as_ref());
     let features = networks.features(weights, condition.as_ref());

@@ -15,6 +15,7 @@ pub mod pairs;
 pub mod rollout;
 
 mod condition;
+mod controls;
 mod coordinates;
 mod diffusion;
 mod equation;
@@ -27,6 +28,7 @@ mod onsager;
 mod perceptron;
 mod scales;
 mod symmetry_group;
+mod walls;
 
 #[cfg(test)]
 mod gradient_tests;
@@ -49,6 +51,7 @@ pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
 pub use scales::Scales;
 pub use symmetry_group::SymmetryGroup;
+pub use walls::Walls;
 
 use crate::{
     learning::{

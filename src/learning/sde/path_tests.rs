@@ -35,9 +35,17 @@ fn data(kind: Kind) -> Tensor {
         let kick: f32 = StandardNormal.sample(&mut rng);
         -z[[row, component]] * dt[row] + (0.1 + 0.3 * z[[row, 0]].powi(2)) * dt[row].sqrt() * kick
     });
-    let pairs = Pairs { z, increment, dt, trajectory: Array1::zeros(SAMPLES), condition: None };
+    let pairs = Pairs {
+        z,
+        increment,
+        compensator: None,
+        deviation: None,
+        dt,
+        trajectory: Array1::zeros(SAMPLES),
+        condition: None,
+    };
     let scales = Scales::over(&Alone, &pairs, 1.0).unwrap();
-    scales.pack(&pairs, kind, Device::Cpu)
+    scales.pack(&pairs, &Alone, kind, Device::Cpu).unwrap()
 }
 
 /// Trains for eleven epochs of fifteen steps; returns weights and records.

@@ -43,24 +43,23 @@ impl PerceptronGradient {
         Some(Self { drift, diffusion: LayerPlan::new(diffusion, layout)?, full })
     }
 
-    /// Sum of the loss over packed rows (see `Scales::pack`), and its gradient with respect to the flat vector
-    /// `weights`.
-    pub fn gradient(&self, weights: &[f32], rows: &[f32]) -> (f64, Vec<f32>) {
+    /// Sum of the loss over packed rows (see `Scales::pack`) of length `row`, and its gradient with respect to the flat
+    /// vector `weights`.
+    pub fn gradient(&self, weights: &[f32], rows: &[f32], row: usize) -> (f64, Vec<f32>) {
         let size = self.drift.widths[0];
-        let row = 2 * size + 1;
         let samples = rows.len() / row;
         let block = BLOCK.min(samples).max(1);
         let mut gradient = vec![0.0; weights.len()];
         let mut drift = Workspace::new(&self.drift, weights, block);
         let mut diffusion = Workspace::new(&self.diffusion, weights, block);
         let mut loss = 0.0;
-        let mut soft = vec![0.0; size];
+        let mut spare = Spare::new(size);
         for rows in rows.chunks(block * row) {
             let count = rows.len() / row;
             drift.forward(&self.drift, rows, row, count);
             diffusion.forward(&self.diffusion, rows, row, count);
             for (sample, values) in rows.chunks_exact(row).enumerate() {
-                loss += step(size, self.full, values, drift.output(sample), diffusion.output(sample), &mut soft);
+                loss += step(self.full, values, drift.output(sample), diffusion.output(sample), &mut spare);
             }
             drift.backward(&self.drift, count);
             diffusion.backward(&self.diffusion, count);
@@ -71,49 +70,91 @@ impl PerceptronGradient {
     }
 }
 
-/// Loss of one sample. The outputs of the networks are replaced by the derivatives with respect to them: `drift` holds
-/// r, then y, then w, and the diagonal holds the slope of softplus, then the derivative. `soft` is memory for the
-/// diagonal of L.
-fn step(size: usize, full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], soft: &mut [f32]) -> f64 {
-    let (increment, root) = (&values[size..2 * size], values[2 * size]);
-    let (diagonal, lower) = factor.split_at_mut(size);
-    let drift = &mut drift[..size];
-    let mut determinant = 1.0;
-    for ((diagonal, soft), (drift, increment)) in
-        diagonal.iter_mut().zip(soft.iter_mut()).zip(drift.iter_mut().zip(increment))
-    {
-        let raised = *diagonal + SHIFT as f32;
-        let grown = (-raised.abs()).exp();
-        *soft = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
-        *diagonal = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
-        *drift = increment - *drift * root;
-        determinant *= f64::from(*soft);
+/// Memory for one sample.
+struct Spare {
+    /// Diagonal of L, and the slope of softplus there.
+    diagonal: Vec<f32>,
+    slope: Vec<f32>,
+    /// The elements of L below the diagonal, column by column.
+    lower: Vec<f32>,
+    vector: Vec<f32>,
+}
+
+impl Spare {
+    fn new(size: usize) -> Self {
+        let zeros = || vec![0.0; size];
+        Self { diagonal: zeros(), slope: zeros(), lower: vec![0.0; size * (size - 1) / 2], vector: zeros() }
     }
-    let mut next = 0;
-    for column in 0..size {
-        drift[column] /= soft[column];
-        if full {
-            let (y, below) = (drift[column], &mut drift[column + 1..]);
-            below.iter_mut().zip(&lower[next..]).for_each(|(rest, element)| *rest -= element * y);
-            next += size - 1 - column;
-        }
-    }
-    let mut loss = 2.0 * determinant.ln();
-    for column in (0..size).rev() {
-        let y = drift[column];
-        let mut w = y;
-        if full {
-            next -= size - 1 - column;
-            for (element, below) in lower[next..].iter_mut().zip(&drift[column + 1..]) {
-                w -= *element * below;
-                *element = -2.0 * below * y;
+
+    /// Replaces `vector` by w = L^-T y with L y = vector. Adds the derivatives of `sign` |y|^2 with respect to L, and
+    /// returns this term.
+    fn square(&self, sign: f32, full: bool, vector: &mut [f32], by_diagonal: &mut [f32], by_lower: &mut [f32]) -> f64 {
+        let size = vector.len();
+        let mut next = 0;
+        for column in 0..size {
+            vector[column] /= self.diagonal[column];
+            if full {
+                let (y, below) = (vector[column], &mut vector[column + 1..]);
+                below.iter_mut().zip(&self.lower[next..]).for_each(|(rest, element)| *rest -= element * y);
+                next += size - 1 - column;
             }
         }
-        w /= soft[column];
-        diagonal[column] *= 2.0 / soft[column] - 2.0 * w * y;
-        drift[column] = w;
-        loss += f64::from(y * y);
+        let mut sum = 0.0;
+        for column in (0..size).rev() {
+            let y = vector[column];
+            let mut w = y;
+            if full {
+                next -= size - 1 - column;
+                let elements = self.lower[next..].iter().zip(&mut by_lower[next..]);
+                for ((element, by_element), below) in elements.zip(&vector[column + 1..]) {
+                    w -= element * below;
+                    *by_element -= sign * 2.0 * below * y;
+                }
+            }
+            w /= self.diagonal[column];
+            by_diagonal[column] -= sign * 2.0 * w * y;
+            vector[column] = w;
+            sum += f64::from(y * y);
+        }
+        f64::from(sign) * sum
     }
+}
+
+/// Loss of one sample: `values` is its packed row. The outputs of the networks are replaced by the derivatives with
+/// respect to them.
+fn step(full: bool, values: &[f32], drift: &mut [f32], factor: &mut [f32], spare: &mut Spare) -> f64 {
+    let size = spare.diagonal.len();
+    let (increment, root) = (&values[size..2 * size], values[2 * size]);
+    let quiet = (values.len() > 2 * size + 1).then(|| &values[2 * size + 1..]);
+    let (by_diagonal, by_lower) = factor.split_at_mut(size);
+    let drift = &mut drift[..size];
+    let mut determinant = 1.0;
+    for (index, diagonal) in by_diagonal.iter_mut().enumerate() {
+        let raised = *diagonal + SHIFT as f32;
+        let grown = (-raised.abs()).exp();
+        let soft = raised.max(0.0) + (1.0 + grown).ln() + FLOOR as f32;
+        spare.diagonal[index] = soft;
+        spare.slope[index] = if raised > 0.0 { 1.0 / (1.0 + grown) } else { grown / (1.0 + grown) };
+        *diagonal = 2.0 / soft;
+        determinant *= f64::from(soft);
+    }
+    if full {
+        let elements = spare.lower.len();
+        spare.lower.copy_from_slice(&by_lower[..elements]);
+        by_lower[..elements].fill(0.0);
+    }
+    let seen = quiet.unwrap_or(increment);
+    drift.iter_mut().zip(seen).for_each(|(drift, seen)| *drift = seen - *drift * root);
+    let mut loss = 2.0 * determinant.ln() + spare.square(1.0, full, drift, by_diagonal, by_lower);
+    if let Some(quiet) = quiet {
+        let mut vector = std::mem::take(&mut spare.vector);
+        for (sign, of) in [(1.0, increment), (-1.0, quiet)] {
+            vector.copy_from_slice(of);
+            loss += spare.square(sign, full, &mut vector, by_diagonal, by_lower);
+        }
+        spare.vector = vector;
+    }
+    by_diagonal.iter_mut().zip(&spare.slope).for_each(|(derivative, slope)| *derivative *= slope);
     drift.iter_mut().for_each(|w| *w *= -2.0 * root);
     loss
 }

@@ -1,6 +1,8 @@
 //! Ensembles of the learned equation: x_{k+1} = x_k + mu(x_k) dt + sqrt(dt) L(x_k) xi_k (Euler-Maruyama), in the
 //! coordinates x of the model. Physical states go in and come out.
 //!
+//! States are kept within the [walls](crate::learning::sde::Walls) of the training data.
+//!
 //! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
 //! a stream of their own, so the noise depends neither on the device nor on the division of an ensemble into blocks.
 
@@ -26,6 +28,8 @@ pub struct Rollout<M> {
     streams: Vec<Rng>,
     step: f64,
     every: usize,
+    /// Steps of single trajectories that were moved back within the walls.
+    moved: usize,
 }
 
 impl<M: Borrow<Sde>> Rollout<M> {
@@ -63,7 +67,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let states = states.to_kind(sde.kind()).to_device(sde.device());
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
-        Ok(Self { model, states, streams, step, every })
+        Ok(Self { model, states, streams, step, every, moved: 0 })
     }
 
     /// The next `count` records, physical states `[count, n, d]`. Diverged states stay NaN or infinite.
@@ -82,6 +86,11 @@ impl<M: Borrow<Sde>> Rollout<M> {
                 for step in 0..block {
                     let (drift, factor) = self.model.borrow().fields(&self.states);
                     self.states = &self.states + drift * self.step + factor.times(&noise.get(step as i64));
+                    if let Some(walls) = self.model.borrow().walls() {
+                        let (states, moved) = walls.keep(&self.states);
+                        self.states = states;
+                        self.moved += moved;
+                    }
                     if (first + step + 1).is_multiple_of(self.every) {
                         let z = self.model.borrow().map().physical(&self.states);
                         kept.push(z.to_kind(Kind::Float));
@@ -92,6 +101,11 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let values = if kept.is_empty() { Vec::new() } else { vector(&Tensor::f_stack(&kept, 0)?) };
         let extents = (count, trajectories, self.model.borrow().components());
         Ok(Array3::from_shape_vec(extents, values).expect("one state a record"))
+    }
+
+    /// How many steps of single trajectories ended beyond the training data so far and were moved back.
+    pub fn moved(&self) -> usize {
+        self.moved
     }
 
     /// Numbers of trajectories and of coordinates.

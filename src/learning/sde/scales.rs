@@ -4,13 +4,13 @@ use crate::{
     learning::{
         LearningError, Pairs, SymmetryGroup,
         sde::{
-            Coordinates, NoiseByCondition, coordinates::CoordinateTensors, likelihood::Factor,
-            noise_by_condition::NoiseByConditionTensors, symmetry_group::SymmetryGroupTensors,
+            Coordinates, NoiseByCondition, Walls, coordinates::CoordinateTensors, likelihood::Factor,
+            noise_by_condition::NoiseByConditionTensors, symmetry_group::SymmetryGroupTensors, walls::WallTensors,
         },
     },
     parallel::{Ranks, total_over},
 };
-use ndarray::{Array1, s};
+use ndarray::{Array1, Array2, ArrayView1, s};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -40,6 +40,9 @@ pub struct Scales {
     /// The symmetries that drift and diffusion have; `None` for a model without.
     #[serde(default, alias = "mirror", skip_serializing_if = "Option::is_none")]
     pub symmetry: Option<SymmetryGroup>,
+    /// The walls that keep predicted states within the data; `None` for a model of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walls: Option<Walls>,
 }
 
 impl Scales {
@@ -52,8 +55,10 @@ impl Scales {
         let times = pairs.dt.iter().map(|&dt| f64::from(dt));
         let mut sums = vec![pairs.dt.len() as f64, times.sum::<f64>()];
         sums.resize(2 + coordinates.independent(), 0.0);
+        let mut walls = Walls::new(coordinates.independent());
         for rows in blocks(pairs.dt.len()) {
             let increments = coordinates.increments(pairs.increment.slice(s![rows.clone(), ..]));
+            walls.widen(coordinates.states(pairs.z.slice(s![rows.clone(), ..])).view());
             let dt = pairs.dt.slice(s![rows]).mapv(f64::from);
             let noises = increments.columns().into_iter().map(|column| (&column * &column / &dt).sum());
             sums[2..].iter_mut().zip(noises).for_each(|(sum, noise): (_, f64)| *sum += noise);
@@ -76,6 +81,7 @@ impl Scales {
             condition: None,
             strength: None,
             symmetry: None,
+            walls: Some(walls.together(ranks)),
         })
     }
 
@@ -94,7 +100,7 @@ impl Scales {
     /// Sets the strength of the noise at each condition from the pairs of all ranks, if they have conditions.
     pub fn with_strength(mut self, ranks: &dyn Ranks, pairs: &Pairs) -> Self {
         self.strength = pairs.condition.as_ref().and_then(|condition| {
-            let rows = self.packed_rows(pairs, 0..pairs.dt.len());
+            let rows = self.packed_rows(pairs, None, 0..pairs.dt.len());
             let pair = |row: &[f64]| (0..self.independent()).map(|i| [row[i], row[self.independent() + i]]).collect();
             let rows = rows.chunks_exact(self.columns()).map(pair);
             let pairs: Vec<_> = condition.iter().map(|&condition| f64::from(condition)).zip(rows).collect();
@@ -127,37 +133,48 @@ impl Scales {
         volume + units + self.independent() as f64 * (self.covariance_factor.ln() + time)
     }
 
-    /// Length of a packed row.
-    pub fn columns(&self) -> usize {
+    /// Length of a packed row without a quiet increment.
+    fn columns(&self) -> usize {
         2 * self.independent() + 1 + usize::from(self.condition.is_some())
     }
 
     /// A tensor on `device` with one row per pair: coordinates of the state (r), whitened increment (r), sqrt(dt / mean
-    /// dt) and, if there is one, the condition in [0, 1]. It is built block by block, to avoid a second copy on the
-    /// host.
-    pub fn pack(&self, pairs: &Pairs, kind: Kind, device: Device) -> Tensor {
-        let (count, columns) = (pairs.dt.len(), self.columns() as i64);
+    /// dt), the condition in [0, 1] if there is one, and the whitened quiet increment (r) if there are compensators. It
+    /// is built block by block, to avoid a second copy on the host. Collective.
+    ///
+    /// # Errors
+    /// When the tensor library refuses an operation.
+    pub fn pack(&self, pairs: &Pairs, ranks: &dyn Ranks, kind: Kind, device: Device) -> Result<Tensor, LearningError> {
+        let quiet = pairs.compensator.as_ref().map(|_| pairs.quiet_increment(ranks)).transpose()?;
+        let more = if quiet.is_some() { self.independent() } else { 0 };
+        let (count, columns) = (pairs.dt.len(), (self.columns() + more) as i64);
         let packed = Tensor::zeros([count as i64, columns], (kind, device));
         for block in blocks(count) {
-            let rows = Tensor::from_slice(&self.packed_rows(pairs, block.clone())).to_kind(kind).view([-1, columns]);
+            let rows = self.packed_rows(pairs, quiet.as_ref(), block.clone());
+            let rows = Tensor::from_slice(&rows).to_kind(kind).view([-1, columns]);
             packed.narrow(0, block.start as i64, rows.size()[0]).copy_(&rows);
         }
-        packed
+        Ok(packed)
     }
 
-    fn packed_rows(&self, pairs: &Pairs, block: Range<usize>) -> Vec<f64> {
+    fn packed_rows(&self, pairs: &Pairs, quiet: Option<&Array2<f32>>, block: Range<usize>) -> Vec<f64> {
         let states = self.coordinates.states(pairs.z.slice(s![block.clone(), ..]));
-        let increments = self.coordinates.increments(pairs.increment.slice(s![block.clone(), ..]));
-        let mut rows = Vec::with_capacity(block.len() * self.columns());
-        for ((row, x), q) in block.zip(states.outer_iter()).zip(increments.outer_iter()) {
+        let coordinates = |increment: &Array2<f32>| self.coordinates.increments(increment.slice(s![block.clone(), ..]));
+        let (increments, quiet) = (coordinates(&pairs.increment), quiet.map(coordinates));
+        let mut rows = Vec::with_capacity(block.len() * (self.columns() + self.independent()));
+        for (place, row) in block.clone().enumerate() {
             let dt = f64::from(pairs.dt[row]);
             let noise = (self.covariance_factor * dt).sqrt() * self.strength_of(pairs, row);
-            rows.extend(x);
-            rows.extend(q.iter().zip(&self.diffusion).map(|(q, unit)| q / (unit * noise)));
+            let whitened = |q: ArrayView1<f64>| -> Vec<f64> {
+                q.iter().zip(&self.diffusion).map(|(q, unit)| q / (unit * noise)).collect()
+            };
+            rows.extend(states.row(place));
+            rows.extend(whitened(increments.row(place)));
             rows.push((dt / self.time).sqrt());
             if let (Some([least, range]), Some(condition)) = (self.condition, &pairs.condition) {
                 rows.push((f64::from(condition[row]) - least) / range);
             }
+            rows.extend(quiet.iter().flat_map(|quiet| whitened(quiet.row(place))));
         }
         rows
     }
@@ -172,6 +189,7 @@ impl Scales {
             diagonal: row(&self.diffusion),
             lower: row(&lower),
             strength: self.strength.as_ref().map(|strength| strength.tensors(row)),
+            walls: self.walls.as_ref().map(|walls| walls.tensors(kind, device)),
             symmetry: self.symmetry.as_ref().map(|group| group.tensors(&self.coordinates, kind, device)),
         }
     }
@@ -189,6 +207,7 @@ pub(super) struct ScaleTensors {
     lower: Tensor,
     pub strength: Option<NoiseByConditionTensors>,
     pub symmetry: Option<SymmetryGroupTensors>,
+    pub walls: Option<WallTensors>,
 }
 
 impl ScaleTensors {

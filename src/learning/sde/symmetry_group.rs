@@ -54,6 +54,9 @@ impl SymmetryGroup {
                 let z = f64::from(pairs.z[[own, from]]);
                 all.z[[row, component]] = (centre[component] + sign * (z - centre[from])) as f32;
                 all.increment[[row, component]] = *sign as f32 * pairs.increment[[own, from]];
+                if let (Some(all), Some(own_values)) = (&mut all.compensator, &pairs.compensator) {
+                    all[[row, component]] = *sign as f32 * own_values[[own, from]];
+                }
             }
         }
         all

@@ -31,7 +31,15 @@ fn model(group: &SymmetryGroup, dependent: bool, diffusion: &str, kind: Kind) ->
         free
     };
     let (z, increment) = (draw(1.0), draw(0.0));
-    let pairs = Pairs { z, increment, dt: Array1::ones(40), trajectory: Array1::zeros(40), condition: None };
+    let pairs = Pairs {
+        z,
+        increment,
+        compensator: None,
+        deviation: None,
+        dt: Array1::ones(40),
+        trajectory: Array1::zeros(40),
+        condition: None,
+    };
     let pairs = group.with_images(&pairs);
     let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
     assert_eq!(scales.independent(), if dependent { 2 } else { 3 });

@@ -80,6 +80,25 @@ impl VacancyKmc {
         self.vacancies.iter().map(|vacancy| (vacancy.site, *vacancy.memory.rates()))
     }
 
+    /// The jumps that are possible in a state: the rate of each, in events per unit of time, and the pairs that it
+    /// would change.
+    pub fn jumps(mut self, law: &Alloy, window: &Window<u8>) -> Vec<(f64, PairCounts)> {
+        self.prepare(law, window);
+        let species = |site: usize| window.values()[site];
+        let mut jumps = Vec::with_capacity(JUMPS * self.vacancies.len());
+        for (from, rates) in self.rates() {
+            for (jump, rate) in rates.into_iter().enumerate().filter(|&(_, rate)| rate > 0.0) {
+                let to = self.neighbours.along(from, jump);
+                let mut change = PairCounts::default();
+                change.add(species(to), self.neighbours.from(to).map(species), -1);
+                let others = self.neighbours.from(from).filter(|&site| site != to);
+                change.add(species(to), others.map(species), 1);
+                jumps.push((rate, change));
+            }
+        }
+        jumps
+    }
+
     fn prepare(&mut self, law: &Alloy, window: &Window<u8>) {
         self.sight = Sight::new(window);
         self.neighbours = Steps::new(window, &NEIGHBOURS);

@@ -15,7 +15,7 @@ pub mod samples;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, ConditionAxis, MovingPart, Observable, System, Upsampling};
+use super::{Condition, ConditionAxis, Generator, MovingPart, Observable, System, Upsampling};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -165,6 +165,16 @@ impl Alloy {
         self.parameters.composition.map(|share| share * occupied)
     }
 
+    /// Twice the numbers of pairs as sums over sites of the mean numbers of neighbours n_ij.
+    fn neighbours(&self, ends: PairCounts) -> [f64; 6] {
+        let densities = self.densities();
+        std::array::from_fn(|pair| {
+            let [first, second] = PAIRS[pair];
+            let weight = if first == second { 1.0 } else { 0.5 };
+            weight * ends.0[pair] as f64 / densities[first]
+        })
+    }
+
     /// A configuration with the composition of the parameters. At `order` 1 it has B2 order: Mo fills the sublattice of
     /// the even layers first, and Ta that of the odd layers. A share 1 - `order` of the atoms, drawn at random, is then
     /// shuffled.
@@ -271,13 +281,17 @@ impl System for Alloy {
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
         let ends = PairCounts::ends(window, &Steps::new(window, &NEIGHBOURS), region);
         let sites = window.sites_of(region).count() as f64;
-        let densities = self.densities();
-        let share = |(&pair, ends): (&[usize; 2], i64)| {
-            let weight = if pair[0] == pair[1] { 1.0 } else { 0.5 };
-            weight * ends as f64 / densities[pair[0]] - sites * order::RANDOM
-        };
-        PAIRS.iter().zip(ends.0).map(share).collect()
+        self.neighbours(ends).map(|neighbours| neighbours - sites * order::RANDOM).to_vec()
     }
+
+    /// Of the jumps of all vacancies in the box that may jump.
+    const GENERATOR: Option<fn(&Self, &Window<u8>, Region) -> Generator> = Some(|alloy, window, _| {
+        let mut generator = Generator::none(PAIRS.len());
+        for (rate, pairs) in VacancyKmc::forgetful().jumps(alloy, window) {
+            generator.add(rate, &alloy.neighbours(PairCounts(pairs.0.map(|pairs| 2 * pairs))));
+        }
+        generator
+    });
 
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Mosaic)
@@ -299,6 +313,14 @@ impl System for Alloy {
         };
         let sites = lattice.sites.iter().enumerate();
         sites.filter(|&(_, &species)| species == VACANCY).map(|(site, _)| part(site)).collect()
+    }
+
+    /// The vacancy lies elsewhere by now.
+    fn followed(&self, dynamics: &VacancyKmc, window: &Window<u8>) -> Self {
+        let Some((vacancy, _)) = dynamics.rates().next().filter(|_| self.alone.is_some()) else { return self.clone() };
+        let index = window.sites_of(Region::BOX).position(|site| site == vacancy);
+        let coordinate = index.map(|index| window.shape().coordinate(index));
+        Self { alone: coordinate, ..self.clone() }
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
