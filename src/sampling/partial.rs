@@ -319,13 +319,16 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
             }
         }
         let after = self.law.unpack(self.window.values(), count);
-        let pair = |((before, after), compensator): ((&[S::Site], &[S::Site]), Option<Vec<f64>>)| {
+        let mut pairs = Vec::with_capacity(count);
+        for ((before, after), compensator) in
+            before.chunks_exact(sites).zip(after.chunks_exact(sites)).zip(compensators)
+        {
             self.one.window.fill(before);
             let before = self.one.before(self.one.system);
             self.one.window.fill(after);
-            self.one.pair(before, elapsed, compensator)
-        };
-        Ok(before.chunks_exact(sites).zip(after.chunks_exact(sites)).zip(compensators).map(pair).collect())
+            pairs.push(self.one.pair(before, elapsed, compensator));
+        }
+        Ok(pairs)
     }
 }
 

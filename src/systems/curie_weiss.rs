@@ -6,7 +6,7 @@
 //! patches. A patch has no halo. It evolves in the mean field of the whole system, with the sum of the other spins held
 //! fixed. Observable: magnetisation M.
 
-use super::{Generator, Observable, Symmetry, System, spins};
+use super::{Generator, GeneratorOf, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{Events, Kmc, Law, Selector},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -186,7 +186,7 @@ impl System for CurieWeiss {
         vec![sum_of(window.values_of(region)) as f64]
     }
 
-    const GENERATOR: Option<fn(&Self, &Window<i8>, Region) -> Generator> = Some(|law, window, region| {
+    const GENERATOR: Option<GeneratorOf<Self>> = Some(|law, window, region| {
         let sites = window.sites_of(region).count();
         let up = window.values_of(region).filter(|&spin| spin > 0).count();
         let all_up = window.values_of(Region::BOX).filter(|&spin| spin > 0).count();

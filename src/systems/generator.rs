@@ -7,7 +7,7 @@
 
 use super::System;
 use crate::{
-    dynamics::DriftNoise,
+    dynamics::{DriftNoise, Law},
     lattice::{Region, Window},
 };
 
@@ -21,6 +21,9 @@ pub struct Generator {
     /// Gamma of these sums, row by row, `[d * d]`.
     pub covariance: Vec<f64>,
 }
+
+/// The generator of a law in a state, for the sites of a region.
+pub type GeneratorOf<L> = fn(&L, &Window<<L as Law>::Site>, Region) -> Generator;
 
 impl Generator {
     /// A law without events, for `count` observables.

@@ -4,7 +4,7 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Condition, ConditionAxis, Generator, Observable, Symmetry, System, spins};
+use super::{Condition, ConditionAxis, Generator, GeneratorOf, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -142,7 +142,7 @@ impl System for Ising {
     }
 
     /// By classes. A flip changes the spin by -2 s and the walls by s times half the sum of the neighbours.
-    const GENERATOR: Option<fn(&Self, &Window<i8>, Region) -> Generator> = Some(|ising, window, region| {
+    const GENERATOR: Option<GeneratorOf<Self>> = Some(|ising, window, region| {
         let mut counts = [0_u32; Ising::CLASSES];
         for (_, row) in window.rows(region) {
             for site in row {

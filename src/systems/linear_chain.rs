@@ -4,7 +4,7 @@
 //! displacement m of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend
 //! on the size.
 
-use super::{Generator, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
+use super::{GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
@@ -98,7 +98,7 @@ impl System for LinearChain {
         vec![window.own_sites_of(region).map(|site| window.values()[site]).sum()]
     }
 
-    const GENERATOR: Option<fn(&Self, &Window<f64>, Region) -> Generator> = Some(of_fields);
+    const GENERATOR: Option<GeneratorOf<Self>> = Some(of_fields);
 
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Interpolate)

@@ -21,7 +21,7 @@ pub use alloy::Alloy;
 pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
 pub use condition::{Condition, ConditionAxis};
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
-pub use generator::Generator;
+pub use generator::{Generator, GeneratorOf};
 pub use ising::Ising;
 pub use linear_chain::LinearChain;
 pub use predator_prey::PredatorPrey;
@@ -139,7 +139,7 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// The [`Generator`] on the observables, of the events (or the drift) at the sites of `region`: each event with all
     /// that it changes, wherever its neighbours lie. The rates are those under this law in the present state of the
     /// window. None if the law is a black box; training then has noisy increments alone.
-    const GENERATOR: Option<fn(&Self, &Window<Self::Site>, Region) -> Generator> = None;
+    const GENERATOR: Option<GeneratorOf<Self>> = None;
 
     /// Upsample of Algorithm 1, which makes a large state from small ones.
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {

@@ -6,7 +6,7 @@
 //! draws m from (0.45, 0.55) and k from (0.05, 0.15). The paper prints these intervals swapped. Observables: means of u
 //! and v over the sites.
 
-use super::{Generator, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
+use super::{GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
     lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
@@ -132,7 +132,7 @@ impl System for PredatorPrey {
         sums.to_vec()
     }
 
-    const GENERATOR: Option<fn(&Self, &Window<[f64; 2]>, Region) -> Generator> = Some(of_fields);
+    const GENERATOR: Option<GeneratorOf<Self>> = Some(of_fields);
 
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Interpolate)

@@ -6,8 +6,8 @@
 use crate::learning::{
     EpochRecord, LearningError, Pairs,
     sde::{
-        Networks, Scales, Sde, SdeInput, last_layer::refit_last_layer, likelihood::negative_log_likelihood,
-        perceptron::PerceptronGradient,
+        Networks, Scales, Sde, SdeInput, columns::Columns, last_layer::refit_last_layer,
+        likelihood::negative_log_likelihood, perceptron::PerceptronGradient,
     },
     tensor::vector,
     train::{
@@ -34,33 +34,6 @@ pub(super) struct Likelihood {
     pub networks: Arc<Networks>,
     pub components: i64,
     pub perceptron: Option<PerceptronGradient>,
-}
-
-/// The columns of packed rows.
-pub(super) struct Columns {
-    /// States and increments, `[rows, r]`.
-    pub states: Tensor,
-    pub increment: Tensor,
-    /// sqrt(dt / mean dt), `[rows, 1]`.
-    pub root: Tensor,
-    pub condition: Option<Tensor>,
-    /// `[rows, r]`
-    pub quiet: Option<Tensor>,
-}
-
-impl Columns {
-    /// Of rows with `size` coordinates, for networks with a condition or without.
-    pub fn of(rows: &Tensor, size: i64, networks: &Networks) -> Self {
-        let conditions = i64::from(networks.embedding.is_some());
-        let known = 2 * size + 1 + conditions;
-        Self {
-            states: rows.narrow(1, 0, size),
-            increment: rows.narrow(1, size, size),
-            root: rows.narrow(1, 2 * size, 1),
-            condition: (conditions > 0).then(|| rows.narrow(1, 2 * size + 1, 1)),
-            quiet: (rows.size()[1] > known).then(|| rows.narrow(1, known, size)),
-        }
-    }
 }
 
 impl Objective for Likelihood {

@@ -8,7 +8,7 @@
 use crate::{
     learning::{
         LearningError,
-        sde::{Networks, beside, fit::Columns},
+        sde::{Networks, beside, columns::Columns},
         tensor::vector,
         train::parameters::Parameters,
     },

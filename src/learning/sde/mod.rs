@@ -14,6 +14,7 @@ pub mod likelihood;
 pub mod pairs;
 pub mod rollout;
 
+mod columns;
 mod condition;
 mod controls;
 mod coordinates;

@@ -87,7 +87,8 @@ impl WallTensors {
             if corner == 0 {
                 moved = count as usize;
             }
-            states = states - beyond.relu() * self.normals.index_select(0, &wall.squeeze_dim(1));
+            let back = beyond.relu() * self.normals.index_select(0, &wall.squeeze_dim(1));
+            states = &states - back;
         }
         (states, moved)
     }

@@ -15,7 +15,7 @@ pub mod samples;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, ConditionAxis, Generator, MovingPart, Observable, System, Upsampling};
+use super::{Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -285,7 +285,7 @@ impl System for Alloy {
     }
 
     /// Of the jumps of all vacancies in the box that may jump.
-    const GENERATOR: Option<fn(&Self, &Window<u8>, Region) -> Generator> = Some(|alloy, window, _| {
+    const GENERATOR: Option<GeneratorOf<Self>> = Some(|alloy, window, _| {
         let mut generator = Generator::none(PAIRS.len());
         for (rate, pairs) in VacancyKmc::forgetful().jumps(alloy, window) {
             generator.add(rate, &alloy.neighbours(PairCounts(pairs.0.map(|pairs| 2 * pairs))));
