@@ -1,7 +1,7 @@
 //! Kernels measured on the machine at hand (`tessera bench`), so that users can size their jobs.
 //!
 //! One core unless the name says otherwise. Each figure is the best of a few repeats: the machine at its least
-//! disturbed.
+//! disturbed. Monte Carlo kernels are timed by the clock of their thread.
 
 mod alloy;
 mod kernels;
@@ -83,6 +83,23 @@ pub fn run(kernel: Option<Kernel>, weights: Option<&str>, json: bool) -> Result<
         }
     }
     Ok(())
+}
+
+/// As [`fastest`], in seconds that this thread spent on a core, where the system counts them: what else runs on the
+/// machine then matters less.
+fn fastest_on_core(repeats: usize, mut work: impl FnMut()) -> f64 {
+    let on_core = || -> Option<f64> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(1e-9 * text.split_whitespace().next()?.parse::<f64>().ok()?)
+    };
+    let mut least: Option<f64> = None;
+    let by_clock = fastest(repeats, || {
+        let start = on_core();
+        work();
+        let seconds = on_core().zip(start).map(|(end, start)| end - start).filter(|seconds| *seconds > 0.0);
+        least = least.into_iter().chain(seconds).reduce(f64::min);
+    });
+    least.unwrap_or(by_clock)
 }
 
 /// Seconds of the fastest of `repeats` runs of `work`.

@@ -14,7 +14,7 @@ use crate::{
         fields::{declare_observables, declare_sites},
     },
     lattice::Shape,
-    parallel::{Domain, Ranks, World},
+    parallel::{Ranks, World},
     sampling::{Schedule, Trajectory},
     systems::System,
     workflow::{Context, Stage, StageError},
@@ -120,17 +120,18 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         Ok(self.file.write(OBSERVABLES, first, shaped(&extents, &observables))?)
     }
 
-    /// Writes one state that a team shares: its observables, and the block of each rank. A team of all ranks writes
+    /// Writes one state that a team shares: its observables, and the `block` of each rank, first site and shape. A team of all ranks writes
     /// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md). Collective
     /// in the team.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write_shared<T: H5Type + Pod + Default + Send + Sync>(
+    pub fn write_shared<T: H5Type + Pod>(
         &self,
         (world, team): (&World, &World),
         item: &[usize],
-        domain: &Domain<T>,
+        (origin, block): ([usize; 3], Shape),
+        sites: &[T],
         observables: &[f64],
     ) -> Result<(), StageError> {
         let ones = vec![1; item.len()];
@@ -138,15 +139,13 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
             let extents = [&ones[..], &[observables.len()]].concat();
             self.file.write_at(OBSERVABLES, item, shaped(&extents, observables))?;
         }
-        let (origin, block) = domain.block();
         let unused = 3 - K::shape(self.input).used().len();
         let first = [item, &origin[unused..]].concat();
         let extents = [&ones, &block.0[unused..]].concat();
-        let sites = domain.sites();
         if team.size() > 1 && team.size() == world.size() {
-            return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, &sites)?);
+            return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, sites)?);
         }
-        Ok(self.file.write_at(SNAPSHOTS, &first, shaped(&extents, &sites))?)
+        Ok(self.file.write_at(SNAPSHOTS, &first, shaped(&extents, sites))?)
     }
 
     /// Closes the file and gives it its name. Collective.
