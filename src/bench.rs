@@ -14,6 +14,7 @@ pub use learning::train;
 pub use scaling::{Scaling, scaling};
 
 use crate::systems::alloy::barriers::BarrierError;
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use serde_json::json;
 use std::{io::Write as _, time::Instant};
@@ -85,21 +86,19 @@ pub fn run(kernel: Option<Kernel>, weights: Option<&str>, json: bool) -> Result<
     Ok(())
 }
 
-/// As [`fastest`], in seconds that this thread spent on a core, where the system counts them: what else runs on the
-/// machine then matters less.
+/// As [`fastest`], in seconds that this thread spent on a core: what else runs on the machine then matters less.
 fn fastest_on_core(repeats: usize, mut work: impl FnMut()) -> f64 {
-    let on_core = || -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(1e-9 * text.split_whitespace().next()?.parse::<f64>().ok()?)
+    let on_core = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        now.tv_sec as f64 + 1e-9 * now.tv_nsec as f64
     };
-    let mut least: Option<f64> = None;
-    let by_clock = fastest(repeats, || {
-        let start = on_core();
-        work();
-        let seconds = on_core().zip(start).map(|(end, start)| end - start).filter(|seconds| *seconds > 0.0);
-        least = least.into_iter().chain(seconds).reduce(f64::min);
-    });
-    least.unwrap_or(by_clock)
+    (0..repeats)
+        .map(|_| {
+            let start = on_core();
+            work();
+            on_core() - start
+        })
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// Seconds of the fastest of `repeats` runs of `work`.
