@@ -2,6 +2,7 @@
 
 use hdf5::types::FixedUnicode;
 use ndarray::{Array2, Array3, s};
+use std::ops::Range;
 use tessera::{
     dataset::{Field, Provenance, Reader, Writer},
     parallel::{Ranks, World},
@@ -11,6 +12,7 @@ use tessera::{
 fn what_is_written_is_read_and_mpi_ends_with_its_last_communicator() {
     let world = World::start().expect("the only test here that starts MPI in this process");
     what_is_written_is_read(&world);
+    sites_of_two_states_take_a_bit_each(&world);
     a_collective_write_of_another_size_than_its_block_is_refused(&world);
     let (team, index) = world.team(1);
     drop(world);
@@ -94,4 +96,49 @@ fn what_is_written_is_read(world: &World) {
     drop(format);
     let refused = Reader::open(&path).err().unwrap().to_string();
     assert!(refused.contains("in file format 1. This version reads format 2. Choose a new --out"), "{refused}");
+}
+
+/// Rows of 20 sites in 3 bytes: whole rows, blocks of columns independently and together, and an unfinished file that
+/// the next job resumes.
+fn sites_of_two_states_take_a_bit_each(world: &World) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.h5");
+    let spins = Array3::from_shape_fn((6, 4, 20), |(a, b, c)| if (a * a + 3 * b + c * c) % 7 < 3 { -1_i8 } else { 1 });
+    let (extents, axes) = ([6, 4, 20], ["item", "y", "x"]);
+    let field = Field { name: "spins", axes: &axes, extents: &extents, unit: "1", meaning: "spins" };
+    let begin = || {
+        let mut file = Writer::create(&path, world, &provenance()).unwrap();
+        file.declare_bits(field, [-1_i8, 1]).unwrap();
+        file
+    };
+    let file = begin();
+    assert_eq!(file.pending(6).unwrap().len(), 6);
+    file.write("spins", 1, spins.slice(s![1..3, .., ..])).unwrap();
+    file.mark(1..3).unwrap();
+    file.write_at("spins", &[0, 0, 8], spins.slice(s![0..1, .., 8..])).unwrap();
+    file.write_at("spins", &[0, 1, 0], spins.slice(s![0..1, 1.., ..8])).unwrap();
+    file.write_at("spins", &[0, 0, 0], spins.slice(s![0..1, ..1, ..8])).unwrap();
+    let broken = file.write_at("spins", &[0, 0, 4], spins.slice(s![0..1, .., 4..12])).unwrap_err().to_string();
+    assert!(broken.contains("8 sites from 4 on of 20 are not whole bytes"), "{broken}");
+    file.finish().unwrap();
+    std::fs::rename(&path, path.with_added_extension("partial")).unwrap();
+    let bytes = |marks: &[u8]| [provenance().identity().as_bytes(), b"\n", marks].concat();
+    std::fs::write(path.with_added_extension("progress"), bytes(b"111000")).unwrap();
+
+    let file = begin();
+    assert!(file.resumed() && file.pending(6).unwrap() == [3, 4, 5]);
+    let block = |items: Range<usize>, columns: Range<usize>| {
+        spins.slice(s![items, .., columns]).iter().copied().collect::<Vec<i8>>()
+    };
+    file.write_together("spins", &[3, 0, 0], &[3, 4, 16], &block(3..6, 0..16)).unwrap();
+    file.write_together("spins", &[3, 0, 16], &[3, 4, 4], &block(3..6, 16..20)).unwrap();
+    file.finish().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.extents("spins").unwrap(), [6, 4, 3]);
+    assert_eq!(reader.read_items::<i8>("spins", 0..6).unwrap(), spins.clone().into_dyn());
+    assert_eq!(reader.read_items::<i8>("spins", 4..5).unwrap(), spins.slice(s![4..5, .., ..]).into_dyn());
+    drop(reader);
+    let attribute = |name| hdf5::File::open(&path).unwrap().dataset("spins").unwrap().attr(name).unwrap();
+    assert_eq!(attribute("states").read_raw::<i8>().unwrap(), [-1, 1]);
+    assert_eq!(attribute("columns").read_scalar::<u64>().unwrap(), 20);
 }

@@ -57,7 +57,7 @@ fn diverged_trajectories_are_counted_and_left_out() {
     let summary = mean_and_spread(prediction.view());
     assert_eq!((summary.trajectories, summary.diverged), (4, 1));
     prediction.fill(f64::NAN);
-    let all = test_error(&[(truth.view(), prediction.view())], &[0], 20, 1).unwrap();
+    let all = test_error(&[(truth.view(), prediction.view())], &[0, 1, 2, 3, 4, 5], &[0], 20, 1).unwrap();
     assert!(all.error.value.is_nan() && all.error.std_error.is_none());
     assert_eq!((all.diverged.prediction, all.error.samples), (5, 0));
 }
@@ -81,10 +81,11 @@ fn equal_laws_have_an_error_at_the_noise_floor() {
 
 #[test]
 fn test_error_averages_initial_conditions_and_its_error_is_the_scatter_of_repeats() {
+    let words: Vec<usize> = (0..40).collect();
     let repeat = |item: u64| {
         let make = |mean: f64, item: u64| gaussian((20, 1, 1), mean, 0.2, item);
         let (a, b, c, d) = (make(1.0, item), make(1.3, item + 1), make(2.0, item + 2), make(2.3, item + 3));
-        test_error(&[(a.view(), b.view()), (c.view(), d.view())], &[0], 200, item).unwrap()
+        test_error(&[(a.view(), b.view()), (c.view(), d.view())], &words, &[0], 200, item).unwrap()
     };
     let one = repeat(0);
     close(one.error.value, (one.each[0] + one.each[1]) / 2.0, 1e-15);
@@ -185,10 +186,10 @@ fn reversals_need_a_passage_between_both_thresholds() {
     assert_eq!(reversals(&[0.5, -0.1, -0.4, -0.6, 0.2, 0.3, -0.3], 0.3), 3);
     assert_eq!(reversals(&[1.0, 0.0, -1.0, 0.0, -1.0], 0.0), 1);
     let series = arr2(&[[0.5, -0.5, 0.5], [0.5, 0.5, 0.5]]);
-    let rate = reversal_rate(series.view(), 10.0, 0.3, "sweeps", 100, 1).unwrap();
+    let rate = reversal_rate((series.view(), 1), 10.0, 0.3, "sweeps", 100, 1).unwrap();
     close(rate.value, 2.0 / 40.0, 1e-15);
     assert_eq!((rate.unit.as_str(), rate.samples), ("1/sweeps", 2));
-    let none = reversal_rate(arr2(&[[0.5; 3]; 2]).view(), 10.0, 0.3, "sweeps", 100, 1).unwrap();
+    let none = reversal_rate((arr2(&[[0.5; 3]; 2]).view(), 1), 10.0, 0.3, "sweeps", 100, 1).unwrap();
     close(none.value, 0.0, 0.0);
     close(none.std_error.unwrap(), 1.0 / 40.0, 1e-15);
 }

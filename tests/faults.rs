@@ -115,7 +115,7 @@ fn an_output_that_is_no_folder_is_said() {
     }
 }
 
-/// Rank 3 of 4 may write files of at most 24 MiB, and its share of the file lies beyond.
+/// Rank 3 of 4 may write files of at most 3 MiB, and its share of the file lies beyond.
 #[test]
 fn an_error_on_one_rank_ends_the_job_with_its_message() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,7 +128,7 @@ fn an_error_on_one_rank_ends_the_job_with_its_message() {
     let out = folder.path().join("run");
     let text = arguments("simulate", input.to_str().unwrap(), &out);
     let mut job = command(3, &text);
-    job.args([":", "-n", "1", "sh", "-c", "trap '' XFSZ; ulimit -f 49152; exec \"$@\"", "sh"]);
+    job.args([":", "-n", "1", "sh", "-c", "trap '' XFSZ; ulimit -f 6144; exec \"$@\"", "sh"]);
     job.arg(env!("CARGO_BIN_EXE_tessera")).args(text);
     let error = fails(job);
     assert!(error.contains("rank 3 of 4: cannot reserve"), "{error}");

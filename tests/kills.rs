@@ -126,6 +126,13 @@ fn kills_of_words_change_no_byte() {
     kills_change_no_byte(&input, 6);
 }
 
+/// Trajectories from different starts that share words in sweeps.
+#[test]
+fn kills_of_words_in_sweeps_change_no_byte() {
+    let input = INPUT.replace("single", "auto").replace("starts = [-0.5, 0.5]", "starts = [-0.5, -0.2, 0.0, 0.2, 0.5]");
+    kills_change_no_byte(&input.replace("trajectories = 2\ninterval = 2.0", "trajectories = 4\ninterval = 40.0"), 4);
+}
+
 fn kills_change_no_byte(text: &str, wanted: usize) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");

@@ -140,9 +140,11 @@ fn sha256(path: &Path) -> String {
 fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
     let spins = [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (8, "8"), (8, "3")];
     let lanes = SPINS.replace("single", "lanes");
+    let words = SPINS.replace("single", "auto").replace("starts = [-0.5, 0.5]", "starts = [-0.5, 0.0, 0.2, 0.5, 0.7]");
     for (name, text, teams, stages) in [
         ("spins", SPINS, &spins[..], &DATA[..]),
         ("spins, tiles in lanes", &lanes, &spins[..], &DATA[3..]),
+        ("spins, trajectories in lanes", &words, &spins[..], &DATA[3..]),
         ("fields", FIELDS, &[(1, "1"), (3, "3")], &DATA[..]),
         ("alloy", ALLOY, &[(1, "1"), (4, "4")], &DATA[..]),
     ] {
@@ -163,7 +165,9 @@ fn a_snapshot_shared_by_any_number_of_ranks_has_the_same_bytes() {
         }
         if name.ends_with("lanes") {
             let log = std::fs::read_to_string(folder.path().join("1-1/run.log")).unwrap();
-            assert!(log.contains("truth: windows evolve in the lanes of words, at most 16 at once"), "{log}");
+            let most = if name.contains("tiles") { 16 } else { 5 };
+            let text = format!("truth: windows evolve in the lanes of words, at most {most} at once");
+            assert!(log.contains(&text), "{log}");
         }
         for (ranks, team, found) in &hashes {
             assert_eq!(*found, hashes[0].2, "{name}: {ranks} ranks in teams of {team}");

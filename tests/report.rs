@@ -94,9 +94,10 @@ fn report() -> Report {
     let truths: Vec<_> = starts.iter().zip(0..).map(|(start, item)| relaxation(*start, 0.0, 0.012, item)).collect();
     let ours: Vec<_> = starts.iter().zip(50..).map(|(start, item)| relaxation(*start, 0.004, 0.012, item)).collect();
     let baseline: Vec<_> = starts.iter().zip(90..).map(|(start, item)| relaxation(*start, 0.06, 0.03, item)).collect();
+    let words: Vec<usize> = (0..truths.iter().map(|truth| truth.dim().0).sum()).collect();
     let score = |prediction: &[Array3<f64>]| {
         let pairs: Vec<_> = truths.iter().zip(prediction).map(|(a, b)| (a.view(), b.view())).collect();
-        test_error(&pairs, &[0, 1], 100, 1).unwrap()
+        test_error(&pairs, &words, &[0, 1], 100, 1).unwrap()
     };
     let (own, other) = (score(&ours), score(&baseline));
     let panels = starts.iter().enumerate().map(|(index, start)| {

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 use tessera::{
-    dynamics::{Dynamics, Kmc, RateClasses, Until},
+    dynamics::{Dynamics, InLanes, Kmc, Lanes, RateClasses, Until},
     lattice::{Lattice, Region, Shape, Window},
     parallel::{Alone, Sweeps, tiles_in_lanes},
     rng::{Purpose, stream},
@@ -66,6 +66,29 @@ fn swept(ising: &Ising, times: &[f64], quantum: f64, in_lanes: bool) -> Historie
     (0..RUNS).into_par_iter().map(history).collect()
 }
 
+/// The last of three trajectories in the lanes of a word.
+fn swept_in_words(ising: &Ising, times: &[f64], quantum: f64) -> Histories {
+    let (law, tile) = (InLanes::<_, 1>::new(ising).unwrap(), Shape::plane(8, 12));
+    let history = |run| {
+        let starts: Vec<_> = (0..3).map(|lane| start(ising, (2 + lane) * RUNS + run)).collect();
+        let starts: Vec<&[i8]> = starts.iter().map(|start| &start.sites[..]).collect();
+        let words = law.pack(Shape::plane(SIDE, SIDE), &starts);
+        let mut sweeps = Sweeps::<_, Lanes>::new(&law, &words, tile, quantum, &Alone).unwrap();
+        let mut done = 0;
+        let mut observed = Vec::new();
+        for &time in times {
+            let until = (time / quantum).round() as u64;
+            sweeps.advance(&law, &Alone, (13, run), done..until).unwrap();
+            done = until;
+            let sites = law.unpack(&sweeps.domain().sites(), 3);
+            let last = Lattice::from_sites(words.shape, sites[2 * SIDE * SIDE..].to_vec());
+            observed.push(observe(ising, &last));
+        }
+        observed
+    };
+    (0..RUNS).into_par_iter().map(history).collect()
+}
+
 /// The largest difference of means in standard errors, over times and observables.
 fn largest_deviation(left: &Histories, right: &Histories) -> (f64, String) {
     let mut worst = (0.0, String::new());
@@ -110,13 +133,19 @@ fn sweeps_in_lanes_relax_as_the_serial_kernel_does() {
     for field in [0.0, 0.1] {
         let (ising, times) = (Ising::new(2.27, field), [0.5, 1.0, 2.0, 5.0, 20.0]);
         assert_eq!(tiles_in_lanes(&ising, shape, Shape::plane(8, 12)), Some(24));
-        let (deviation, place) = largest_deviation(&serial(&ising, &times), &swept(&ising, &times, 0.5, true));
-        assert!(deviation < 3.2, "field {field}: {place}");
+        let exact = serial(&ising, &times);
+        for (what, found) in
+            [("tiles", swept(&ising, &times, 0.5, true)), ("trajectories", swept_in_words(&ising, &times, 0.5))]
+        {
+            let (deviation, place) = largest_deviation(&exact, &found);
+            assert!(deviation < 3.2, "{what} in lanes, field {field}: {place}");
+        }
     }
 }
 
 /// Tiles of one word are attempted at the same times, so that a lattice in lanes strays further from the mean while it
-/// relaxes fast than one on its own: docs/running.md says so. Afterwards it strays as far.
+/// relaxes fast than one on its own: docs/running.md says so. Afterwards it strays as far. A lattice whose lanes are
+/// trajectories strays as far at all times.
 #[test]
 fn lattices_in_lanes_stray_further_only_while_they_relax_fast() {
     let (ising, times) = (Ising::new(2.27, 0.0), [0.5, 20.0]);
@@ -133,4 +162,8 @@ fn lattices_in_lanes_stray_further_only_while_they_relax_fast() {
     assert!(early > 1.2 && early < 3.0, "{early} at t = 0.5");
     // A ratio of two spreads of 96 lattices is known to 10 %.
     assert!((late - 1.0).abs() < 0.35, "{late} at t = 20");
+    let words = spread(swept_in_words(&ising, &times, 0.5));
+    let ratios = [0, 1].map(|time| words[time] / alone[time]);
+    println!("of trajectories in lanes: {ratios:?}");
+    assert!(ratios.iter().all(|ratio| (ratio - 1.0).abs() < 0.35), "{ratios:?}");
 }

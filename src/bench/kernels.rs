@@ -1,7 +1,7 @@
 //! The lattice kernels.
 
 use crate::{
-    bench::{Measurement, fastest},
+    bench::{Measurement, fastest_on_core},
     dynamics::{Dynamics, Elapsed, Until},
     lattice::{Lattice, Shape, Tiling, Window},
     parallel::{Alone, Sweeps},
@@ -21,7 +21,7 @@ pub fn glauber() -> Vec<Measurement> {
             |until| dynamics.evolve(&ising, &mut window, until, &mut rng).expect("Ising spins always flip");
         evolve(Until::Time(20.0));
         let events = 2_000_000;
-        let seconds = fastest(5, || {
+        let seconds = fastest_on_core(5, || {
             evolve(Until::Events(events));
         });
         all.push(Measurement::new(format!("glauber, {side} x {side}, exact"), events as f64 / seconds, "events/s"));
@@ -50,7 +50,7 @@ fn tiled(ising: &Ising, side: usize, quantum: f64) -> Measurement {
     let mut events = 0;
     let count = (5.0 / quantum) as u64;
     let repeats = if side > 1024 { 1 } else { 3 };
-    let seconds = fastest(repeats, || events = advance(count).events);
+    let seconds = pool.install(|| fastest_on_core(repeats, || events = advance(count).events));
     let name = format!("glauber, {side} x {side}, tiles of 64 x 64, quantum {quantum}");
     Measurement::new(name, events as f64 / seconds, "events/s")
 }
@@ -66,7 +66,7 @@ pub fn relax() -> Vec<Measurement> {
     let tiling = Tiling::new(shape, patch).expect("16 divides 64");
     let mut relax = LocalRelax::<_, <Ising as System>::Dynamics>::new(&ising, patch, Until::Events(256));
     let mut partial = PartialEvolution::new(&ising, shape, patch, Surroundings::Ghost, Until::Events(256));
-    let seconds = fastest(5, || {
+    let seconds = fastest_on_core(5, || {
         for (snapshot, item) in snapshots.iter().zip(0_u64..) {
             let mut lattice = snapshot.clone();
             let origin = tiling.origin(item as usize % tiling.len());

@@ -1,7 +1,7 @@
 //! Windows in the lanes of words.
 
 use crate::{
-    bench::{Measurement, fastest},
+    bench::{Measurement, fastest_on_core},
     dynamics::{Dynamics, Events, InLanes, Lanes, Law, Until, Word},
     lattice::{Lattice, Region, Shape, Tiling, Window},
     parallel::{Alone, Domain, Ranks, Sweeps},
@@ -9,6 +9,7 @@ use crate::{
     sampling::{LocalRelax, PartialEvolution, PartialEvolutionInLanes, Surroundings},
     systems::{Ising, System},
 };
+use rand::Rng as _;
 
 /// Elements of a word: 256 lanes.
 const WIDTH: usize = 4;
@@ -20,7 +21,7 @@ pub fn lanes() -> Vec<Measurement> {
         [16, 64].map(|side| flips::<WIDTH>(&format!("{side} x {side}, closed"), Window::closed(plane(side), 1)));
     let open = flips::<WIDTH>("16 x 16, open", Window::open(plane(16), 1));
     let narrow = flips::<1>("64 x 64, closed", Window::closed(plane(64), 1));
-    let sweeps = [1024, 4096].map(sweeps);
+    let sweeps = [1024, 4096].into_iter().flat_map(|side| [sweeps(side), trajectories(side)]);
     closed.into_iter().chain([open, narrow]).chain(sweeps).chain([relax_and_evolve()]).collect()
 }
 
@@ -48,11 +49,41 @@ fn flips<const W: usize>(name: &str, mut window: Window<Word<W>>) -> Measurement
     let mut evolve = |time| lanes.evolve(&law, &mut window, Until::Time(time), &mut rng).expect("a time");
     evolve(50.0);
     let time = 1e6 / shape.sites() as f64;
-    let seconds = fastest(5, || {
+    let seconds = fastest_on_core(5, || {
         evolve(time);
     });
     let lanes = Word::<W>::LANES;
     Measurement::new(format!("glauber, {name}, {lanes} lanes"), flips * time * lanes as f64 / seconds, "flips/s")
+}
+
+/// Coloured sweeps of 256 trajectories, a lane each, over tiles of 64 x 64 on one thread, 10 units of time after random
+/// states.
+fn trajectories(side: usize) -> Measurement {
+    let (ising, shape, tile) = (Ising::new(2.27, 0.0), plane(side), plane(64));
+    let law = InLanes::<_, WIDTH>::new(&ising).expect("two states");
+    let mut rng = stream(1, Purpose::Bench, [side as u64, 3]);
+    // A random bit for each spin of each trajectory.
+    let start = Lattice::from_sites(shape, (0..shape.sites()).map(|_| Word(rng.random())).collect());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+    let seconds = pool.install(|| {
+        let mut sweeps = Sweeps::<_, Lanes>::new(&law, &start, tile, 1.0, &Alone).expect("64 divides the side");
+        drop(start);
+        let mut next = 0;
+        let mut advance = |count| {
+            sweeps.advance(&law, &Alone, (1, 0), next..next + count).expect("a time");
+            next += count;
+        };
+        advance(10);
+        let seconds = fastest_on_core(5, || advance(1));
+        let first = law.unpack(&sweeps.domain().sites(), 1);
+        let mut window = Ising::closed_window(shape);
+        window.load(&Lattice::from_sites(shape, first), [0; 3]);
+        let flips: f64 = window.sites_of(Region::BOX).map(|site| ising.rate(&window, site)).sum();
+        seconds / flips / Word::<WIDTH>::LANES as f64
+    });
+    let lanes = Word::<WIDTH>::LANES;
+    let name = format!("glauber, {lanes} times {side} x {side}, tiles of 64 x 64, quantum 1");
+    Measurement::new(name, 1.0 / seconds, "flips/s")
 }
 
 /// Coloured sweeps over tiles of 64 x 64 on one thread, 10 units of time after a random state.
@@ -69,7 +100,7 @@ fn sweeps(side: usize) -> Measurement {
             next += count;
         };
         advance(10);
-        let seconds = fastest(5, || advance(4)) / 4.0;
+        let seconds = fastest_on_core(5, || advance(4)) / 4.0;
         seconds / flips_per_time(&ising, sweeps.domain(), &Alone)
     });
     let name = format!("glauber, {side} x {side}, tiles of 64 x 64, quantum 1, in lanes");
@@ -95,7 +126,7 @@ fn relax_and_evolve() -> Measurement {
     let mut relax = LocalRelax::<_, Lanes>::new(&law, patch, Until::Time(8.0));
     let one = PartialEvolution::new(&ising, shape, patch, Surroundings::Ghost, Until::Time(1.0));
     let mut partial = PartialEvolutionInLanes::<_, 1>::new(one).expect("two states");
-    let seconds = fastest(5, || {
+    let seconds = fastest_on_core(5, || {
         let mut words = law.pack(shape, &sites);
         relax.relax(&mut words, |patch| stream(1, Purpose::Relax, [0, patch])).expect("a time");
         let relaxed = law.unpack(&words.sites, sites.len());

@@ -11,6 +11,8 @@ const QUANTUM: f64 = 0.5;
 const MOST_ATTEMPTS: f64 = 1e10;
 /// Words that the trajectories of the small system should at least make up.
 const FEWEST_WORDS: usize = 16;
+/// The fewest starts whose trajectories share words unasked. A word takes as long as two or three trajectories.
+const FEWEST_STARTS: usize = 3;
 /// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
 const SITES_IN_LANES: usize = 1 << 18;
 
@@ -129,6 +131,11 @@ impl Input {
         (group / self.truth.starts.len(), group % self.truth.starts.len())
     }
 
+    /// Words of trajectories of the direct simulation, if they evolve in lanes.
+    pub fn truth_words(&self) -> usize {
+        self.system.conditions().len() * self.truth.trajectories
+    }
+
     /// The trajectories of the direct simulation with the same number under one condition, one from each start.
     pub fn trajectories_of_word(&self, word: usize) -> impl Iterator<Item = usize> {
         let (starts, repeats) = (self.truth.starts.len(), self.truth.trajectories);
@@ -141,15 +148,17 @@ impl Input {
         if self.truth_in_lanes() { condition * repeats + trajectory % repeats } else { trajectory }
     }
 
-    /// Whether trajectories of the direct simulation evolve in lanes: several from different starts, each short enough
-    /// to be repeated after a kill.
+    /// Whether trajectories of the direct simulation evolve in lanes: several from different starts, so many that a word
+    /// takes less time than each on its own. Without tiles there are no checkpoints within them, so they must be short
+    /// enough to be repeated after a kill.
     pub fn truth_in_lanes(&self) -> bool {
+        let (starts, until) = (self.truth.starts.len(), Until::Time(self.truth.interval));
+        if let Some(tile) = self.truth_tile() {
+            return (FEWEST_STARTS..=LANES).contains(&starts) && self.in_lanes(tile, until);
+        }
+        let fewest = if self.kernel == Kernel::Lanes { 2 } else { FEWEST_STARTS };
         let (shape, duration) = (self.truth_shape(), (self.truth.records - 1) as f64 * self.truth.interval);
-        let affordable = shape.sites() as f64 * duration < MOST_ATTEMPTS;
-        self.truth.tile.is_none()
-            && self.truth.starts.len() > 1
-            && affordable
-            && self.in_lanes(shape, Until::Time(duration))
+        starts >= fewest && shape.sites() as f64 * duration < MOST_ATTEMPTS && self.in_lanes(shape, until)
     }
 
     /// Whether the data hold the condition with this index.

@@ -3,7 +3,13 @@
 //! All ranks write a data file together under a temporary name, each rank its own items. The complete file is then
 //! renamed, so a file under its own name is always whole. A job resumes from the unfinished file of a killed one. Data
 //! files can be read by h5py and h5dump without this program.
+//!
+//! Sites of two states take a bit each. A row of sites (the last axis) fills whole bytes: site x is bit x % 8, counted
+//! from the lowest, of byte x / 8, and it is set for the upper state. The attributes of the field say so: `bits` = 1,
+//! `bit_order` = "little", `columns` (sites of a row) and `states` (lower and upper). In Python,
+//! `numpy.unpackbits(rows, axis=-1, count=columns, bitorder="little")` gives the indices of `states`.
 
+mod bits;
 mod collective;
 mod marks;
 mod reader;

@@ -1,6 +1,7 @@
 //! Reading of complete data files, by one rank or by all at once.
 
-use super::{DatasetError, Provenance};
+use super::{DatasetError, Provenance, bits::Bits};
+use bytemuck::Pod;
 use hdf5::{H5Type, types::FixedUnicode};
 use ndarray::{Array, ArrayD, Dimension};
 use std::{
@@ -34,7 +35,7 @@ impl Reader {
         }
     }
 
-    /// Extents of a field.
+    /// Extents of a field; of one in bits, those that it has in the file.
     ///
     /// # Errors
     /// When the file has no such field.
@@ -42,7 +43,7 @@ impl Reader {
         Ok(self.field(name)?.shape())
     }
 
-    /// A whole field.
+    /// A whole field of values, not of bits.
     ///
     /// # Errors
     /// When the file has no such field, or it has another type or number of axes.
@@ -50,16 +51,20 @@ impl Reader {
         self.field(name)?.read().map_err(self.refused(name))
     }
 
-    /// Some items (first axis) of a field.
+    /// Some items (first axis) of a field. Sites in bits become whole values again.
     ///
     /// # Errors
     /// As `read`, and when the field has fewer items.
-    pub fn read_items<T: H5Type>(&self, name: &str, items: Range<usize>) -> Result<ArrayD<T>, DatasetError> {
+    pub fn read_items<T: H5Type + Pod>(&self, name: &str, items: Range<usize>) -> Result<ArrayD<T>, DatasetError> {
         let field = self.field(name)?;
         let rest = field.shape().into_iter().skip(1).map(|extent| (0..extent).into());
         let items: hdf5::SliceOrIndex = items.into();
         let selection = hdf5::Hyperslab::new(std::iter::once(items).chain(rest).collect::<Vec<_>>());
-        field.read_slice(selection).map_err(self.refused(name))
+        let Some(bits) = Bits::of::<T>(&field).map_err(self.refused(name))? else {
+            return field.read_slice(selection).map_err(self.refused(name));
+        };
+        let packed: ArrayD<u8> = field.read_slice(selection).map_err(self.refused(name))?;
+        Ok(bits.unpacked(packed))
     }
 
     fn field(&self, name: &str) -> Result<hdf5::Dataset, DatasetError> {

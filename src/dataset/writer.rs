@@ -1,7 +1,9 @@
 //! One data file that all ranks write item by item with the MPI-IO driver. The next job resumes an unfinished file.
 
 use super::{
-    DatasetError, Field, Provenance, collective,
+    DatasetError, Field, Provenance,
+    bits::{self, Bits},
+    collective,
     marks::{self, Marks},
     schema::write_text,
 };
@@ -9,8 +11,9 @@ use crate::{
     parallel::{Ranks, World},
     storage::{StorageError, whole::TEMPORARY},
 };
+use bytemuck::Pod;
 use hdf5::{H5Type, dataset::FillTime};
-use ndarray::ArrayView;
+use ndarray::{ArrayView, IxDyn};
 use std::{
     cell::OnceCell,
     collections::HashMap,
@@ -34,6 +37,8 @@ pub struct Writer<'w> {
     partial: PathBuf,
     file: ManuallyDrop<hdf5::File>,
     fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
+    /// Those that hold bits.
+    bits: HashMap<String, Bits>,
     /// [`Provenance::identity`].
     identity: String,
     resumed: bool,
@@ -65,7 +70,8 @@ impl<'w> Writer<'w> {
         }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
         let (target, marks) = (path.to_owned(), OnceCell::new());
-        Ok(Self { world, target, partial, file, fields, identity, resumed, bytes: 0, marks })
+        let bits = HashMap::new();
+        Ok(Self { world, target, partial, file, fields, bits, identity, resumed, bytes: 0, marks })
     }
 
     /// The items of `0..items` that no rank has written yet. Call it after all fields are declared. It reserves their
@@ -124,6 +130,27 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
+    /// Declares a field of sites with two states, the lower and the upper one, in bits. The extents of the field are those
+    /// in sites; its sites are written and read as whole values. Collective.
+    ///
+    /// # Errors
+    /// As `declare`.
+    ///
+    /// # Panics
+    /// When a site is not one byte, or the field has no axis.
+    pub fn declare_bits<T: H5Type + Pod>(&mut self, field: Field, states: [T; 2]) -> Result<(), DatasetError> {
+        let mut extents = field.extents.to_vec();
+        let last = extents.last_mut().expect("sites have a last axis");
+        let columns = std::mem::replace(last, bits::bytes_of(*last));
+        self.declare::<u8>(Field { extents: &extents, ..field })?;
+        self.bits.insert(field.name.to_owned(), Bits::new(states, columns));
+        if self.resumed {
+            return Ok(());
+        }
+        let described = self.field(field.name).and_then(|dataset| Bits::describe(dataset, &states, columns));
+        described.map_err(self.refused(format!("describe {} in", field.name)))
+    }
+
     /// Reserves space on disk for all fields, and checks on every rank whether the file may grow that far. HDF5 writes
     /// its metadata in collective steps, and a rank that failed in one would leave the others waiting forever.
     /// Collective.
@@ -151,7 +178,7 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// When HDF5 refuses, or the field was not declared.
-    pub fn write<T: H5Type, D: ndarray::Dimension>(
+    pub fn write<T: H5Type + Pod, D: ndarray::Dimension>(
         &self,
         name: &str,
         first: usize,
@@ -164,7 +191,7 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As `write`.
-    pub fn write_at<T: H5Type, D: ndarray::Dimension>(
+    pub fn write_at<T: H5Type + Pod, D: ndarray::Dimension>(
         &self,
         name: &str,
         first: &[usize],
@@ -173,12 +200,33 @@ impl<'w> Writer<'w> {
         if values.is_empty() {
             return Ok(());
         }
-        let starts = first.iter().copied().chain(std::iter::repeat(0));
-        let block: Vec<hdf5::SliceOrIndex> =
-            values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
+        if let Some(bits) = self.bits.get(name) {
+            let sites = values.as_standard_layout();
+            let sites = sites.as_slice().expect("an array in standard layout");
+            return self.packed(name, bits, (first, values.shape(), sites), |dataset, first, extents, bytes| {
+                let values = ArrayView::from_shape(IxDyn(extents), bytes).expect("as many bytes as the block has");
+                write_block(dataset, first, values)
+            });
+        }
         self.field(name)
-            .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
+            .and_then(|dataset| write_block(dataset, first, values))
             .map_err(self.refused(format!("write {name} to")))
+    }
+
+    /// Packs a block of sites and writes it.
+    fn packed<T: Pod>(
+        &self,
+        name: &str,
+        bits: &Bits,
+        (first, extents, sites): (&[usize], &[usize], &[T]),
+        write: impl Fn(&hdf5::Dataset, &[usize], &[usize], &[u8]) -> hdf5::Result<()>,
+    ) -> Result<(), DatasetError> {
+        let write = |dataset: &hdf5::Dataset| {
+            let columns = extents.last().copied().unwrap_or(0);
+            let [first, extents] = bits.block(first, extents)?;
+            write(dataset, &first, &extents, &bits.pack(sites, columns))
+        };
+        self.field(name).and_then(write).map_err(self.refused(format!("write {name} to")))
     }
 
     /// As `write_at`, in one collective step. Each rank gives a block of `extents` entries as a row-major list. The
@@ -186,13 +234,16 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As `write`, and when the length of the list is not that of the block, or the block is not within the field.
-    pub fn write_together<T: H5Type>(
+    pub fn write_together<T: H5Type + Pod>(
         &self,
         name: &str,
         first: &[usize],
         extents: &[usize],
         values: &[T],
     ) -> Result<(), DatasetError> {
+        if let Some(bits) = self.bits.get(name) {
+            return self.packed(name, bits, (first, extents, values), collective::write);
+        }
         self.field(name)
             .and_then(|dataset| collective::write(dataset, first, extents, values))
             .map_err(self.refused(format!("write {name} to")))
@@ -223,4 +274,16 @@ impl<'w> Writer<'w> {
     fn refused(&self, action: impl Into<String>) -> impl FnOnce(hdf5::Error) -> DatasetError {
         DatasetError::when(action, &self.partial)
     }
+}
+
+/// Writes a block independently of other ranks, from `first` on the leading axes on.
+fn write_block<T: H5Type, D: ndarray::Dimension>(
+    dataset: &hdf5::Dataset,
+    first: &[usize],
+    values: ArrayView<T, D>,
+) -> hdf5::Result<()> {
+    let starts = first.iter().copied().chain(std::iter::repeat(0));
+    let block: Vec<hdf5::SliceOrIndex> =
+        values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
+    dataset.write_slice(values, hdf5::Hyperslab::new(block))
 }

@@ -201,14 +201,15 @@ pub fn reversals<'a>(series: impl IntoIterator<Item = &'a f64>, threshold: f64) 
     count
 }
 
-/// Reversals per unit time of `series` [trajectory, time] sampled every `interval`, with an error over trajectories.
-/// Diverged trajectories are left out: `samples` counts the others. Where there is no reversal at all, the error is
+/// Reversals per unit time of `series` [trajectory, time] sampled every `interval`. Each `members` trajectories in turn
+/// are one independent unit, and the error is one over units. Diverged trajectories are left out with their unit:
+/// `samples` counts the others. Where there is no reversal at all, the error is
 /// what one would be.
 ///
 /// # Errors
 /// When every trajectory has diverged, or interval or threshold is not above 0.
 pub fn reversal_rate(
-    series: ArrayView2<f64>,
+    (series, members): (ArrayView2<f64>, usize),
     interval: f64,
     threshold: f64,
     time_unit: &str,
@@ -219,12 +220,18 @@ pub fn reversal_rate(
     if kept.is_empty() || series.ncols() < 2 {
         return Err(EvaluationError::Empty("the set of finite trajectories of at least two times"));
     }
-    let duration = interval * (series.ncols() - 1) as f64;
-    let counts: Vec<f64> = kept.iter().map(|&index| reversals(series.row(index), threshold) as f64).collect();
+    let duration = interval * (series.ncols() - 1) as f64 * members as f64;
+    let whole = kept.chunk_by(|left, right| left / members == right / members).filter(|unit| unit.len() == members);
+    let count =
+        |unit: &[usize]| unit.iter().map(|&index| reversals(series.row(index), threshold)).sum::<usize>() as f64;
+    let counts: Vec<f64> = whole.map(count).collect();
     let rate = |weights: &[f64]| {
         let total: f64 = counts.iter().zip(weights).map(|(count, weight)| count * weight).sum();
         total / (duration * weights.iter().sum::<f64>())
     };
+    if counts.is_empty() {
+        return Err(EvaluationError::Empty("the set of units without a diverged trajectory"));
+    }
     let mut rng = stream_of(Statistic::Reversals, seed);
     let mut std_error = standard_error(&[counts.len()], resamples, &mut rng, |weights| rate(&weights[0]));
     if counts.iter().all(|&count| count == 0.0) {

@@ -83,7 +83,7 @@ pub fn relative_error(
     components: &[usize],
 ) -> Result<RelativeError, EvaluationError> {
     let pair = ComparedEnsembles::new(truth, prediction, components)?;
-    Ok(RelativeError { value: pair.error(&pair.ones()), diverged: pair.diverged() })
+    Ok(RelativeError { value: pair.value(), diverged: pair.diverged() })
 }
 
 /// The error over several initial conditions.
@@ -101,6 +101,9 @@ pub struct TestError {
 }
 
 /// Mean relative error over initial conditions, each a pair (truth, prediction) of [trajectory, time, component].
+/// `words` holds the word of every trajectory of the truth, initial condition by initial condition: those of one word
+/// are not independent. No two from the same initial condition may share one, and initial conditions share all of their
+/// words or none.
 ///
 /// The bootstrap gives the scatter of the estimate, not its bias: noise of finite ensembles adds `noise_floor` on
 /// average. With diverged trajectories the error describes the survivors only; report `diverged` beside it. An initial
@@ -110,6 +113,7 @@ pub struct TestError {
 /// When there is no initial condition, the arrays do not fit each other, or a truth vanishes.
 pub fn test_error(
     initial_conditions: &[(ArrayView3<f64>, ArrayView3<f64>)],
+    words: &[usize],
     components: &[usize],
     resamples: usize,
     seed: u64,
@@ -122,11 +126,13 @@ pub fn test_error(
         .map(|(truth, prediction)| ComparedEnsembles::new(truth.view(), prediction.view(), components))
         .collect::<Result<Vec<_>, _>>()?;
     let count = pairs.len() as f64;
-    let each: Vec<f64> = pairs.iter().map(|pair| pair.error(&pair.ones())).collect();
-    let groups: Vec<usize> = pairs.iter().flat_map(|pair| pair.sizes()).collect();
+    let each: Vec<f64> = pairs.iter().map(ComparedEnsembles::value).collect();
+    let (groups, sides) = resampled(&pairs, words);
     let mut rng = stream_of(Statistic::TestError, seed);
     let std_error = standard_error(&groups, resamples, &mut rng, |weights| {
-        pairs.iter().zip(weights.chunks(2)).map(|(pair, weights)| pair.error(weights)).sum::<f64>() / count
+        let error =
+            |(pair, sides): (&ComparedEnsembles, &[usize; 2])| pair.error(sides.map(|group| &weights[group][..]));
+        pairs.iter().zip(&sides).map(error).sum::<f64>() / count
     });
     let floor = pairs.iter().map(ComparedEnsembles::noise_floor).sum::<f64>() / count;
     let samples = pairs.iter().map(|pair| pair.kept[1].len()).sum();
@@ -136,6 +142,27 @@ pub fn test_error(
         each,
         diverged: pairs.iter().map(ComparedEnsembles::diverged).fold(Diverged::default(), Diverged::plus),
     })
+}
+
+/// Sizes of the groups that are resampled, and for each pair the groups of its truth and of its prediction. Truths of
+/// the same words are resampled together.
+fn resampled(pairs: &[ComparedEnsembles], words: &[usize]) -> (Vec<usize>, Vec<[usize; 2]>) {
+    let (mut groups, mut sides, mut known) = (Vec::new(), Vec::new(), Vec::<(Vec<usize>, usize)>::new());
+    let mut first = 0;
+    for pair in pairs {
+        let own: Vec<usize> = pair.kept[0].iter().map(|trajectory| words[first + trajectory]).collect();
+        first += pair.ensembles[0].len_of(Axis(0));
+        let [truth, prediction] = pair.sizes();
+        let shared = known.iter().find(|(other, _)| *other == own).map(|(_, group)| *group);
+        let of_truth = shared.unwrap_or_else(|| {
+            groups.push(truth);
+            known.push((own, groups.len() - 1));
+            groups.len() - 1
+        });
+        groups.push(prediction);
+        sides.push([of_truth, groups.len() - 1]);
+    }
+    (groups, sides)
 }
 
 /// Expected relative error between two independent ensembles of the law of `truth`, one with its own number N of finite
@@ -164,7 +191,7 @@ impl<'a> ComparedEnsembles<'a> {
         check_shapes(&truth, &prediction, components)?;
         let kept = [finite_trajectories(&truth), finite_trajectories(&prediction)];
         let pair = Self { ensembles: [truth, prediction], kept, components };
-        if pair.mean_square(&pair.mean(0, &pair.ones()[0])) == 0.0 {
+        if pair.mean_square(&pair.mean(0, &vec![1.0; pair.kept[0].len()])) == 0.0 {
             return Err(EvaluationError::ZeroReference);
         }
         Ok(pair)
@@ -174,8 +201,9 @@ impl<'a> ComparedEnsembles<'a> {
         [self.kept[0].len(), self.kept[1].len()]
     }
 
-    fn ones(&self) -> Vec<Vec<f64>> {
-        self.kept.iter().map(|kept| vec![1.0; kept.len()]).collect()
+    fn value(&self) -> f64 {
+        let [truth, prediction] = self.sizes().map(|size| vec![1.0; size]);
+        self.error([&truth, &prediction])
     }
 
     fn mean(&self, side: usize, weights: &[f64]) -> Array2<f64> {
@@ -187,9 +215,8 @@ impl<'a> ComparedEnsembles<'a> {
         selected.mapv(|value| value * value).mean().unwrap_or(f64::NAN)
     }
 
-    fn error(&self, weights: &[Vec<f64>]) -> f64 {
-        let truth = self.mean(0, &weights[0]);
-        let prediction = self.mean(1, &weights[1]);
+    fn error(&self, [truth, prediction]: [&[f64]; 2]) -> f64 {
+        let (truth, prediction) = (self.mean(0, truth), self.mean(1, prediction));
         self.mean_square(&(&prediction - &truth)) / self.mean_square(&truth)
     }
 

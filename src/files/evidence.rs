@@ -26,6 +26,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
     Ok(Evidence {
         observables: input.system.observables(),
         truth: evaluation.truth()?,
+        truth_word: (0..input.truth_trajectories()).map(|trajectory| input.truth_word_of(trajectory)).collect(),
         models: models.collect::<Result<_, StageError>>()?,
         times: evaluation.times()?.to_vec(),
         least,

@@ -38,6 +38,10 @@ impl Recorded for Large {
         input.large_shape()
     }
 
+    fn part(input: &Input) -> Shape {
+        input.relax_shape()
+    }
+
     fn condition_of(input: &Input, snapshot: usize) -> usize {
         input.condition_of(trajectory_of(input, snapshot))
     }

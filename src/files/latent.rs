@@ -135,7 +135,11 @@ impl LatentFile {
     }
 }
 
-fn items<T: H5Type, D: Dimension>(file: &Reader, name: &str, rows: &Range<usize>) -> Result<Array<T, D>, StageError> {
+fn items<T: H5Type + bytemuck::Pod, D: Dimension>(
+    file: &Reader,
+    name: &str,
+    rows: &Range<usize>,
+) -> Result<Array<T, D>, StageError> {
     let values = file.read_items(name, rows.clone())?;
     Ok(values.into_dimensionality().expect("the stage before this one wrote as many axes"))
 }

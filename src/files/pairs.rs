@@ -18,6 +18,7 @@ use crate::{
     systems::System,
     workflow::{Context, Stage, StageError},
 };
+use bytemuck::Pod;
 use hdf5::H5Type;
 use ndarray::{Array1, Array2};
 use std::ops::Range;
@@ -98,9 +99,10 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         file.declare::<u32>(list(WORD, "1", WORD_MEANING))?;
         file.declare::<u64>(list(EVENTS, "1", "events during the evolution; 0 in lanes, which do not count them"))?;
         file.declare::<f64>(list(DURATION, S::TIME_UNIT, "time that the patch evolved, dt"))?;
+        let patch = input.patch_shape();
         let sides = if input.closes() { &[Side::BEFORE, Side::AFTER][..] } else { &[] };
         for Side(name, meaning) in sides {
-            declare_sites::<S>(&mut file, name, items, input.patch_shape(), meaning)?;
+            declare_sites::<S>(&mut file, name, items, (patch, patch), meaning)?;
         }
         for Observed(name, of) in [Observed::SNAPSHOT, Observed::BEFORE, Observed::AFTER, Observed::INCREMENT] {
             declare_observables::<S>(&mut file, name, items, of)?;
@@ -123,7 +125,7 @@ impl<'c> PairsFile<'c, Writer<'c>> {
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write<'r, T: H5Type + Clone>(&self, first: usize, rows: &'r [Row<T>]) -> Result<(), StageError> {
+    pub fn write<'r, T: H5Type + Pod>(&self, first: usize, rows: &'r [Row<T>]) -> Result<(), StageError> {
         self.list(SNAPSHOT, first, rows, |row| row.snapshot)?;
         self.list(PATCH, first, rows, |row| row.patch)?;
         self.list(TRAJECTORY, first, rows, |row| row.trajectory)?;
@@ -150,7 +152,7 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         conditions::write(&self.file, self.input, first, conditions)
     }
 
-    fn list<T, V: H5Type>(
+    fn list<T, V: H5Type + Pod>(
         &self,
         name: &str,
         first: usize,
@@ -161,7 +163,7 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         Ok(self.file.write(name, first, shaped(&[rows.len()], &values))?)
     }
 
-    fn block<'r, T, V: H5Type + Clone + 'r>(
+    fn block<'r, T, V: H5Type + Pod>(
         &self,
         name: &str,
         first: usize,
@@ -211,7 +213,7 @@ impl<'c> PairsFile<'c, Reader> {
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn patches<T: H5Type + Clone>(&self, side: Side, pairs: Range<usize>) -> Result<Array2<T>, StageError> {
+    pub fn patches<T: H5Type + Pod>(&self, side: Side, pairs: Range<usize>) -> Result<Array2<T>, StageError> {
         Ok(flattened(self.file.read_items(side.0, pairs)?))
     }
 

@@ -1,8 +1,9 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
-//! `snapshots` holds `[item..., site...]`, `observables` `[item..., observable]`, where items count along the axes
-//! `[trajectory, record]` or `[snapshot]`. `word` says which items of the first axis shared random numbers. Each kind
-//! of file has one more field; a family of systems also has the [conditions].
+//! `snapshots` holds `[item..., site...]` (sites of two states as bits, see [`crate::dataset`]) and `observables`
+//! `[item..., observable]`, where items count along the axes `[trajectory, record]` or `[snapshot]`. `word` says which
+//! items of the first axis shared random numbers. Each kind of file has one more field; a family of systems also has the
+//! [conditions].
 
 use crate::{
     config::Input,
@@ -13,7 +14,7 @@ use crate::{
         fields::{declare_observables, declare_sites},
     },
     lattice::Shape,
-    parallel::{Domain, Ranks, World},
+    parallel::{Ranks, World},
     sampling::{Schedule, Trajectory},
     systems::System,
     workflow::{Context, Stage, StageError},
@@ -46,6 +47,10 @@ pub trait Recorded {
     fn extents(input: &Input) -> Vec<usize>;
     /// Shape of the system.
     fn shape(input: &Input) -> Shape;
+    /// What the parts of a system that ranks write are made of.
+    fn part(input: &Input) -> Shape {
+        Self::shape(input)
+    }
     /// The condition, by index, of an item of the first axis.
     fn condition_of(input: &Input, item: usize) -> usize;
     /// The word, by index, that an item of the first axis shared random numbers with.
@@ -80,7 +85,8 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
     pub fn create<S: System<Site: H5Type>>(context: &'c Context) -> Result<Self, StageError> {
         let (input, extents) = (context.input, K::extents(context.input));
         let mut file = context.create(K::STAGE, K::FILE)?;
-        declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), K::shape(input), K::MEANING)?;
+        let shapes = (K::shape(input), K::part(input));
+        declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), shapes, K::MEANING)?;
         declare_observables::<S>(&mut file, OBSERVABLES, (K::AXES, &extents), "")?;
         conditions::declare(&mut file, input, K::AXES[0], extents[0])?;
         let (axes, items) = (&K::AXES[..1], &extents[..1]);
@@ -104,7 +110,7 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write<T: H5Type + Clone>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
+    pub fn write<T: H5Type + Pod>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
         let items = [&[block.len()], &K::extents(self.input)[1..]].concat();
         let sites = joined(block.iter().map(|trajectory| &trajectory.sites));
         let extents = [&items[..], &K::shape(self.input).used()].concat();
@@ -114,17 +120,18 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         Ok(self.file.write(OBSERVABLES, first, shaped(&extents, &observables))?)
     }
 
-    /// Writes one state that a team shares: its observables, and the block of each rank. A team of all ranks writes
+    /// Writes one state that a team shares: its observables, and the `block` of each rank, first site and shape. A team of all ranks writes
     /// collectively, which is faster for blocks that are scattered over the file (docs/results/scaling.md). Collective
     /// in the team.
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn write_shared<T: H5Type + Pod + Default + Send + Sync>(
+    pub fn write_shared<T: H5Type + Pod>(
         &self,
         (world, team): (&World, &World),
         item: &[usize],
-        domain: &Domain<T>,
+        (origin, block): ([usize; 3], Shape),
+        sites: &[T],
         observables: &[f64],
     ) -> Result<(), StageError> {
         let ones = vec![1; item.len()];
@@ -132,15 +139,13 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
             let extents = [&ones[..], &[observables.len()]].concat();
             self.file.write_at(OBSERVABLES, item, shaped(&extents, observables))?;
         }
-        let (origin, block) = domain.block();
         let unused = 3 - K::shape(self.input).used().len();
         let first = [item, &origin[unused..]].concat();
         let extents = [&ones, &block.0[unused..]].concat();
-        let sites = domain.sites();
         if team.size() > 1 && team.size() == world.size() {
-            return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, &sites)?);
+            return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, sites)?);
         }
-        Ok(self.file.write_at(SNAPSHOTS, &first, shaped(&extents, &sites))?)
+        Ok(self.file.write_at(SNAPSHOTS, &first, shaped(&extents, sites))?)
     }
 
     /// Closes the file and gives it its name. Collective.
@@ -185,7 +190,7 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
     ///
     /// # Errors
     /// When HDF5 refuses.
-    pub fn snapshots<T: H5Type>(&self, items: Range<usize>) -> Result<ArrayD<T>, StageError> {
+    pub fn snapshots<T: H5Type + Pod>(&self, items: Range<usize>) -> Result<ArrayD<T>, StageError> {
         Ok(self.file.read_items(SNAPSHOTS, items)?)
     }
 }

@@ -16,7 +16,6 @@ use crate::{
     workflow::StageError,
 };
 use bytemuck::Pod;
-use hdf5::H5Type;
 use ndarray::{Array1, IxDyn};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -50,11 +49,7 @@ impl<'a> SweepCheckpoints<'a> {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write<S: Pod + H5Type + Default + Send + Sync>(
-        &self,
-        domain: &Domain<S>,
-        sweeps: u64,
-    ) -> Result<(), StageError> {
+    pub fn write<S: Pod + Default + Send + Sync>(&self, domain: &Domain<S>, sweeps: u64) -> Result<(), StageError> {
         if self.team.rank() == 0 {
             create_folder(&self.folder)?;
         }
@@ -66,19 +61,17 @@ impl<'a> SweepCheckpoints<'a> {
         let (lattice, tiling) = (decomposition.lattice, decomposition.tiling);
         let unused = 3 - lattice.used().len();
         let head = encode(&self.owner, &sweeps.to_le_bytes());
-        file.declare::<S>(Field {
-            name: SITES,
-            axes: lattice.axis_names(),
-            extents: &lattice.used(),
-            unit: "1",
-            meaning: "microscopic state",
-        })?;
+        let (axes, extents) =
+            ([lattice.axis_names(), &["byte"]].concat(), [&lattice.used()[..], &[size_of::<S>()]].concat());
+        let meaning = "bytes of the microscopic state";
+        file.declare::<u8>(Field { name: SITES, axes: &axes, extents: &extents, unit: "1", meaning })?;
         let meaning = "first 8 bytes of the SHA-256 of each tile";
         file.declare::<u64>(Field { name: CHECKSUM, axes: &["tile"], extents: &[tiling.len()], unit: "1", meaning })?;
         let meaning = "checkpoint of the number of sweeps done";
         file.declare::<u8>(Field { name: HEAD, axes: &["byte"], extents: &[head.len()], unit: "1", meaning })?;
         let (origin, block) = domain.block();
-        file.write_at(SITES, &origin[unused..], shaped(&block.0[unused..], &domain.sites()))?;
+        let (sites, extents) = (domain.sites(), [&block.0[unused..], &[size_of::<S>()]].concat());
+        file.write_at(SITES, &origin[unused..], shaped(&extents, bytemuck::cast_slice::<S, u8>(&sites)))?;
         for tile in decomposition.tiles(self.team.rank()) {
             let mut window = Window::open(tiling.tile, 0);
             domain.load(&mut window, tiling.origin(tile));
@@ -92,7 +85,7 @@ impl<'a> SweepCheckpoints<'a> {
 
     /// The newest state that is whole, with its number of sweeps. `warn` hears of damaged ones. Every rank of the team
     /// reads the whole lattice and comes to the same result.
-    pub fn read<S: Pod + H5Type + Default>(
+    pub fn read<S: Pod + Default>(
         &self,
         tiling: &Tiling,
         shape: Shape,
@@ -136,15 +129,15 @@ impl<'a> SweepCheckpoints<'a> {
 }
 
 /// The lattice of a checkpoint, every tile compared with its checksum.
-fn verified<S: Pod + H5Type + Default>(path: &Path, tiling: &Tiling, shape: Shape) -> Result<Lattice<S>, String> {
+fn verified<S: Pod + Default>(path: &Path, tiling: &Tiling, shape: Shape) -> Result<Lattice<S>, String> {
     let reason = |error: DatasetError| error.to_string();
     let file = Reader::open(path).map_err(reason)?;
-    let sites = raw(file.read::<S, IxDyn>(SITES).map_err(reason)?);
+    let bytes = raw(file.read::<u8, IxDyn>(SITES).map_err(reason)?);
     let checksums: Array1<u64> = file.read(CHECKSUM).map_err(reason)?;
-    if sites.len() != shape.sites() || checksums.len() != tiling.len() {
+    if bytes.len() != shape.sites() * size_of::<S>() || checksums.len() != tiling.len() {
         return Err("it belongs to a lattice of another size".into());
     }
-    let lattice = Lattice::from_sites(shape, sites);
+    let lattice = Lattice::from_sites(shape, bytemuck::pod_collect_to_vec::<u8, S>(&bytes));
     let mut window = Window::open(tiling.tile, 0);
     for (tile, &expected) in checksums.iter().enumerate() {
         window.load(&lattice, tiling.origin(tile));

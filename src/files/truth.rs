@@ -31,6 +31,10 @@ impl Recorded for Truth {
         input.truth_shape()
     }
 
+    fn part(input: &Input) -> Shape {
+        input.truth_tile().unwrap_or(input.truth_shape())
+    }
+
     fn condition_of(input: &Input, trajectory: usize) -> usize {
         input.truth_start(trajectory).0
     }

@@ -88,7 +88,7 @@ fn trajectory(evidence: &Evidence, title: &str, symbol: &str) -> Figure {
 /// Distributions of one component of truth and models at one condition.
 fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condition): (usize, usize)) -> Figure {
     let sample = |ensemble| evidence.equilibrium(ensemble, component, condition);
-    let mut all = vec![("truth", Colour::Truth, sample(evidence.truth.view()))];
+    let mut all = vec![("truth", Colour::Truth, evidence.true_equilibrium(component, condition))];
     for (kind, models) in &evidence.models {
         let (label, colour) = roles(*kind);
         // The trajectories of all models, one model after another.

@@ -53,7 +53,7 @@ fn at_condition(evidence: &Evidence, kind: ModelKind, condition: usize, metrics:
     for (component, observable) in evidence.observables.iter().enumerate() {
         let unit = observable.unit;
         let key = |quantity: &'static str| Key::new(quantity).of(observable.name).at(at);
-        let sample_of = |component| evidence.equilibrium(evidence.truth.view(), component, condition);
+        let sample_of = |component| evidence.true_equilibrium(component, condition);
         let truth = sample_of(component);
         if kind == ModelKind::Ours {
             for (quantity, metric) in QUANTITIES.into_iter().zip(mean_and_spread(&truth, unit)) {
@@ -141,8 +141,8 @@ fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize)
     concatenate(Axis(1), &views).expect("an image has the extents of the original")
 }
 
-/// Mean and standard deviation over trajectories and times, without diverged trajectories. The errors are those between
-/// trajectories or parts of them.
+/// Mean and standard deviation over rows and times, without diverged rows. The errors are those between rows, which are
+/// trajectories or words of them, or between parts of rows.
 fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
     let parts = parts(sample);
     let finite = sample.rows().into_iter().filter(|row| row.iter().all(|value| value.is_finite()));

@@ -11,6 +11,9 @@ pub struct Evidence {
     pub observables: &'static [Observable],
     /// Direct simulation `[trajectory, record, component]`, ordered by condition, then by start.
     pub truth: Array3<f64>,
+    /// The word of each of its trajectories: those of different words are independent. The words of one condition have
+    /// equally many.
+    pub truth_word: Vec<usize>,
     /// Predictions of each kind of model `[model, trajectory, record, component]`, in the order of the truth.
     pub models: Vec<(ModelKind, Array4<f64>)>,
     /// Times of the records.
@@ -114,6 +117,27 @@ impl Evidence {
     /// Components in the units of training, as in the published scores.
     pub fn scaled(&self, ensemble: ArrayView3<f64>) -> Array3<f64> {
         (&ensemble - &self.least) / &self.range
+    }
+
+    /// One component in the equilibrium part of the direct simulation at one condition: `[trajectory, record]`, the
+    /// trajectories of a word one after the other, and how many a word has.
+    pub fn true_trajectories(&self, component: usize, condition: usize) -> (Array2<f64>, usize) {
+        let trajectories = self.truth_word.len() / self.conditions.len();
+        let words = &self.truth_word[condition * trajectories..(condition + 1) * trajectories];
+        let mut order: Vec<usize> = (0..trajectories).collect();
+        order.sort_by_key(|&trajectory| words[trajectory]);
+        let distinct = order.chunk_by(|&left, &right| words[left] == words[right]).count();
+        let found = self.equilibrium(self.truth.view(), component, condition).select(Axis(0), &order);
+        (found, trajectories / distinct.max(1))
+    }
+
+    /// The same as `[word, record * trajectory]`: rows are independent, and parts of a row are parts in time.
+    pub fn true_equilibrium(&self, component: usize, condition: usize) -> Array2<f64> {
+        let (found, members) = self.true_trajectories(component, condition);
+        let (words, records) = (found.nrows() / members, found.ncols());
+        Array2::from_shape_fn((words, records * members), |(word, at)| {
+            found[[word * members + at % members, at / members]]
+        })
     }
 
     /// One component in the equilibrium part of every trajectory at one condition, `[trajectory, record]`.

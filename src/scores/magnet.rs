@@ -10,7 +10,7 @@ use crate::evaluation::{
     distributions::{distances, reversal_rate},
     stationary::{MagnetPair, criticality_of_pairs},
 };
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 /// Scores of a magnetisation M in [-1, 1] at one temperature.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +30,18 @@ const DISTANCE: &str = "wasserstein_1_absolute_magnetisation";
 
 impl Score for Magnet {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
-        let truth = evidence.equilibrium(evidence.truth.view(), self.component, 0);
+        let truth = evidence.true_equilibrium(self.component, 0);
         let threshold = 0.5 * truth.iter().map(|value| value.abs()).sum::<f64>() / truth.len() as f64;
         if kind == ModelKind::Ours {
-            for (name, metric) in NAMES.into_iter().zip(self.of_sample(evidence, &truth, threshold)) {
+            let trajectories = evidence.true_trajectories(self.component, 0);
+            let found = self.of_sample(evidence, &truth, (trajectories.0.view(), trajectories.1), threshold);
+            for (name, metric) in NAMES.into_iter().zip(found) {
                 metrics.insert(Key::new(name).of_truth(), metric);
             }
         }
         let samples = self.kept(evidence, kind, metrics);
-        let found: Vec<_> = samples.iter().map(|sample| self.of_sample(evidence, sample, threshold)).collect();
+        let found: Vec<_> =
+            samples.iter().map(|sample| self.of_sample(evidence, sample, (sample.view(), 1), threshold)).collect();
         for (index, name) in NAMES.into_iter().enumerate() {
             let each: Vec<Metric> = found.iter().map(|metrics| metrics[index].clone()).collect();
             metrics.insert(Key::new(name).by(kind), mean_of_models(&each));
@@ -97,15 +100,21 @@ impl Score for Magnet {
 }
 
 impl Magnet {
-    /// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part of the trajectories. NaN if all have
-    /// diverged.
-    fn of_sample(&self, evidence: &Evidence, sample: &Array2<f64>, threshold: f64) -> Vec<Metric> {
+    /// <|M|>, chi, Binder cumulant and reversal rate over the equilibrium part: of independent rows, and of the
+    /// `trajectories` in them with their number in a row. NaN if all have diverged.
+    fn of_sample(
+        &self,
+        evidence: &Evidence,
+        sample: &Array2<f64>,
+        trajectories: (ArrayView2<f64>, usize),
+        threshold: f64,
+    ) -> Vec<Metric> {
         let (sites, choices) = (evidence.sites, evidence.choices);
         let block = sample.ncols() / parts(sample);
         let none = || Metric::new(f64::NAN, None, 0, "1");
         let at = criticality(sample.view(), sites, self.temperature, block, choices.resamples, choices.seed);
         let interval = evidence.interval();
-        let rate = reversal_rate(sample.view(), interval, threshold, "time", choices.resamples, choices.seed);
+        let rate = reversal_rate(trajectories, interval, threshold, "time", choices.resamples, choices.seed);
         let at = at.map_or_else(|_| [none(), none(), none()], |at| [at.magnetisation, at.susceptibility, at.binder]);
         at.into_iter().chain([rate.unwrap_or_else(|_| none())]).collect()
     }

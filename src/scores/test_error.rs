@@ -22,7 +22,7 @@ impl Score for PublishedTestError {
                 let sides: Vec<_> = (0..groups)
                     .map(|index| (group(truth.view(), index, groups), group(model.view(), index, groups)))
                     .collect();
-                test_error(&sides, components, choices.resamples, choices.seed)
+                test_error(&sides, &evidence.truth_word, components, choices.resamples, choices.seed)
             };
             let scores = predictions.iter().map(error).collect::<Result<Vec<_>, _>>()?;
             let errors: Vec<Metric> = scores.iter().map(|score| score.error.clone()).collect();

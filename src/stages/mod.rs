@@ -15,6 +15,7 @@ mod simulate;
 mod starts;
 mod train;
 mod truth;
+mod truth_sweeps;
 mod upsample;
 mod words;
 

@@ -92,7 +92,7 @@ fn learning(input: &Input) -> Lines {
 /// Bytes of the stage's data file.
 fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     let shapes = [input.small_shape(), input.patch_shape(), input.large_shape(), input.truth_shape()];
-    let [small, patch, large, truth] = shapes.map(|shape| shape.sites() * input.system.site_bytes());
+    let [small, patch, large, truth] = shapes.map(|shape| input.system.bytes_in_files(shape));
     let trajectories = input.truth_trajectories();
     let bytes = match stage {
         Stage::Simulate => input.simulate.trajectories * input.small_records() * (small + 16),

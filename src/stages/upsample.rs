@@ -183,7 +183,7 @@ fn by_teams<S: System<Site: H5Type>>(
         let observe = |window: &_| system.observe(window, Region::BOX);
         let mut observables = domain.sum_over_tiles(team, (S::REACH, S::OBSERVABLES.len()), observe);
         observables.iter_mut().for_each(|sum| *sum /= input.large_shape().sites() as f64);
-        file.write_shared((context.world, team), &[snapshot], &domain, &observables)?;
+        file.write_shared((context.world, team), &[snapshot], domain.block(), &domain.sites(), &observables)?;
         complete(file.items(), team, snapshot)
     })
 }

@@ -47,8 +47,10 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn symmetries(&self) -> Vec<Symmetry>;
     /// As [`System::scores`].
     fn scores(&self) -> Vec<Box<dyn Score>>;
-    /// Bytes per site in files and in memory.
+    /// Bytes per site in memory.
     fn site_bytes(&self) -> usize;
+    /// Bytes of a state of this shape in files.
+    fn bytes_in_files(&self, shape: Shape) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
     /// Whether trajectories can share a drawn start ([`System::draw_start`]).
@@ -118,6 +120,12 @@ impl<S: System> AnySystem for S {
 
     fn site_bytes(&self) -> usize {
         size_of::<S::Site>()
+    }
+
+    fn bytes_in_files(&self, shape: Shape) -> usize {
+        let [depth, rows, columns] = shape.0;
+        let row = S::TWO_STATES.map_or(columns * size_of::<S::Site>(), |_| columns.div_ceil(8));
+        depth * rows * row
     }
 
     fn moving_part_count(&self, sites: usize) -> Option<usize> {

@@ -159,6 +159,7 @@ impl System for CurieWeiss {
     const CHANNELS: usize = 1;
 
     const STATES: &'static [(&'static str, [u8; 3])] = spins::STATES;
+    const TWO_STATES: Option<[i8; 2]> = Some([-1, 1]);
 
     fn shape(side: usize) -> Shape {
         Shape::plane(side, side)

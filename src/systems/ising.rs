@@ -100,6 +100,7 @@ impl System for Ising {
     const CHANNELS: usize = 1;
 
     const STATES: &'static [(&'static str, [u8; 3])] = spins::STATES;
+    const TWO_STATES: Option<[i8; 2]> = Some([-1, 1]);
     const CONDITION: ConditionAxis = spins::TEMPERATURE;
 
     fn shape(side: usize) -> Shape {

@@ -114,6 +114,9 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         0
     }
 
+    /// The lower and the upper state of a site that has two and is one byte: files then hold a bit a site.
+    const TWO_STATES: Option<[Self::Site; 2]> = None;
+
     /// Name and unit of the conditions of a family.
     const CONDITION: ConditionAxis = ConditionAxis { name: "condition", unit: "1" };
 

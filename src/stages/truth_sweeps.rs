@@ -1,0 +1,212 @@
+//! Direct simulation by coloured sweeps over tiles, which a team of ranks shares: one trajectory at a time, or those
+//! from different starts in the lanes of a word.
+
+use crate::{
+    config::{Input, Kernel},
+    dataset::Writer,
+    dynamics::{Dynamics, InLanes, Lanes, Law, Until, Word},
+    files::{SweepCheckpoints, TruthFile, truth::schedule},
+    lattice::{Lattice, Region, Shape, Window},
+    parallel::{Decomposition, DecompositionError, Domain, Ranks, Sweeps, World, tiles_in_lanes},
+    stages::starts::start,
+    systems::System,
+    workflow::{
+        Context, Stage, StageError,
+        items::{ItemsOverTeams, complete},
+        say,
+    },
+};
+use hdf5::H5Type;
+use std::{path::Path, time::Instant};
+
+/// The most tiles of one lattice that evolve together in the lanes of words, where the input asks for lanes and does not
+/// fill them with trajectories: tiles of one lattice that share a word make its early fluctuations too large, which no
+/// input should get unasked.
+pub fn tiles_together<S: System>(input: &Input, system: &S, tile: Shape) -> Option<usize> {
+    let allowed = input.kernel == Kernel::Lanes && input.in_lanes(tile, Until::Time(input.truth.interval));
+    tiles_in_lanes(system, input.truth_shape(), tile).filter(|_| allowed && !input.truth_in_lanes())
+}
+
+/// Simulates what `file` lacks. Checkpoints are in `folder` meanwhile.
+///
+/// # Errors
+/// When the kernel or the file system fails, or a clean stop is asked for.
+pub fn by_sweeps<S: System<Site: H5Type>>(
+    context: &Context,
+    system: &S,
+    file: &TruthFile<Writer>,
+    (tile, folder): (Shape, &Path),
+) -> Result<(), StageError> {
+    let input = context.input;
+    let in_words = input.truth_in_lanes();
+    let (unit, items) = match in_words {
+        true => ("words of trajectories", input.truth_words()),
+        false => ("trajectories", input.truth_trajectories()),
+    };
+    ItemsOverTeams { stage: Stage::Truth, unit, items }.run(context, file.items(), |team, item| {
+        let trajectories = if in_words { input.trajectories_of_word(item).collect() } else { vec![item] };
+        let system = &system.at_condition(input.truth_start(trajectories[0]).0);
+        let shared = Shared { context, system, file, team, tile, folder, item, trajectories };
+        match InLanes::<S, 1>::new(system).filter(|_| in_words) {
+            Some(law) => shared.in_lanes(&law),
+            None => shared.alone(),
+        }
+    })?;
+    if context.leads() {
+        std::fs::remove_dir(folder).ok();
+    }
+    Ok(())
+}
+
+/// What the first rank of a team decides between sweeps.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Continue,
+    Checkpoint,
+    Stop,
+}
+
+/// How a lattice is divided.
+type Divide<L, D> =
+    fn(&L, &Lattice<<L as Law>::Site>, Shape, f64, &dyn Ranks) -> Result<Sweeps<L, D>, DecompositionError>;
+
+/// One item on one team: a trajectory, or several in lanes.
+struct Shared<'a, S> {
+    context: &'a Context<'a>,
+    system: &'a S,
+    file: &'a TruthFile<'a, Writer<'a>>,
+    team: &'a World,
+    tile: Shape,
+    folder: &'a Path,
+    item: usize,
+    trajectories: Vec<usize>,
+}
+
+impl<S: System<Site: H5Type>> Shared<'_, S> {
+    /// One trajectory.
+    fn alone(&self) -> Result<(), StageError> {
+        let (input, system, trajectory) = (self.context.input, self.system, self.trajectories[0]);
+        let divide: Divide<S, S::Dynamics> = match tiles_together(input, system, self.tile) {
+            Some(_) => Sweeps::in_lanes,
+            None => Sweeps::new,
+        };
+        self.simulate(
+            system,
+            divide,
+            || start(input, system, trajectory),
+            |domain, record| {
+                let observe = |window: &_| system.observe(window, Region::BOX);
+                let sums = domain.sum_over_tiles(self.team, (S::REACH, S::OBSERVABLES.len()), observe);
+                self.record(record, domain.block(), &domain.sites(), &sums)
+            },
+        )
+    }
+
+    /// Trajectories in lanes. Those of one word are from different starts, so that those from one start are independent.
+    fn in_lanes(&self, law: &InLanes<S, 1>) -> Result<(), StageError> {
+        let (input, system, lanes) = (self.context.input, self.system, self.trajectories.len());
+        let tile = self.tile;
+        let begin = || {
+            let starts: Vec<_> = self.trajectories.iter().map(|&trajectory| start(input, system, trajectory)).collect();
+            let starts: Vec<&[S::Site]> = starts.iter().map(|lattice| &lattice.sites[..]).collect();
+            law.pack(input.truth_shape(), &starts)
+        };
+        let observe = |words: &Window<Word<1>>| {
+            let mut window = S::open_window(tile, S::REACH);
+            let sites = law.unpack(words.values(), lanes);
+            let of_lane = |sites: &[S::Site]| {
+                window.fill(sites);
+                system.observe(&window, Region::BOX)
+            };
+            sites.chunks_exact(words.values().len()).flat_map(of_lane).collect()
+        };
+        self.simulate(law, Sweeps::<_, Lanes>::new, begin, |domain, record| {
+            let sums = domain.sum_over_tiles(self.team, (S::REACH, lanes * S::OBSERVABLES.len()), observe);
+            self.record(record, domain.block(), &law.unpack(&domain.sites(), lanes), &sums)
+        })
+    }
+
+    /// Advances from the last checkpoint if there is one, otherwise from the state that `begin` returns, to the end or
+    /// up to a clean stop.
+    fn simulate<L: Law, D: Dynamics<L> + Default + Send>(
+        &self,
+        law: &L,
+        divide: Divide<L, D>,
+        begin: impl FnOnce() -> Lattice<L::Site>,
+        record: impl Fn(&Domain<L::Site>, usize) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
+        let (context, input, team) = (self.context, self.context.input, self.team);
+        let (provenance, stream) = (context.provenance(Stage::Truth), (input.seed, self.trajectories[0] as u64));
+        let checkpoints = SweepCheckpoints::new(self.folder, self.item, team, &provenance);
+        let (per_record, quantum) = input.sweeps_per_record(law.synchronous_step());
+        let decomposition = Decomposition::new(input.truth_shape(), self.tile, team.size())?;
+        let warn = |text: &str| {
+            if team.rank() == 0 {
+                warn_user(context, text);
+            }
+        };
+        let found = checkpoints.read(&decomposition.tiling, input.truth_shape(), warn);
+        let (lattice, mut sweep) = found.unwrap_or_else(|| (begin(), 0));
+        let mut sweeps = divide(law, &lattice, self.tile, quantum, team)?;
+        drop(lattice);
+        if sweep == 0 {
+            record(sweeps.domain(), 0)?;
+        }
+        let mut last = Instant::now();
+        for next in sweep / per_record + 1..schedule(input).records() as u64 {
+            while sweep < next * per_record {
+                sweeps.advance(law, team, stream, sweep..sweep + 1)?;
+                sweep += 1;
+                if sweep == next * per_record {
+                    record(sweeps.domain(), next as usize)?;
+                }
+                let order = self.order(last);
+                if order != Order::Continue {
+                    checkpoints.write(sweeps.domain(), sweep)?;
+                    last = Instant::now();
+                }
+                if order == Order::Stop {
+                    return Ok(());
+                }
+            }
+        }
+        complete(self.file.items(), team, self.item)?;
+        checkpoints.remove();
+        Ok(())
+    }
+
+    /// The first rank looks at the clock and at requests to stop, and decides for the team.
+    fn order(&self, last: Instant) -> Order {
+        let stop = self.context.stop.requested();
+        let due = last.elapsed().as_secs_f64() >= self.context.options.checkpoint_seconds;
+        let mut order = [if stop { 2 } else { u8::from(due) }];
+        self.team.broadcast(&mut order);
+        [Order::Continue, Order::Checkpoint, Order::Stop][usize::from(order[0])]
+    }
+
+    /// Writes the record with this index of each trajectory: this rank's block of sites, one trajectory after another,
+    /// and the sums of the observables. Collective in the team.
+    fn record(
+        &self,
+        record: usize,
+        block: ([usize; 3], Shape),
+        sites: &[S::Site],
+        sums: &[f64],
+    ) -> Result<(), StageError> {
+        let ranks = (self.context.world, self.team);
+        let all = self.context.input.truth_shape().sites() as f64;
+        let observables: Vec<f64> = sums.iter().map(|sum| sum / all).collect();
+        let each = observables.chunks_exact(S::OBSERVABLES.len()).zip(sites.chunks_exact(block.1.sites()));
+        for (&trajectory, (observables, sites)) in self.trajectories.iter().zip(each) {
+            self.file.write_shared(ranks, &[trajectory, record], block, sites, observables)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line for the user, whatever the rank; the run continues if the log cannot be written.
+fn warn_user(context: &Context, text: &str) {
+    if say(context, text).is_err() || !context.leads() {
+        eprintln!("tessera: {text}");
+    }
+}
