@@ -22,9 +22,10 @@ fn mean(values: &[f64]) -> (f64, f64) {
     (mean, (variance / count).sqrt())
 }
 
-/// Increments and compensators must agree in their means, over `words` of pairs that are independent of each other. The
-/// compensator of the first observable has the smaller error.
-fn compare<T>(name: &str, words: &[Vec<Pair<T>>]) {
+/// Increments and compensators must agree in their means, over `words` of pairs that are independent of each other.
+/// Returns the ratio of their errors for each observable.
+fn compare<T>(name: &str, words: &[Vec<Pair<T>>]) -> Vec<f64> {
+    let mut noise = Vec::new();
     let observables = words[0][0].increment.len();
     for index in 0..observables {
         let of_word = |of: &dyn Fn(&Pair<T>) -> f64| -> Vec<f64> {
@@ -36,8 +37,9 @@ fn compare<T>(name: &str, words: &[Vec<Pair<T>>]) {
         let (expected, of_increment) = mean(&of_word(&|pair| pair.increment[index]));
         let (_, of_compensator) = mean(&of_word(&compensator));
         println!("{name} {index}: {expected:.6} +- {of_increment:.1e}, compensator +- {of_compensator:.1e}");
-        assert!(index > 0 || of_compensator < of_increment + 1e-12, "{name}, observable {index}");
+        noise.push(of_compensator / of_increment);
     }
+    noise
 }
 
 /// Pairs of patches at random places of one state.
@@ -109,7 +111,8 @@ fn compensators_in_lanes_and_buffers_have_the_mean_of_the_increments() {
             origins.iter().flat_map(|&origin| partial.evolve(&snapshots, 64, origin, &mut rng).unwrap()).collect()
         };
         let words: Vec<Vec<Pair<i8>>> = (0..300).map(&mut word).collect();
-        compare(&format!("lanes {surroundings:?}"), &words);
+        let noise = compare(&format!("lanes {surroundings:?}"), &words);
+        assert!(noise[0] < 0.3, "the error of the magnetisation's compensator is {noise:?} of that of its increment");
     }
 }
 
