@@ -16,7 +16,7 @@ use crate::{
             fitted::{OrbitModel, WIDTH},
             orbits::{FEATURES, features},
         },
-        configuration::{self, ConfigurationError},
+        configuration::{self, Configuration, ConfigurationError},
         environment::{Environment, JUMPS, REACH, SPECIES, Sight, VACANCY, position},
         samples::{compare, environments},
     },
@@ -187,14 +187,18 @@ fn table(
     Ok(text)
 }
 
-/// The barriers of every vacancy of a configuration, as JSON. An entry holds the half-lattice point of the vacancy, and
+/// The barriers of every vacancy of a frame of a configuration, by default the last, as JSON. An entry holds the half-lattice point of the vacancy, and
 /// for each of the eight jumps the direction, the jumping species and the barrier in eV, null towards a vacancy.
 ///
 /// # Errors
 /// When the model or the configuration cannot be read, or the configuration has no vacancy.
-pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
+pub fn evaluate(model: &str, path: &Path, frame: Option<usize>) -> Result<String, BarriersError> {
     let model = barriers::load(model)?;
-    let lattice = configuration::with_vacancy(configuration::read(path)?)?;
+    let Configuration { lattice, frame, frames } = configuration::read(path, frame)?;
+    if frames > 1 {
+        eprintln!("frame {frame} of {frames} of {}", path.display());
+    }
+    let lattice = configuration::with_vacancy(lattice)?;
     let mut window = Window::closed(lattice.shape, REACH);
     window.load(&lattice, [0; 3]);
     let sight = Sight::new(&window);

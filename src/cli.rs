@@ -109,8 +109,11 @@ enum BarrierCommand {
     Eval {
         /// Barrier model
         model: String,
-        /// Configuration: LAMMPS dump or extended XYZ (.xyz, .extxyz)
+        /// Configuration: LAMMPS dump or extended XYZ (.xyz, .extxyz), also compressed (.gz)
         configuration: PathBuf,
+        /// Frame of the file, from 1 [default: the last]
+        #[arg(long)]
+        frame: Option<usize>,
     },
     /// Print the errors of one model against another
     Compare {
@@ -222,7 +225,7 @@ fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
             let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed, balanced: *balanced };
             barriers::fit(reference, out, recipe)
         }
-        BarrierCommand::Eval { model, configuration } => barriers::evaluate(model, configuration),
+        BarrierCommand::Eval { model, configuration, frame } => barriers::evaluate(model, configuration, *frame),
         BarrierCommand::Compare { model, reference, environments, seed } => {
             barriers::compare_models(model, reference, *environments, *seed)
         }

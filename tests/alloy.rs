@@ -175,20 +175,17 @@ fn configurations_are_read_as_they_were_written() {
     let shape = Shape([8, 5, 6]);
     let mut lattice = Lattice::from_sites(shape, (0..shape.sites()).map(|_| random.random_range(1..4)).collect());
     lattice.sites[17] = 0;
-    let dump = configuration::to_dump(&lattice);
-    let xyz = configuration::to_xyz(&lattice);
-    assert_eq!(configuration::from_dump(&dump).unwrap(), lattice);
-    assert_eq!(configuration::from_xyz(&xyz).unwrap(), lattice);
-    let refused = |text: &str| configuration::from_dump(text).unwrap_err().to_string();
-    assert!(refused(&dump.replacen("\n1 ", "\n1 7", 1)).contains("species 7"));
-    assert!(refused(&dump.replace("0 16.2", "0 16.9")).contains("body-centred cubic"));
-    assert!(refused(&dump.replace("id type x", "id kind x")).contains("lacks the column type"));
-    assert!(refused(&dump[..dump.trim_end().rfind('\n').unwrap()]).contains("ends before its last atom"));
-    assert!(configuration::from_xyz(&xyz.replacen("Nb", "Xx", 1)).unwrap_err().to_string().contains("species Xx"));
+    for (text, back) in [
+        (configuration::to_dump(&lattice), configuration::from_dump as fn(&str, Option<usize>) -> _),
+        (configuration::to_xyz(&lattice), configuration::from_xyz),
+    ] {
+        let read = back(&text, None).unwrap();
+        assert_eq!((read.lattice, read.frame, read.frames), (lattice.clone(), 1, 1));
+    }
     let full = Lattice::filled(shape, 1);
     assert!(configuration::with_vacancy(full).unwrap_err().to_string().contains("no vacancy"));
     if let Some(folder) = shared() {
-        let published = configuration::read(&folder.join("random_1024.dump")).unwrap();
+        let published = configuration::read(&folder.join("random_1024.dump"), None).unwrap().lattice;
         assert_eq!(published.shape, bcc::shape(8));
         assert_eq!(atoms(&closed(&published)), [341.0, 341.0, 342.0]);
     }
