@@ -8,7 +8,10 @@ use crate::{
     parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
-    stages::words::{announce, by_words},
+    stages::{
+        health::{Happenings, check_finite},
+        words::{announce, by_words},
+    },
     systems::{MovingPart, System},
     workflow::{
         Context, Stage, StageError,
@@ -33,6 +36,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         tiling: tiling.expect("the input was checked: patches tile the lattice"),
         observables: large.observables(0..input.large_snapshots())?,
         trajectories: large.trajectories()?,
+        happenings: Happenings::new(context),
     };
     announce(context, Stage::Evolve, patches.in_lanes().then_some(LANES))?;
     let file = PairsFile::create::<S>(context)?;
@@ -41,6 +45,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     } else {
         patches.by_teams(context, &large, &file)?;
     }
+    patches.happenings.say(context, Stage::Evolve, "pairs")?;
     file.finish()
 }
 
@@ -53,6 +58,7 @@ struct EvolvedPatches<'a, S> {
     observables: Array2<f64>,
     /// That the snapshots come from.
     trajectories: Array1<u32>,
+    happenings: Happenings,
 }
 
 impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
@@ -100,17 +106,21 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         } else {
             partial.evolve_part(lattice, &parts[patch], &mut rng)?
         };
-        Ok(self.row(snapshot, patch, pair))
+        self.row(snapshot, patch, pair)
     }
 
-    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>) -> Row<S::Site> {
-        Row {
+    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>) -> Result<Row<S::Site>, StageError> {
+        let place = |_| format!("patch {patch} of snapshot {snapshot} of large.h5");
+        check_finite::<S>(Stage::Evolve, &pair.increment, place)?;
+        let happened = pair.elapsed.events > 0 || pair.before != pair.after;
+        self.happenings.count(Large::condition_of(self.input, snapshot), happened);
+        Ok(Row {
             snapshot: snapshot as u32,
             patch: patch as u32,
             trajectory: self.trajectories[snapshot],
             observables: self.observables.row(snapshot).to_vec(),
             pair,
-        }
+        })
     }
 
     /// The pairs of each snapshot of a word, whose sites `sites_of` finds. The patches are drawn for the whole word.
@@ -130,7 +140,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
             let mut rng = stream(seed, Purpose::Partial, [first, order]);
             let pairs = partial.evolve(&snapshots, count, self.tiling.origin(patch), &mut rng)?;
             for ((rows, &snapshot), pair) in rows.iter_mut().zip(word).zip(pairs) {
-                rows.push(self.row(snapshot, patch, pair));
+                rows.push(self.row(snapshot, patch, pair)?);
             }
         }
         Ok(rows)

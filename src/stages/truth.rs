@@ -8,12 +8,15 @@ use crate::{
     config::{Input, Kernel, LANES},
     dataset::Writer,
     dynamics::{InLanes, Until},
-    files::{SweepCheckpoints, TrajectoryCheckpoints, TruthFile, truth::schedule},
+    files::{
+        SweepCheckpoints, TrajectoryCheckpoints, TruthFile,
+        truth::{Truth, schedule},
+    },
     lattice::{Region, Shape},
     parallel::{Decomposition, Ranks, Sweeps, World, tiles_in_lanes},
     rng::{Purpose, stream},
     sampling::Schedule,
-    stages::{starts::start, words::announce},
+    stages::{health::look_at_trajectories, starts::start, words::announce},
     systems::System,
     workflow::{
         Context, Stage, StageError,
@@ -52,7 +55,8 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
         None if context.input.truth_in_lanes() => by_words_of_starts(context, system, &file)?,
         None => exact(context, system, &file)?,
     }
-    file.finish()
+    file.finish()?;
+    look_at_trajectories::<Truth>(context)
 }
 
 /// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so

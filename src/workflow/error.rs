@@ -15,6 +15,21 @@ pub enum StageError {
     /// The engine that the stage calls failed: a kernel, a training, a score or a figure.
     #[error(transparent)]
     Engine(Box<dyn Error + Send + Sync>),
+    /// An observable is NaN or infinite.
+    #[error(
+        "{name} is {value} in {place}: the system left the finite numbers in the stage {stage}. Make the step of the \
+         system shorter, or its noise smaller"
+    )]
+    NotFinite {
+        /// The stage.
+        stage: &'static str,
+        /// The observable.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// Trajectory, record and time.
+        place: String,
+    },
     /// A signal or a file named `stop` asked for a clean stop.
     #[error("stopped on request. All finished work is kept, and the same command resumes from there")]
     Stopped,
