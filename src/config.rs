@@ -5,6 +5,7 @@
 
 mod checks;
 mod derived;
+mod limits;
 pub mod models;
 mod overrides;
 

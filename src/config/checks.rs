@@ -16,12 +16,14 @@ impl Input {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.system
             .check(&self.truth.starts)
+            .and_then(|()| self.check_bounds())
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_conditions())
             .and_then(|()| self.check_times())
             .and_then(|()| self.check_tiles())
             .and_then(|()| self.check_kernel())
+            .and_then(|()| self.check_work())
             .and_then(|()| self.check_learning())
             .map_err(ConfigError::Physics)
     }

@@ -41,6 +41,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn conditions(&self) -> &[f64];
     /// As [`System::at_conditions`].
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
+    /// As [`System::events`], for the member at this condition.
+    fn events(&self, condition: usize, sites: usize, time: f64) -> f64;
     /// As [`System::seconds`], for the member at this condition.
     fn seconds(&self, condition: usize) -> Option<f64>;
     /// The group that [`System::symmetries`] generate, identity first.
@@ -100,6 +102,10 @@ impl<S: System> AnySystem for S {
 
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem> {
         Arc::new(System::at_conditions(self, indices))
+    }
+
+    fn events(&self, condition: usize, sites: usize, time: f64) -> f64 {
+        System::events(&self.at_condition(condition), sites, time)
     }
 
     fn seconds(&self, condition: usize) -> Option<f64> {
