@@ -6,9 +6,11 @@
 mod checks;
 mod derived;
 mod limits;
+mod memory;
 pub mod models;
 mod overrides;
 
+pub use memory::Memory;
 pub use overrides::{Point, load};
 
 use crate::{

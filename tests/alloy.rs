@@ -744,3 +744,40 @@ fn balanced_barriers_differ_by_the_change_of_the_energy() {
     }
     assert!(changed / 200.0 > 0.01, "energies change by {} eV only", changed / 200.0);
 }
+
+/// Files that lie about their size, or inflate to far more than they hold.
+#[test]
+fn hostile_arrays_are_refused_without_their_memory() {
+    use std::io::Write as _;
+    let npz = |name: &str, content: &[u8], compressed: bool| {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let method = if compressed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        archive.start_file(name, options).unwrap();
+        archive.write_all(content).unwrap();
+        archive.finish().unwrap().into_inner()
+    };
+    let npy = |kind: &str, shape: &str, values: &[u8]| {
+        let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+        header += &" ".repeat(63 - (10 + header.len()) % 64);
+        header.push('\n');
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
+    };
+    let refused = |bytes: &[u8]| Arrays::from_npz_bytes(bytes).unwrap_err();
+    let good = Arrays::from_npz_bytes(&npz("a.npy", &npy("<f4", "(2,)", &[0; 8]), true)).unwrap();
+    assert_eq!(good.get("a", &[2]).unwrap(), [0.0; 2]);
+    assert!(refused(&npz("a.npy", &npy("<f4", "(100000000000,)", &[0; 8]), false)).contains("a: "));
+    assert!(refused(&npz("a.npy", &npy("<f4", "(4294967296, 4294967296)", &[0; 8]), false)).contains("a: "));
+    assert!(refused(&npz("a.npy", &vec![0; 64 << 20], true)).contains("inflates to more than"));
+    for kind in ["<f8", "<i8", ">f4", "|O"] {
+        let error = refused(&npz("layer0.weight.npy", &npy(kind, "(1,)", &[0; 8]), false));
+        assert!(error.contains("layer0.weight") && error.contains("astype(\"float32\")"), "{error}");
+    }
+    assert!(refused(b"PK\x05\x06").contains("Zip"), "{}", refused(b"PK\x05\x06"));
+    if let Some(folder) = shared() {
+        let hostile = folder.join("../cases/hostile/npz_shape_lie_1e11.npz");
+        assert!(Arrays::from_npz(&hostile).is_err());
+        let pickle = folder.join("../cases/hostile/pickle_laughs24.npy");
+        assert!(barriers::load(pickle.to_str().unwrap()).unwrap_err().to_string().contains("nnk_to_npz.py"));
+    }
+}

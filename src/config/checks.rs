@@ -25,6 +25,7 @@ impl Input {
             .and_then(|()| self.check_kernel())
             .and_then(|()| self.check_work())
             .and_then(|()| self.check_learning())
+            .and_then(|()| self.check_memory())
             .map_err(ConfigError::Physics)
     }
 

@@ -4,7 +4,7 @@ use super::{Input, Relax};
 use crate::dynamics::Until;
 
 /// The most records of a trajectory.
-const MOST_RECORDS: usize = 10_000_000;
+const MOST_RECORDS: usize = 1_000_000;
 /// The most threads of a rank.
 const MOST_THREADS: usize = 1024;
 /// The most events, attempts or steps of sites of a trajectory or a window: years.

@@ -2,6 +2,7 @@
 
 use super::{ConfigError, Input};
 use crate::systems::SystemInput;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -15,14 +16,22 @@ pub struct Point {
 }
 
 impl Point {
-    /// Name of the point's folder: `patch=16,temperature=2.5`.
+    /// Name of the point's folder: `patch=16,temperature=2.5`, or its beginning and a hash if it is long.
     pub fn label(&self) -> String {
         let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
         let parts: Vec<String> = self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect();
         let plain = |letter: char| letter.is_ascii_alphanumeric() || ".,+=-_".contains(letter);
-        parts.join(",").chars().filter(|letter| plain(*letter)).take(200).collect()
+        let label: String = parts.join(",").chars().filter(|letter| plain(*letter)).collect();
+        if label.len() <= LONGEST_LABEL {
+            return label;
+        }
+        let hash = Sha256::digest(&label)[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{}-{hash}", &label[..LONGEST_LABEL - hash.len() - 1])
     }
 }
+
+/// The longest name of a point's folder.
+const LONGEST_LABEL: usize = 80;
 
 /// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
 /// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys separated by commas vary

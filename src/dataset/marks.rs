@@ -28,6 +28,13 @@ pub(super) fn path_of(path: &Path) -> PathBuf {
     path.with_added_extension("progress")
 }
 
+/// The identity of the unfinished file that is to become `path`; `None` without one.
+pub fn identity(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path_of(path)).ok()?;
+    let line = bytes.split(|&byte| byte == b'\n').next()?;
+    String::from_utf8(line.to_vec()).ok()
+}
+
 /// Whether the marks of `path` have this identity.
 pub(super) fn belong(path: &Path, identity: &str) -> bool {
     std::fs::read(path_of(path)).is_ok_and(|bytes| bytes.starts_with(format!("{identity}\n").as_bytes()))

@@ -57,6 +57,7 @@ impl Provenance {
             ("stage", self.stage.clone()),
             ("seed", self.seed.to_string()),
             ("fingerprint", self.fingerprint.clone()),
+            ("sources", self.sources.clone()),
             ("input", self.input.clone()),
         ]
     }

@@ -51,6 +51,10 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn scores(&self) -> Vec<Box<dyn Score>>;
     /// Bytes per site in files and in memory.
     fn site_bytes(&self) -> usize;
+    /// Features of a site.
+    fn channels(&self) -> usize;
+    /// Bytes of a feature.
+    fn feature_bytes(&self) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
     /// Whether trajectories can share a drawn start ([`System::draw_start`]).
@@ -122,6 +126,14 @@ impl<S: System> AnySystem for S {
 
     fn site_bytes(&self) -> usize {
         size_of::<S::Site>()
+    }
+
+    fn channels(&self) -> usize {
+        S::CHANNELS
+    }
+
+    fn feature_bytes(&self) -> usize {
+        size_of::<S::Feature>()
     }
 
     fn moving_part_count(&self, sites: usize) -> Option<usize> {

@@ -44,6 +44,35 @@ pub enum StageError {
         /// The stage that wrote it.
         maker: &'static str,
     },
+    /// The input needs more memory than there is.
+    #[error("{0}")]
+    Memory(String),
+    /// The path of the run directory is too long for MPI.
+    #[error(
+        "the path of the run directory has {length} bytes, and MPI-IO crashes beyond {limit}: {folder}. Give a shorter \
+         --out, for instance one that is relative to the current folder"
+    )]
+    LongPath {
+        /// The run directory.
+        folder: String,
+        /// Its bytes.
+        length: usize,
+        /// The most bytes.
+        limit: usize,
+    },
+    /// The run directory holds data of another input.
+    #[error(
+        "{folder} holds data of another input, which this run would replace: {stages}. {changed}Give another --out, or \
+         --overwrite to replace them"
+    )]
+    OtherInput {
+        /// The run directory.
+        folder: String,
+        /// The stages with such data.
+        stages: String,
+        /// Keys of the input that differ, as a sentence.
+        changed: String,
+    },
     /// Another process holds the lock of the stage.
     #[error(
         "another run is working on the stage {stage} in {folder}. Wait until it ends, or choose another directory (--out)"
