@@ -70,6 +70,8 @@ const TEST: u64 = 1 << 32;
 /// # Errors
 /// When the reference cannot be read, the fit fails, or the file cannot be written.
 pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, BarriersError> {
+    let failed = |reason: String| BarriersError::Write { path: out.display().to_string(), reason };
+    check_writable(out).map_err(failed)?;
     let reference = barriers::load(reference)?;
     let mut samples: [BarrierSamples; 3] = Default::default();
     for (_, environment) in environments(&reference, recipe.environments, recipe.seed, 0)? {
@@ -103,10 +105,18 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     let table = table(fitted.as_ref(), &reference, recipe.environments / 10, recipe.seed)?;
     let description =
         HashMap::from([("recipe".to_owned(), format!("{recipe:?}")), ("test errors".to_owned(), table.clone())]);
-    let failed = |reason: String| BarriersError::Write { path: out.display().to_string(), reason };
     let bytes = arrays.to_safetensors(description).map_err(failed)?;
     write_whole(out, bytes).map_err(|error| failed(error.to_string()))?;
     Ok(table)
+}
+
+/// Checks, before the work of a fit, that its file can be written and will be read.
+fn check_writable(out: &Path) -> Result<(), String> {
+    if out.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err("its name must end in .safetensors, or no command reads it".into());
+    }
+    let probe = out.with_added_extension("partial");
+    std::fs::File::create(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(|error| error.to_string())
 }
 
 /// The jumps of one species.
