@@ -42,7 +42,7 @@ pub enum ConfigError {
         message: String,
     },
     /// Valid TOML that makes no physical sense.
-    #[error("the input cannot be run: {0}")]
+    #[error("{0}")]
     Physics(String),
 }
 

@@ -47,12 +47,19 @@ impl Input {
         for (name, sites, until) in spans.into_iter().filter_map(|(name, sites, until)| Some((name, sites, until?))) {
             for (index, condition) in self.system.conditions().iter().enumerate() {
                 let (events, span) = match until {
-                    Until::Time(time) => (self.system.events(index, sites, time), format!("time {time}")),
-                    Until::Events(events) => (events as f64, format!("{events} events")),
+                    Until::Time(time) => (self.system.events(index, sites, time), format!("time of {time:?}")),
+                    Until::Events(events) => (events as f64, format!("number of events of {events}")),
                 };
                 if events.is_nan() || events > MOST_EVENTS {
                     let at = if self.system.is_family() { format!(" at {condition}") } else { String::new() };
-                    let what = if name == "upsample.relax" && aged { "upsample.relax.age" } else { name };
+                    let what = match name {
+                        "upsample.relax" if aged => "upsample.relax.age",
+                        "simulate.interval" => {
+                            "simulate.snapshots, simulate.interval, simulate.first or simulate.times.last"
+                        }
+                        "truth.interval" => "truth.records or truth.interval",
+                        name => name,
+                    };
                     return Err(format!(
                         "{what} gives {sites} sites a {span}, about {events:.1e} events or steps{at}; at most \
                          {MOST_EVENTS:.0e} are possible. Shorten it, or change the rates or the step of [system.{}]",
@@ -68,7 +75,7 @@ impl Input {
         {
             if steps.is_nan() || steps > MOST_STEPS {
                 return Err(format!(
-                    "{name} is {step}, so truth.interval = {} takes {steps:.1e} of it; at most {MOST_STEPS:.0e} are possible",
+                    "{name} is {step:?}, so truth.interval = {} takes {steps:.1e} of it; at most {MOST_STEPS:.0e} are possible",
                     self.truth.interval
                 ));
             }

@@ -4,9 +4,13 @@ use super::{Input, LANES, Relax};
 use crate::learning::EncoderKind;
 
 /// Bytes of the program itself, mostly those of the tensor library.
-const PROGRAM: f64 = 3.0e8;
+const PROGRAM: f64 = 1.5e8;
 /// Bytes of items that stages hold before they write them.
 const BLOCK: f64 = 67_108_864.0;
+/// Snapshots that are encoded at a time.
+const SNAPSHOTS: f64 = 1024.0;
+/// Patches whose moments are taken at a time.
+const ROWS: f64 = 65_536.0;
 /// Bins of a histogram, each with its resamples.
 const BINS: f64 = 64.0;
 /// The most bytes of a rank on any machine.
@@ -65,8 +69,10 @@ impl Input {
         let pairs = evolve / large * self.patches_drawn() as f64 * (4.0 * patch + 400.0);
         let starts = if self.truth_in_lanes() { self.truth.starts.len() as f64 } else { 1.0 };
         let item = self.truth.records as f64 * truth * starts;
-        let shared =
-            self.truth.tile.map_or(2.0 * held(self.truth_trajectories() as f64 / starts, item, 1.0), |_| 6.0 * truth);
+        // Trajectories in lanes are written one by one.
+        let recorded = held(self.truth_trajectories() as f64 / starts, item, 1.0);
+        let copied = if self.truth_in_lanes() { item / starts } else { recorded };
+        let shared = if self.truth.tile.is_some() { 6.0 * truth } else { recorded + copied };
         vec![
             ("simulate", simulate, "simulate.snapshots, lattice.small, simulate.trajectories"),
             ("upsample", 2.0 * upsample + small * upsample / large, "lattice.large, simulate.snapshots"),
@@ -89,19 +95,26 @@ impl Input {
             (*next as f64, last.1 + *next as f64, last.2)
         };
         let convolved = closure.channels.iter().fold((1.0, 0.0, 0.0), maps);
-        let encoder = match closure.encoder {
-            EncoderKind::Mlp => chain(&[features, hidden, hidden, components]),
-            _ => convolved.2 + chain(&[features * convolved.0, hidden, components]),
+        let spins = self.system.feature_bytes() == 1;
+        let (encoder, maps) = match closure.encoder {
+            EncoderKind::Auto if !spins => (chain(&[features, hidden, hidden, components]), 0.0),
+            EncoderKind::Mlp => (chain(&[features, hidden, hidden, components]), 0.0),
+            _ => (convolved.2 + chain(&[features * convolved.0, hidden, components]), convolved.1),
         };
         let autoencoder = encoder + chain(&[components, hidden, 2.0 * hidden, features]);
-        let widths = features * (2.0 + convolved.1) + 4.0 * hidden;
+        let widths = features * (2.0 + maps) + 4.0 * hidden;
         let patches = pairs * features * self.system.feature_bytes() as f64;
         // Weights, gradient, three moments and the best, and a gradient for each thread.
         let network = |weights: f64, widths: f64, batch: usize| {
             let threads = if self.train.fit.threads > 0 { self.train.fit.threads } else { threads };
             4.0 * weights * (8.0 + threads as f64) + 4.0 * 4.0 * widths * (batch as f64).min(pairs)
         };
-        let closing = if self.closes() { patches + network(autoencoder, widths, closure.batch) } else { 0.0 };
+        let sites = self.large_shape().sites() as f64;
+        let encoding = SNAPSHOTS.min(self.large_snapshots() as f64) * sites * self.bytes_to_encode();
+        // Moments of fields, in double precision.
+        let moments = if spins { 0.0 } else { 24.0 * features * pairs.min(ROWS) };
+        let training = patches + moments.max(network(autoencoder, widths, closure.batch));
+        let closing = if self.closes() { training.max(encoding) } else { 0.0 };
         let wide = |inputs: f64, hidden: &[usize], outputs: f64| {
             let mut widths = vec![inputs];
             widths.extend(hidden.iter().map(|&width| width as f64));
@@ -123,11 +136,16 @@ impl Input {
             ),
             (
                 "train",
-                4.0 * rows + network(weights, widths, self.train.fit.batch),
+                5.0 * rows + network(weights, widths, self.train.fit.batch),
                 "closure.variables, train.model.drift_hidden, train.model.diffusion_hidden, train.model.onsager_hidden, \
                  train.fit.batch",
             ),
         ]
+    }
+
+    /// Bytes of a site that is encoded: as read, cut into patches, and its features twice.
+    fn bytes_to_encode(&self) -> f64 {
+        2.0 * (self.system.site_bytes() + self.system.channels() * self.system.feature_bytes()) as f64
     }
 
     /// Stages that hold the ensembles.
@@ -138,10 +156,16 @@ impl Input {
         let pairs = self.pairs() as f64 * 8.0 * (3.0 * components + 4.0);
         // As read, in double precision, and scaled.
         let ensembles = values * (24.0 + 24.0 * models);
+        let sites = (self.truth.records * self.truth_shape().sites()) as f64;
+        let encoding = if self.closes() { sites * self.bytes_to_encode() } else { 0.0 };
         let resamples = self.evaluate.resamples as f64 * 8.0 * BINS;
         vec![
-            ("predict", 4.0 * BLOCK + 12.0 * values / self.truth.records as f64, "predict.replicas"),
-            ("evaluate", ensembles + pairs, "truth.records, truth.trajectories, predict.replicas, train.seeds"),
+            ("predict", (4.0 * BLOCK).min(12.0 * values * models), "predict.replicas"),
+            (
+                "evaluate",
+                ensembles + pairs + encoding,
+                "truth.records, truth.trajectories, predict.replicas, train.seeds",
+            ),
             ("evaluate", resamples, "evaluate.resamples"),
         ]
     }
@@ -157,11 +181,9 @@ impl Memory {
             return Ok(());
         }
         Err(format!(
-            "the stage {} would need about {:.1} GB of memory on a rank, more than the {:.1} GB that {who}; make {} smaller",
-            self.stage,
-            self.bytes / 1e9,
-            most / 1e9,
-            self.keys
+            "the stage {} would need about {:.3e} bytes of memory on a rank, more than the {most:.3e} that {who}; make \
+             {} smaller",
+            self.stage, self.bytes, self.keys
         ))
     }
 }

@@ -23,7 +23,7 @@ pub fn plan(input: &Input, threads: usize) -> String {
     let memory = input.memory(threads, 1);
     let _ = writeln!(
         text,
-        "{:22} about {:.1} GB on a single rank with {threads} thread(s), for {}; ranks share the pairs",
+        "{:22} about {:.2} GB on a single rank with {threads} thread(s), for {}; ranks share the pairs",
         "memory of one rank",
         memory.bytes / 1e9,
         memory.stage

@@ -5,10 +5,7 @@ use crate::{
     dataset::{DatasetError, Provenance, Reader},
     parallel::Ranks,
     storage::{StorageError, read_json, write_json},
-    workflow::{
-        Directory, Stage, StageError, checksum, lock,
-        origin::{self, Origin},
-    },
+    workflow::{Directory, Stage, StageError, checksum, lock, origin},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -53,7 +50,7 @@ pub fn of_another_input(directory: &Directory) -> Vec<&'static str> {
         let paths = || stage.files(directory.input).into_iter().map(|file| directory.path(&file));
         let noted = entries.get(stage.name()).map(|entry| entry.fingerprint.clone());
         noted
-            .or_else(|| paths().find_map(|path| Some(origin::of_file(&path)?.fingerprint)))
+            .or_else(|| paths().find_map(|path| origin::of_file(&path)))
             .or_else(|| paths().find_map(|path| origin::of_unfinished(&path)))
     };
     let other = |stage: &Stage| found(*stage).is_some_and(|found| found != fingerprint(*stage, directory.input));
@@ -84,13 +81,12 @@ pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
     };
     let mut entries = BTreeMap::new();
     for stage in Stage::ALL {
-        let sources = sources(&entries, stage);
-        let expected = Some(Origin { fingerprint: fingerprint(stage, directory.input), sources: hash(&sources) });
+        let (sources, fingerprint) = (sources(&entries, stage), fingerprint(stage, directory.input));
+        // Whether a file that is there tells its choices, and whether they fit.
         let vouches = |file: &String| {
             let path = directory.path(file);
-            path.exists()
-                .then(|| origin::of_file(&path))
-                .map(|origin| (origin.is_some(), origin.is_none() || origin == expected))
+            let found = path.exists().then(|| origin::of_file(&path))?;
+            Some((found.is_some(), found.is_none_or(|found| found == fingerprint)))
         };
         let vouched = || {
             let origins: Option<Vec<_>> = files(stage).iter().map(vouches).collect();
@@ -100,10 +96,7 @@ pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
         directory.world.broadcast(&mut restored);
         if restored == [1] {
             let files = checksums(directory, stage)?;
-            entries.insert(
-                stage.name().into(),
-                Entry { fingerprint: fingerprint(stage, directory.input), files, sources },
-            );
+            entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
         }
     }
     if directory.leads() {
@@ -131,11 +124,7 @@ fn sources(entries: &BTreeMap<String, Entry>, stage: Stage) -> BTreeMap<String, 
 
 /// Hash of the checksums of the files that a stage reads.
 pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
-    hash(&sources(&read(folder), stage))
-}
-
-fn hash(sources: &BTreeMap<String, String>) -> String {
-    let sums = sources.iter().flat_map(|(file, sum)| [file, sum]);
+    let sums = sources(&read(folder), stage).into_iter().flat_map(|(file, sum)| [file, sum]);
     checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
 }
 

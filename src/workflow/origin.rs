@@ -5,38 +5,24 @@ use crate::dataset::{Reader, unfinished_identity};
 use safetensors::SafeTensors;
 use std::path::Path;
 
-/// The origin of a data file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
-    /// Hash of the choices.
-    pub fingerprint: String,
-    /// Hash of the checksums of the files that its stage read.
-    pub sources: String,
-}
-
-/// The origin of a finished data file; `None` without one, or of a file that tells none.
-pub fn of_file(path: &Path) -> Option<Origin> {
+/// The fingerprint that a finished data file holds; `None` without one, or of a file that tells none.
+pub fn of_file(path: &Path) -> Option<String> {
     match path.extension()?.to_str()? {
-        "h5" => {
-            let reader = Reader::open(path).ok()?;
-            Some(Origin { fingerprint: reader.text("fingerprint")?, sources: reader.text("sources")? })
-        }
+        "h5" => Reader::open(path).ok()?.text("fingerprint"),
         "safetensors" => {
             let bytes = std::fs::read(path).ok()?;
             let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
-            let text = |key: &str| {
-                header.metadata().as_ref()?.values().find_map(|text| {
-                    let value: serde_json::Value = serde_json::from_str(text).ok()?;
-                    Some(value["provenance"][key].as_str()?.to_owned())
-                })
-            };
-            Some(Origin { fingerprint: text("fingerprint")?, sources: text("sources")? })
+            header.metadata().as_ref()?.values().find_map(|text| {
+                let value: serde_json::Value = serde_json::from_str(text).ok()?;
+                Some(value["provenance"]["fingerprint"].as_str()?.to_owned())
+            })
         }
         _ => None,
     }
 }
 
-/// The fingerprint of the unfinished data file that is to become `path`.
+/// The fingerprint of the unfinished data file that is to become `path`; `None` of damaged marks.
 pub fn of_unfinished(path: &Path) -> Option<String> {
-    unfinished_identity(path)?.split(' ').next().map(str::to_owned)
+    let fingerprint = unfinished_identity(path)?.split(' ').next()?.to_owned();
+    (fingerprint.len() == 64 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(fingerprint)
 }

@@ -50,12 +50,21 @@ impl Arrays {
             left = left
                 .checked_sub(length as u64)
                 .ok_or_else(|| format!("{name} inflates to more than {COMPRESSION} times the size of the file"))?;
-            let array = ArrayViewD::<f32>::view_npy(&content).map_err(|error| {
-                format!("{name}: {error}; the arrays must hold 32-bit numbers, array.astype(\"float32\") in NumPy")
-            })?;
-            arrays.insert(name, array.shape(), array.iter().copied().collect());
+            arrays.insert_npy(&name, &content)?;
         }
         Ok(arrays)
+    }
+
+    /// Adds the array in the bytes of a `.npy` file.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or do not hold the array in single precision.
+    pub fn insert_npy(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let array = ArrayViewD::<f32>::view_npy(bytes).map_err(|error| {
+            format!("{name}: {error}; the arrays must hold 32-bit numbers, array.astype(\"float32\") in NumPy")
+        })?;
+        self.insert(name, array.shape(), array.iter().copied().collect());
+        Ok(())
     }
 
     /// Arrays of a safetensors file with this path and content.
