@@ -774,6 +774,9 @@ fn hostile_arrays_are_refused_without_their_memory() {
         assert!(error.contains("layer0.weight") && error.contains("astype(\"float32\")"), "{error}");
     }
     assert!(!refused(b"PK\x05\x06").is_empty());
+    // Found by fuzzing: a header of 4 GB.
+    let long = b"\x93NUMPY\x02\0\xff\xff\xff\xff{'descr'";
+    assert!(Arrays::default().insert_npy("a", long).unwrap_err().contains("claims 4294967295 bytes"));
     if let Some(folder) = shared() {
         let hostile = folder.join("../cases/hostile/npz_shape_lie_1e11.npz");
         assert!(Arrays::from_npz(&hostile).is_err());

@@ -60,6 +60,15 @@ impl Arrays {
     /// # Errors
     /// When the bytes are damaged or do not hold the array in single precision.
     pub fn insert_npy(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        // The reader allocates as much as the header claims to be long: two bytes tell its length, or four since 2.0.
+        let claimed = match bytes {
+            [_, _, _, _, _, _, 1, _, low, high, ..] => u32::from(u16::from_le_bytes([*low, *high])),
+            [_, _, _, _, _, _, _, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
+            _ => 0,
+        };
+        if claimed as usize > bytes.len() {
+            return Err(format!("{name}: its header claims {claimed} bytes, but the array has {}", bytes.len()));
+        }
         let array = ArrayViewD::<f32>::view_npy(bytes).map_err(|error| {
             format!("{name}: {error}; the arrays must hold 32-bit numbers, array.astype(\"float32\") in NumPy")
         })?;
