@@ -115,7 +115,7 @@ run() {
     mkdir -p "$result"
     printf '%s\n' "$3" >"$raw/run-$1.txt"
     # shellcheck disable=SC2046
-    tessera run inputs/quickstart.toml --out "$work/$2-$4" --device "$device" $(chosen "$2" "$3") | tee "$result/stages.txt"
+    tessera run inputs/quickstart.toml --overwrite --out "$work/$2-$4" --device "$device" $(chosen "$2" "$3") | tee "$result/stages.txt"
     cp "$work/$2-$4"/{training,metrics}.json "$result/"
 }
 
@@ -125,7 +125,7 @@ closure() {
     [ "$device" = cpu ] || device=$accelerator
     cp -r "$work/200k" "$work/closure-$1"
     # shellcheck disable=SC2046
-    tessera closure inputs/quickstart.toml --out "$work/closure-$1" --device "$device" $(chosen 200k closure.epochs=3) | tee "$raw/closure-$1.txt"
+    tessera closure inputs/quickstart.toml --overwrite --out "$work/closure-$1" --device "$device" $(chosen 200k closure.epochs=3) | tee "$raw/closure-$1.txt"
     cp "$work/closure-$1/closure.safetensors" "$raw/closure-$1.safetensors"
 }
 
@@ -134,7 +134,7 @@ shared() {
     mkdir -p "$raw/shared-$1"
     rm -f "$work/200k-accelerator/training.json"
     # shellcheck disable=SC2046
-    ranks "$1" train inputs/quickstart.toml --out "$work/200k-accelerator" --device "$accelerator" --threads 1 \
+    ranks "$1" train inputs/quickstart.toml --overwrite --out "$work/200k-accelerator" --device "$accelerator" --threads 1 \
         $(chosen 200k "train.fit.batch=65536 train.fit.epochs=10")
     cp "$work/200k-accelerator/training.json" "$raw/shared-$1/"
 }
@@ -145,7 +145,7 @@ threads() {
     mkdir -p "$result"
     rm -f "$work/$1-cpu/training.json"
     # shellcheck disable=SC2046
-    tessera train inputs/quickstart.toml --out "$work/$1-cpu" --device cpu --threads "$4" $(chosen "$1" "$2")
+    tessera train inputs/quickstart.toml --overwrite --out "$work/$1-cpu" --device cpu --threads "$4" $(chosen "$1" "$2")
     cp "$work/$1-cpu/training.json" "$result/"
 }
 

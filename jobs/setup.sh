@@ -13,6 +13,7 @@ mkdir -p "$cache"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
+offline="Without internet: install Rust from its offline installer, set LIBTORCH to an unpacked libtorch $torch_version, and copy the crates that 'cargo vendor' fetches on another machine (docs/running.md, Set-up)"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
@@ -70,7 +71,8 @@ install_rust() {
         rustup update stable
     else
         say "installing Rust with rustup"
-        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path ||
+            fail "Rust could not be downloaded. $offline."
     fi
     PATH="$HOME/.cargo/bin:$PATH"
     rust_is_new_enough || fail "Rust is $(rustc --version 2>&1); Cargo.toml names the version that is needed. Install it with rustup."
@@ -92,7 +94,8 @@ install_libtorch() {
     python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$work" \
         --python-version 311 --implementation cp --abi cp311 --abi none --platform "manylinux_2_28_$(uname -m)" \
         --platform "manylinux2014_$(uname -m)" --platform "manylinux_2_25_$(uname -m)" --platform any \
-        "torch==$torch_version" "nvidia-cuda-cupti==$cuda_version" "nvidia-cuda-runtime==$cuda_version"
+        "torch==$torch_version" "nvidia-cuda-cupti==$cuda_version" "nvidia-cuda-runtime==$cuda_version" ||
+        fail "libtorch could not be downloaded. $offline."
     part=$work/libtorch
     mkdir -p "$part/lib"
     python3 - "$work" "$part" <<'PYTHON'

@@ -16,7 +16,7 @@ use crate::{
             fitted::{OrbitModel, WIDTH},
             orbits::{FEATURES, features},
         },
-        configuration::{self, ConfigurationError},
+        configuration::{self, Configuration, ConfigurationError},
         environment::{Environment, JUMPS, REACH, SPECIES, Sight, VACANCY, position},
         samples::{compare, environments},
     },
@@ -70,6 +70,8 @@ const TEST: u64 = 1 << 32;
 /// # Errors
 /// When the reference cannot be read, the fit fails, or the file cannot be written.
 pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, BarriersError> {
+    let failed = |reason: String| BarriersError::Write { path: out.display().to_string(), reason };
+    check_writable(out).map_err(failed)?;
     let reference = barriers::load(reference)?;
     let mut samples: [BarrierSamples; 3] = Default::default();
     for (_, environment) in environments(&reference, recipe.environments, recipe.seed, 0)? {
@@ -103,10 +105,18 @@ pub fn fit(reference: &str, out: &Path, recipe: Recipe) -> Result<String, Barrie
     let table = table(fitted.as_ref(), &reference, recipe.environments / 10, recipe.seed)?;
     let description =
         HashMap::from([("recipe".to_owned(), format!("{recipe:?}")), ("test errors".to_owned(), table.clone())]);
-    let failed = |reason: String| BarriersError::Write { path: out.display().to_string(), reason };
     let bytes = arrays.to_safetensors(description).map_err(failed)?;
     write_whole(out, bytes).map_err(|error| failed(error.to_string()))?;
     Ok(table)
+}
+
+/// Checks, before the work of a fit, that its file can be written and will be read.
+fn check_writable(out: &Path) -> Result<(), String> {
+    if out.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err("its name must end in .safetensors, or no command reads it".into());
+    }
+    let probe = out.with_added_extension("partial");
+    std::fs::File::create(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(|error| error.to_string())
 }
 
 /// The jumps of one species.
@@ -187,14 +197,18 @@ fn table(
     Ok(text)
 }
 
-/// The barriers of every vacancy of a configuration, as JSON. An entry holds the half-lattice point of the vacancy, and
+/// The barriers of every vacancy of a frame of a configuration, by default the last, as JSON. An entry holds the half-lattice point of the vacancy, and
 /// for each of the eight jumps the direction, the jumping species and the barrier in eV, null towards a vacancy.
 ///
 /// # Errors
 /// When the model or the configuration cannot be read, or the configuration has no vacancy.
-pub fn evaluate(model: &str, path: &Path) -> Result<String, BarriersError> {
+pub fn evaluate(model: &str, path: &Path, frame: Option<usize>) -> Result<String, BarriersError> {
     let model = barriers::load(model)?;
-    let lattice = configuration::with_vacancy(configuration::read(path)?)?;
+    let Configuration { lattice, frame, frames } = configuration::read(path, frame)?;
+    if frames > 1 {
+        eprintln!("frame {frame} of {frames} of {}", path.display());
+    }
+    let lattice = configuration::with_vacancy(lattice)?;
     let mut window = Window::closed(lattice.shape, REACH);
     window.load(&lattice, [0; 3]);
     let sight = Sight::new(&window);

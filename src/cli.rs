@@ -1,5 +1,7 @@
 //! The command line.
 
+mod signals;
+
 use crate::{
     barriers::{self, BarriersError, Recipe},
     bench::{self, Scaling},
@@ -9,14 +11,10 @@ use crate::{
     workflow::{Options, Stage, StageError},
 };
 use clap::{Args, Parser, Subcommand};
-use signal_hook::consts::{SIGTERM, SIGUSR1};
-use std::{
-    io::Write as _,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-};
+use signals::{Signals, StopSignal};
+use std::{io::Write as _, path::PathBuf};
 
-/// Exit status after a clean stop on SIGTERM or SIGUSR1: try again later (sysexits.h calls it EX_TEMPFAIL).
+/// Exit status after a clean stop on a signal: try again later (sysexits.h calls it EX_TEMPFAIL).
 const EXIT_STOPPED: i32 = 75;
 
 /// Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches.
@@ -58,6 +56,9 @@ enum Command {
         /// Change values of the input; write it after the input. Example: --set train.seeds=[1] seed=7
         #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
         set: Vec<String>,
+        /// Threads per rank [default: the cores that this process may use]
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
     },
     /// Print a commented input for a system
     New {
@@ -93,11 +94,11 @@ enum BarrierCommand {
         #[arg(long)]
         out: PathBuf,
         /// Number of environments of each kind
-        #[arg(long, default_value_t = 20_000)]
-        environments: usize,
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(10..10_000_000))]
+        environments: u32,
         /// Number of passes over the environments
-        #[arg(long, default_value_t = 60)]
-        epochs: usize,
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        epochs: u32,
         /// Random seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -109,8 +110,11 @@ enum BarrierCommand {
     Eval {
         /// Barrier model
         model: String,
-        /// Configuration: LAMMPS dump or extended XYZ (.xyz, .extxyz)
+        /// Configuration: LAMMPS dump or extended XYZ (.xyz, .extxyz), also compressed (.gz)
         configuration: PathBuf,
+        /// Frame of the file, from 1 [default: the last]
+        #[arg(long)]
+        frame: Option<usize>,
     },
     /// Print the errors of one model against another
     Compare {
@@ -119,8 +123,8 @@ enum BarrierCommand {
         /// Model to compare with
         reference: String,
         /// Number of environments of each kind
-        #[arg(long, default_value_t = 2000)]
-        environments: usize,
+        #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..10_000_000))]
+        environments: u32,
         /// Random seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -137,6 +141,12 @@ struct Run {
     /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
     #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
+    /// One more signal that asks for a clean stop, besides TERM, USR1, USR2 and XCPU
+    #[arg(long, value_enum, ignore_case = true)]
+    stop_signal: Option<StopSignal>,
+    /// Replace data of another input in the run directory
+    #[arg(long)]
+    overwrite: bool,
     /// Threads per rank [default: the cores that this rank may use]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -153,19 +163,53 @@ struct Run {
 
 /// Does what the command line says. An error on any rank ends the whole job.
 pub fn main() {
-    let arguments = Arguments::parse();
-    let outcome = match arguments.command {
+    let signals = Signals::catch();
+    open_without_locks();
+    let stage = match Arguments::parse().command {
+        Command::Run(run) => return parallel(&run, None, &signals),
+        Command::Simulate(run) => (run, Stage::Simulate),
+        Command::Upsample(run) => (run, Stage::Upsample),
+        Command::Evolve(run) => (run, Stage::Evolve),
+        Command::Closure(run) => (run, Stage::Closure),
+        Command::Train(run) => (run, Stage::Train),
+        Command::Truth(run) => (run, Stage::Truth),
+        Command::Predict(run) => (run, Stage::Predict),
+        Command::Evaluate(run) => (run, Stage::Evaluate),
+        Command::Report(run) if run.input.extension().is_none_or(|extension| extension != "jsonl") => {
+            (run, Stage::Report)
+        }
+        other => {
+            signals.end_at_once();
+            return alone(other);
+        }
+    };
+    parallel(&stage.0, Some(stage.1), &signals);
+}
+
+/// The data files are opened without locks, which some file systems of clusters lack: a stage has its own, and a file
+/// under its own name never changes. A choice of the user's counts.
+fn open_without_locks() {
+    const LOCKING: &str = "HDF5_USE_FILE_LOCKING";
+    if std::env::var_os(LOCKING).is_none() {
+        // SAFETY: no other thread exists yet.
+        unsafe { std::env::set_var(LOCKING, "FALSE") };
+    }
+}
+
+/// Commands that run on their own and do not stop cleanly.
+fn alone(command: Command) {
+    let outcome = match command {
         Command::New { system } => {
             let found = systems::REGISTRY.get(&system);
             return report(found.map(|found| show(found.template)));
         }
-        Command::Check { input, set } => config::load(&input, &set).map(|points| {
+        Command::Check { input, set, threads } => config::load(&input, &set).map(|points| {
             let mut text = String::new();
             for point in points {
                 if !point.set.is_empty() {
                     text += &format!("\npoint {}\n", point.label());
                 }
-                text += &stages::plan(&point.input);
+                text += &stages::plan(&point.input, threads_of(threads));
             }
             show(&(text + "the input is valid\n"));
         }),
@@ -174,28 +218,19 @@ pub fn main() {
             return report(bench::run(kernel, weights.as_deref(), json));
         }
         Command::Barriers(command) => return report(barriers(&command).map(|text| show(&text))),
-        Command::Run(run) => return parallel(&run, None),
-        Command::Simulate(run) => return parallel(&run, Some(Stage::Simulate)),
-        Command::Upsample(run) => return parallel(&run, Some(Stage::Upsample)),
-        Command::Evolve(run) => return parallel(&run, Some(Stage::Evolve)),
-        Command::Closure(run) => return parallel(&run, Some(Stage::Closure)),
-        Command::Train(run) => return parallel(&run, Some(Stage::Train)),
-        Command::Truth(run) => return parallel(&run, Some(Stage::Truth)),
-        Command::Predict(run) => return parallel(&run, Some(Stage::Predict)),
-        Command::Evaluate(run) => return parallel(&run, Some(Stage::Evaluate)),
         Command::Scaling(choices) => return scaling(&choices),
-        Command::Report(run) if run.input.extension().is_some_and(|extension| extension == "jsonl") => {
-            match stages::report_scaling(&run.input) {
-                Ok(page) => return show(&format!("report: {}\n", page.display())),
-                Err(error) => {
-                    eprintln!("tessera: {error}");
-                    std::process::exit(2);
-                }
-            }
+        Command::Report(run) => {
+            let page = stages::report_scaling(&run.input);
+            return report(page.map(|page| show(&format!("report: {}\n", page.display()))));
         }
-        Command::Report(run) => return parallel(&run, Some(Stage::Report)),
+        _ => unreachable!("all other commands run stages"),
     };
     report(outcome);
+}
+
+/// The threads of a rank: by default as many as it has cores.
+fn threads_of(chosen: Option<u16>) -> usize {
+    chosen.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// Prints a text; whoever reads it may have seen enough before its end.
@@ -219,12 +254,13 @@ fn report<E: std::fmt::Display>(outcome: Result<(), E>) {
 fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
     match command {
         BarrierCommand::Fit { reference, out, environments, epochs, seed, balanced } => {
-            let recipe = Recipe { environments: *environments, epochs: *epochs, seed: *seed, balanced: *balanced };
+            let (environments, epochs) = (*environments as usize, *epochs as usize);
+            let recipe = Recipe { environments, epochs, seed: *seed, balanced: *balanced };
             barriers::fit(reference, out, recipe)
         }
-        BarrierCommand::Eval { model, configuration } => barriers::evaluate(model, configuration),
+        BarrierCommand::Eval { model, configuration, frame } => barriers::evaluate(model, configuration, *frame),
         BarrierCommand::Compare { model, reference, environments, seed } => {
-            barriers::compare_models(model, reference, *environments, *seed)
+            barriers::compare_models(model, reference, *environments as usize, *seed)
         }
     }
 }
@@ -258,15 +294,14 @@ fn scaling(choices: &Scaling) {
 }
 
 /// Runs stages on all ranks of the job.
-fn parallel(run: &Run, only: Option<Stage>) {
-    let signalled = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGUSR1] {
-        signal_hook::flag::register(signal, Arc::clone(&signalled)).expect("these signals may be handled");
+fn parallel(run: &Run, only: Option<Stage>, signals: &Signals) {
+    if let Some(signal) = run.stop_signal {
+        signals.also(signal);
     }
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
     refuse_lone_ranks(&world);
-    let threads = run.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = threads_of(run.threads);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the thread pool is built once, here");
     // Small networks: torch's own threads cost more than they bring; trainer, encoder and rollout bring their own.
     tch::set_num_threads(1);
@@ -276,7 +311,8 @@ fn parallel(run: &Run, only: Option<Stage>) {
         device: run.device.clone(),
         ranks_per_snapshot: run.ranks_per_snapshot as usize,
         checkpoint_seconds: run.checkpoint_seconds,
-        signalled,
+        overwrite: run.overwrite,
+        signalled: signals.stop.clone(),
     };
     let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
     let points = config::load(&run.input, &run.set);

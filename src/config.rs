@@ -5,9 +5,12 @@
 
 mod checks;
 mod derived;
+mod limits;
+mod memory;
 pub mod models;
 mod overrides;
 
+pub use memory::Memory;
 pub use overrides::{Point, load};
 
 use crate::{
@@ -39,7 +42,7 @@ pub enum ConfigError {
         message: String,
     },
     /// Valid TOML that makes no physical sense.
-    #[error("the input cannot be run: {0}")]
+    #[error("{0}")]
     Physics(String),
 }
 

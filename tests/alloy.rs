@@ -175,20 +175,17 @@ fn configurations_are_read_as_they_were_written() {
     let shape = Shape([8, 5, 6]);
     let mut lattice = Lattice::from_sites(shape, (0..shape.sites()).map(|_| random.random_range(1..4)).collect());
     lattice.sites[17] = 0;
-    let dump = configuration::to_dump(&lattice);
-    let xyz = configuration::to_xyz(&lattice);
-    assert_eq!(configuration::from_dump(&dump).unwrap(), lattice);
-    assert_eq!(configuration::from_xyz(&xyz).unwrap(), lattice);
-    let refused = |text: &str| configuration::from_dump(text).unwrap_err().to_string();
-    assert!(refused(&dump.replacen("\n1 ", "\n1 7", 1)).contains("species 7"));
-    assert!(refused(&dump.replace("0 16.2", "0 16.9")).contains("body-centred cubic"));
-    assert!(refused(&dump.replace("id type x", "id kind x")).contains("lacks the column type"));
-    assert!(refused(&dump[..dump.trim_end().rfind('\n').unwrap()]).contains("ends before its last atom"));
-    assert!(configuration::from_xyz(&xyz.replacen("Nb", "Xx", 1)).unwrap_err().to_string().contains("species Xx"));
+    for (text, back) in [
+        (configuration::to_dump(&lattice), configuration::from_dump as fn(&str, Option<usize>) -> _),
+        (configuration::to_xyz(&lattice), configuration::from_xyz),
+    ] {
+        let read = back(&text, None).unwrap();
+        assert_eq!((read.lattice, read.frame, read.frames), (lattice.clone(), 1, 1));
+    }
     let full = Lattice::filled(shape, 1);
     assert!(configuration::with_vacancy(full).unwrap_err().to_string().contains("no vacancy"));
     if let Some(folder) = shared() {
-        let published = configuration::read(&folder.join("random_1024.dump")).unwrap();
+        let published = configuration::read(&folder.join("random_1024.dump"), None).unwrap().lattice;
         assert_eq!(published.shape, bcc::shape(8));
         assert_eq!(atoms(&closed(&published)), [341.0, 341.0, 342.0]);
     }
@@ -746,4 +743,44 @@ fn balanced_barriers_differ_by_the_change_of_the_energy() {
         changed += change.abs();
     }
     assert!(changed / 200.0 > 0.01, "energies change by {} eV only", changed / 200.0);
+}
+
+/// Files that lie about their size, or inflate to far more than they hold.
+#[test]
+fn hostile_arrays_are_refused_without_their_memory() {
+    use std::io::Write as _;
+    let npz = |name: &str, content: &[u8], compressed: bool| {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let method = if compressed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        archive.start_file(name, options).unwrap();
+        archive.write_all(content).unwrap();
+        archive.finish().unwrap().into_inner()
+    };
+    let npy = |kind: &str, shape: &str, values: &[u8]| {
+        let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+        header += &" ".repeat(63 - (10 + header.len()) % 64);
+        header.push('\n');
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
+    };
+    let refused = |bytes: &[u8]| Arrays::from_npz_bytes(bytes).unwrap_err();
+    let good = Arrays::from_npz_bytes(&npz("a.npy", &npy("<f4", "(2,)", &[0; 8]), true)).unwrap();
+    assert_eq!(good.get("a", &[2]).unwrap(), [0.0; 2]);
+    assert!(refused(&npz("a.npy", &npy("<f4", "(100000000000,)", &[0; 8]), false)).contains("a: "));
+    assert!(refused(&npz("a.npy", &npy("<f4", "(4294967296, 4294967296)", &[0; 8]), false)).contains("a: "));
+    assert!(refused(&npz("a.npy", &vec![0; 64 << 20], true)).contains("inflates to more than"));
+    for kind in ["<f8", "<i8", ">f4", "|O"] {
+        let error = refused(&npz("layer0.weight.npy", &npy(kind, "(1,)", &[0; 8]), false));
+        assert!(error.contains("layer0.weight") && error.contains("astype(\"float32\")"), "{error}");
+    }
+    assert!(!refused(b"PK\x05\x06").is_empty());
+    // Found by fuzzing: a header of 4 GB.
+    let long = b"\x93NUMPY\x02\0\xff\xff\xff\xff{'descr'";
+    assert!(Arrays::default().insert_npy("a", long).unwrap_err().contains("claims 4294967295 bytes"));
+    if let Some(folder) = shared() {
+        let hostile = folder.join("../cases/hostile/npz_shape_lie_1e11.npz");
+        assert!(Arrays::from_npz(&hostile).is_err());
+        let pickle = folder.join("../cases/hostile/pickle_laughs24.npy");
+        assert!(barriers::load(pickle.to_str().unwrap()).unwrap_err().to_string().contains("nnk_to_npz.py"));
+    }
 }

@@ -75,7 +75,8 @@ fn one_model_of_several_temperatures_predicts_each() {
     // The model predicts a temperature that it was not learned from, without new data or training.
     let more = INPUT.replace("[2.5, 3.0, 4.0]", "[2.5, 3.0, 3.4, 4.0]").replace("[truth]", "[truth]\nunseen = [3.4]");
     fs::write(&input, more).unwrap();
-    let said = succeeds(0, &["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2"]);
+    let said =
+        succeeds(0, &["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "2", "--overwrite"]);
     for stage in ["simulate", "upsample", "evolve", "closure", "train"] {
         assert!(said.lines().any(|line| line.starts_with(stage) && line.contains("skipped")), "{stage}: {said}");
     }

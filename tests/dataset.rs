@@ -13,6 +13,8 @@ fn what_is_written_is_read_and_mpi_ends_with_its_last_communicator() {
     let world = World::start().expect("the only test here that starts MPI in this process");
     what_is_written_is_read(&world);
     sites_of_two_states_take_a_bit_each(&world);
+    large_blocks_are_written_in_pieces(&world);
+    lost_writes_of_an_unfinished_file_are_found(&world);
     a_collective_write_of_another_size_than_its_block_is_refused(&world);
     let (team, index) = world.team(1);
     drop(world);
@@ -65,6 +67,86 @@ fn a_collective_write_of_another_size_than_its_block_is_refused(world: &World) {
     assert_eq!(written.as_slice().unwrap(), values);
 }
 
+/// As blocks of more than 2 GiB, with a lower limit: `write_at` and `write_together` give the same file.
+fn large_blocks_are_written_in_pieces(world: &World) {
+    let folder = tempfile::tempdir().unwrap();
+    let values = Array3::from_shape_fn((3, 4, 5), |(a, b, c)| (a * 20 + b * 5 + c) as u16);
+    for (most, together) in [(1, false), (7, false), (40, false), (1, true), (7, true), (40, true)] {
+        let path = folder.path().join(format!("{most}_{together}.h5"));
+        let mut file = Writer::create(&path, world, &provenance()).unwrap().in_pieces_of(most);
+        let extents = &[5, 4, 5][..];
+        file.declare::<u16>(Field { name: "a", axes: &["z", "y", "x"], extents, unit: "1", meaning: "m" }).unwrap();
+        if together {
+            file.write_together("a", &[2, 0, 0], &[3, 4, 5], values.as_slice().unwrap()).unwrap();
+            file.write_together("a", &[1, 2, 0], &[1, 2, 5], &(0..10).collect::<Vec<u16>>()).unwrap();
+        } else {
+            file.write("a", 2, values.view()).unwrap();
+            file.write_at(
+                "a",
+                &[1, 2],
+                Array3::from_shape_vec((1, 2, 5), (0..10).collect::<Vec<u16>>()).unwrap().view(),
+            )
+            .unwrap();
+        }
+        file.finish().unwrap();
+        let read = Reader::open(&path).unwrap().read::<u16, ndarray::Ix3>("a").unwrap();
+        assert_eq!(read.slice(s![2.., .., ..]), values);
+        assert_eq!(read.slice(s![1, 2.., ..]).iter().copied().collect::<Vec<_>>(), (0..10).collect::<Vec<u16>>());
+    }
+}
+
+/// Zeroed, flipped and cut data of marked items are pending again; a damaged log costs the items that it names.
+fn lost_writes_of_an_unfinished_file_are_found(world: &World) {
+    use std::os::unix::fs::FileExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.h5");
+    let (partial, log) = (folder.path().join("data.h5.partial"), folder.path().join("data.h5.progress.0"));
+    let open = || {
+        let mut file = Writer::create(&path, world, &provenance()).unwrap();
+        let extents = &[8, 1000][..];
+        file.declare::<f64>(Field { name: "a", axes: &["item", "x"], extents, unit: "1", meaning: "m" }).unwrap();
+        file
+    };
+    let row = |item: usize| Array2::from_elem((1, 1000), item as f64 + 0.5);
+    let file = open();
+    assert_eq!(file.pending(8).unwrap().len(), 8);
+    for item in [0, 1, 2, 5] {
+        file.write("a", item, row(item).view()).unwrap();
+        file.mark(std::slice::from_ref(&(item..item + 1))).unwrap();
+    }
+    // Without a mark, as after a kill.
+    file.write("a", 6, row(6).view()).unwrap();
+    drop(file);
+    assert_eq!(open().pending(8).unwrap(), [3, 4, 6, 7]);
+    let whole = std::fs::read(&partial).unwrap();
+    let find = |item: usize| {
+        let bytes = (item as f64 + 0.5).to_le_bytes().repeat(1000);
+        whole.windows(bytes.len()).position(|window| window == bytes).unwrap() as u64
+    };
+    let data = std::fs::File::options().write(true).open(&partial).unwrap();
+    data.write_all_at(&[0; 4096], find(2)).unwrap();
+    assert_eq!(open().pending(8).unwrap(), [2, 3, 4, 6, 7]);
+    data.write_all_at(&[1], find(5) + 777).unwrap();
+    assert_eq!(open().pending(8).unwrap(), [2, 3, 4, 5, 6, 7]);
+    data.write_all_at(&whole, 0).unwrap();
+    let lines = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &lines[..lines.len() - 200]).unwrap();
+    assert_eq!(open().pending(8).unwrap(), [3, 4, 5, 6, 7], "a cut log");
+    // Items that are computed again count, whatever an earlier line says.
+    let file = open();
+    file.pending(8).unwrap();
+    for item in [3, 4, 5, 6, 7] {
+        file.write("a", item, row(item).view()).unwrap();
+        file.mark(std::slice::from_ref(&(item..item + 1))).unwrap();
+    }
+    assert!(file.pending(8).is_ok());
+    file.finish().unwrap();
+    let read = Reader::open(&path).unwrap().read::<f64, ndarray::Ix2>("a").unwrap();
+    assert!((0..8).all(|item| read.row(item) == row(item).row(0)));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["data.h5"], "marks are removed");
+}
+
 fn what_is_written_is_read(world: &World) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.h5");
@@ -114,7 +196,7 @@ fn sites_of_two_states_take_a_bit_each(world: &World) {
     let file = begin();
     assert_eq!(file.pending(6).unwrap().len(), 6);
     file.write("spins", 1, spins.slice(s![1..3, .., ..])).unwrap();
-    file.mark(1..3).unwrap();
+    file.mark(std::slice::from_ref(&(1..3))).unwrap();
     file.write_at("spins", &[0, 0, 8], spins.slice(s![0..1, .., 8..])).unwrap();
     file.write_at("spins", &[0, 1, 0], spins.slice(s![0..1, 1.., ..8])).unwrap();
     file.write_at("spins", &[0, 0, 0], spins.slice(s![0..1, ..1, ..8])).unwrap();

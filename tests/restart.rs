@@ -33,7 +33,7 @@ fn a_changed_input_repeats_what_depends_on_it_and_nothing_else() {
     let out = folder.path().join("run");
     let arguments = ["run", &input, "--out", out.to_str().unwrap(), "--threads", "1"];
     succeeds(0, &arguments);
-    let changed = succeeds(0, &[&arguments[..], &["--set", "evolve.until={time=0.25}"]].concat());
+    let changed = succeeds(0, &[&arguments[..], &["--overwrite", "--set", "evolve.until={time=0.25}"]].concat());
     for stage in ["simulate", "upsample", "truth"] {
         assert!(changed.contains(&format!("{stage:9} complete, skipped")), "{changed}");
     }
@@ -84,7 +84,9 @@ fn a_stage_is_recomputed_when_the_file_of_the_law_holds_something_else() {
     assert!(!succeeds(0, &arguments).contains("skipped"));
     assert!(succeeds(0, &arguments).contains("skipped"));
     std::fs::copy(models.join("balanced.safetensors"), &model).unwrap();
-    assert!(!succeeds(0, &arguments).contains("skipped"));
+    let refused = tessera(0, &arguments);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("data of another input"));
+    assert!(!succeeds(0, &[&arguments[..], &["--overwrite"]].concat()).contains("skipped"));
 }
 
 /// A run directory of another version of the program is left as it is.

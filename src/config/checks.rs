@@ -16,14 +16,17 @@ impl Input {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.system
             .check(&self.truth.starts)
+            .and_then(|()| self.check_bounds())
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_conditions())
             .and_then(|()| self.check_times())
             .and_then(|()| self.check_tiles())
             .and_then(|()| self.check_kernel())
+            .and_then(|()| self.check_work())
             .and_then(|()| self.check_learning())
-            .map_err(ConfigError::Physics)
+            .and_then(|()| self.check_memory())
+            .map_err(|reason| ConfigError::Physics(format!("the input cannot be run: {reason}")))
     }
 
     fn check_sizes(&self) -> Result<(), String> {
@@ -146,11 +149,20 @@ impl Input {
         let snapshots = wide(self.simulate.trajectories) * wide(self.small_records()) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
         let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth.records);
-        for (name, count) in
-            [("training pairs", pairs), ("records of the truth", records * wide(self.predict.replicas))]
+        let (simulate, upsample, truth, predict) = (&self.simulate, &self.upsample, &self.truth, &self.predict);
+        let of_pairs = format!(
+            "simulate.trajectories = {}, simulate.snapshots = {}, upsample.shuffled = {}, evolve.patches = {}",
+            simulate.trajectories, simulate.snapshots, upsample.shuffled, self.evolve.patches
+        );
+        let of_truth = format!(
+            "truth.trajectories = {}, truth.records = {}, predict.replicas = {}",
+            truth.trajectories, truth.records, predict.replicas
+        );
+        for (name, count, keys) in
+            [("training pairs", pairs, of_pairs), ("records of the truth", records * wide(predict.replicas), of_truth)]
         {
             if count > most {
-                return Err(format!("the input asks for {count} {name}; at most {most} are possible"));
+                return Err(format!("the input asks for {count} {name} ({keys}); at most {most} are possible"));
             }
         }
         let mut seeds = self.train.seeds.clone();
@@ -202,8 +214,8 @@ impl Input {
             && !(first > 0.0 && last > first && count > 1)
         {
             return Err(format!(
-                "simulate.times has {count} times from {first} to {last}; it needs at least 2, the first above 0 and the last \
-                 above the first"
+                "simulate.times has count = {count}, first = {first:?} and last = {last:?}; it needs at least 2 times, the \
+                 first above 0 and the last above the first"
             ));
         }
         let spans = [
@@ -214,10 +226,17 @@ impl Input {
             ("evolve.until", Some(self.evolve.until)),
         ];
         for (name, until) in spans.into_iter().filter_map(|(name, until)| Some((name, until?))) {
-            if let Until::Time(time) = until {
-                positive(&format!("{name}.time"), time)?;
+            match (until, self.upsample.relax) {
+                (Until::Time(_), Relax::Age(age)) if name == "upsample.relax" => positive("upsample.relax.age", age)?,
+                (Until::Time(time), _) => positive(&format!("{name}.time"), time)?,
+                _ => {}
             }
-            self.system.check_span(until).map_err(|error| format!("{name}: {error}"))?;
+            let kind = match (until, self.upsample.relax) {
+                (Until::Events(_), _) => ".events",
+                (_, Relax::Age(_)) if name == "upsample.relax" => ".age",
+                _ => "",
+            };
+            self.system.check_span(until).map_err(|error| format!("{name}{kind}: {error}"))?;
         }
         if self.evolve.until == Until::Events(0) {
             return Err("evolve.until.events is 0; a pair needs at least one event".into());
@@ -341,5 +360,5 @@ fn positive(name: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value as f32 > 0.0 {
         return Ok(());
     }
-    Err(format!("{name} is {value}; it must be a number above 0"))
+    Err(format!("{name} is {value:?}; it must be a number above 0"))
 }

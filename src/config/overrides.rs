@@ -2,6 +2,7 @@
 
 use super::{ConfigError, Input};
 use crate::systems::SystemInput;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -15,14 +16,22 @@ pub struct Point {
 }
 
 impl Point {
-    /// Name of the point's folder: `patch=16,temperature=2.5`.
+    /// Name of the point's folder: `patch=16,temperature=2.5`, or its beginning and a hash if it is long.
     pub fn label(&self) -> String {
         let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
         let parts: Vec<String> = self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect();
         let plain = |letter: char| letter.is_ascii_alphanumeric() || ".,+=-_".contains(letter);
-        parts.join(",").chars().filter(|letter| plain(*letter)).take(200).collect()
+        let label: String = parts.join(",").chars().filter(|letter| plain(*letter)).collect();
+        if label.len() <= LONGEST_LABEL {
+            return label;
+        }
+        let hash = Sha256::digest(&label)[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{}-{hash}", &label[..LONGEST_LABEL - hash.len() - 1])
     }
 }
+
+/// The longest name of a point's folder.
+const LONGEST_LABEL: usize = 80;
 
 /// Reads an input, applies overrides, expands its sweep and checks every point. The points come in the order of the
 /// lists, the first key of the sweep slowest; without `[sweep]` there is one point. Keys separated by commas vary
@@ -76,14 +85,17 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
                     ConfigError::Parse { location, message: with_hint(error.message(), &line) }
                 })?
             };
-            input.check()?;
+            input.check().map_err(|error| with_values(&error, &input))?;
             Ok(Point { set, input })
         })
         .collect::<Result<_, ConfigError>>()?;
     let mut labels: Vec<String> = points.iter().map(Point::label).collect();
     labels.sort_unstable();
     match labels.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(ConfigError::Physics(format!("the sweep has two points named {}; remove one", pair[0]))),
+        Some(pair) => Err(ConfigError::Physics(format!(
+            "the input cannot be run: the sweep has two points named {}; remove one",
+            pair[0]
+        ))),
         None => Ok(points),
     }
 }
@@ -176,6 +188,30 @@ fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error
         None => format!("{} with --set or [sweep]", path.display()),
     };
     (location, content.to_owned())
+}
+
+/// Adds the values of the keys that a complaint names, unless it shows them itself.
+fn with_values(error: &ConfigError, input: &Input) -> ConfigError {
+    fn flatten(prefix: &str, table: &Table, flat: &mut Vec<(String, String)>) {
+        for (name, value) in table {
+            match value {
+                Value::Table(inner) => flatten(&format!("{prefix}{name}."), inner, flat),
+                value => flat.push((format!("{prefix}{name}"), value.to_string())),
+            }
+        }
+    }
+    let (mut text, mut flat) = (error.to_string(), Vec::new());
+    flatten("", &input.toml().parse().unwrap_or_default(), &mut flat);
+    let table = |key: &str| key.rsplit_once('.').map_or(String::new(), |(table, _)| format!("[{table}]"));
+    let named = |(key, value): &(String, String)| {
+        let whole = table(key);
+        (text.contains(key.as_str()) || !whole.is_empty() && text.contains(&whole)) && !text.contains(value.as_str())
+    };
+    let values: Vec<String> = flat.into_iter().filter(named).map(|(key, value)| format!("{key} = {value}")).collect();
+    if !values.is_empty() {
+        text = format!("{text} (now {})", values.join(", "));
+    }
+    ConfigError::Physics(text)
 }
 
 /// Adds the offending line and, to the complaint about an unknown key, the nearest valid key.

@@ -16,6 +16,7 @@ mod reader;
 mod schema;
 mod writer;
 
+pub use marks::{Part, identity as unfinished_identity};
 pub use reader::Reader;
 pub use schema::{Field, Provenance};
 pub use writer::Writer;
@@ -51,6 +52,12 @@ pub enum DatasetError {
         program: String,
         /// Its format.
         found: String,
+    },
+    /// An unfinished file is not what was written.
+    #[error("the unfinished file {} is damaged. Remove it and run again: its stage then begins anew", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
     },
     /// The file system reports an error.
     #[error(transparent)]

@@ -22,17 +22,20 @@ impl Reader {
     /// When there is no file, it is not a whole HDF5 file, or it has the format of another version of the program.
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let file = hdf5::File::open(path).map_err(DatasetError::when("open", path))?;
-        let text = |name| {
-            let found = file.attr(name).and_then(|attribute| attribute.read_scalar::<FixedUnicode<64>>());
-            found.map(|text| text.to_string())
-        };
-        match text("format") {
-            Ok(found) if found != Provenance::FORMAT.to_string() => {
-                let program = text("program").unwrap_or_else(|_| "another program".into());
+        let reader = Self { path: path.to_owned(), file };
+        match reader.text("format") {
+            Some(found) if found != Provenance::FORMAT.to_string() => {
+                let program = reader.text("program").unwrap_or_else(|| "another program".into());
                 Err(DatasetError::OtherFormat { path: path.to_owned(), program, found })
             }
-            _ => Ok(Self { path: path.to_owned(), file }),
+            _ => Ok(reader),
         }
+    }
+
+    /// A short text of the provenance, by its name; `None` if there is none.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text = self.file.attr(name).and_then(|attribute| attribute.read_scalar::<FixedUnicode<64>>());
+        Some(text.ok()?.to_string())
     }
 
     /// Extents of a field; of one in bits, those that it has in the file.

@@ -83,3 +83,17 @@ pub(super) fn write_text(location: &Location, path: &Path, name: &str, text: &st
     };
     written.map_err(DatasetError::when(format!("write the attribute {name} of"), path))
 }
+
+/// Whether a text attribute holds this text.
+pub(super) fn holds_text(location: &Location, name: &str, text: &str) -> bool {
+    fn read<const N: usize>(location: &Location, name: &str) -> hdf5::Result<String> {
+        Ok(location.attr(name)?.read_scalar::<FixedUnicode<N>>()?.to_string())
+    }
+    let found = match text.len() {
+        0..=64 => read::<64>(location, name),
+        65..=512 => read::<512>(location, name),
+        513..=8192 => read::<8192>(location, name),
+        _ => read::<60000>(location, name),
+    };
+    found.is_ok_and(|found| found == text)
+}

@@ -4,8 +4,8 @@ use super::{
     DatasetError, Field, Provenance,
     bits::{self, Bits},
     collective,
-    marks::{self, Marks},
-    schema::write_text,
+    marks::{self, Layout, Marks, Part, Region},
+    schema::{holds_text, write_text},
 };
 use crate::{
     parallel::{Ranks, World},
@@ -13,16 +13,18 @@ use crate::{
 };
 use bytemuck::Pod;
 use hdf5::{H5Type, dataset::FillTime};
-use ndarray::{ArrayView, IxDyn};
+use ndarray::{ArrayView, Axis, IxDyn};
 use std::{
     cell::OnceCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     mem::ManuallyDrop,
     ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
+/// The most bytes of one write: MPI-IO counts them with 31 bits.
+const MOST_BYTES: usize = 1 << 30;
 /// Bytes for the metadata that HDF5 adds to a file.
 const METADATA_BYTES: u64 = 1 << 20;
 
@@ -45,6 +47,8 @@ pub struct Writer<'w> {
     /// Bytes of all declared fields.
     bytes: u64,
     marks: OnceCell<Marks>,
+    /// The most bytes of one write.
+    most: usize,
 }
 
 impl<'w> Writer<'w> {
@@ -56,22 +60,24 @@ impl<'w> Writer<'w> {
     pub fn create(path: &Path, world: &'w World, provenance: &Provenance) -> Result<Self, DatasetError> {
         let partial = path.with_added_extension(TEMPORARY);
         let identity = provenance.identity();
-        let mut found = [u8::from(world.rank() == 0 && partial.exists() && marks::belong(path, &identity))];
+        let mut found = [u8::from(world.rank() == 0 && partial.exists() && marks::belong(path, &identity, None))];
         world.broadcast(&mut found);
         let mut builder = hdf5::File::with_options();
         builder.with_fapl(|access| access.mpio(world.raw(), None));
         let left = (found == [1]).then(|| builder.open_as(&partial, hdf5::OpenMode::ReadWrite)).and_then(Result::ok);
         let resumed = left.is_some();
         let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(DatasetError::when("create", &partial))?;
-        if !resumed {
-            for (name, text) in provenance.entries() {
+        for (name, text) in provenance.entries() {
+            if !resumed {
                 write_text(&file, &partial, name, &text)?;
+            } else if !holds_text(&file, name, &text) {
+                return Err(DatasetError::Damaged { path: partial });
             }
         }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
         let (target, marks) = (path.to_owned(), OnceCell::new());
-        let bits = HashMap::new();
-        Ok(Self { world, target, partial, file, fields, bits, identity, resumed, bytes: 0, marks })
+        let (bits, most) = (HashMap::new(), MOST_BYTES);
+        Ok(Self { world, target, partial, file, fields, bits, identity, resumed, bytes: 0, marks, most })
     }
 
     /// The items of `0..items` that no rank has written yet. Call it after all fields are declared. It reserves their
@@ -84,16 +90,55 @@ impl<'w> Writer<'w> {
             self.reserve()?;
             self.file.flush().map_err(self.refused("reserve space in"))?;
             self.world.barrier();
-            if self.world.rank() == 0 {
-                marks::begin(&self.target, &self.identity, items)?;
-            }
+        }
+        let layout = self.layout()?;
+        if self.resumed && !marks::belong(&self.target, &self.identity, Some(&layout)) {
+            return Err(DatasetError::Damaged { path: self.partial.clone() });
+        }
+        if !self.resumed && self.world.rank() == 0 {
+            marks::begin(&self.target, &self.identity, &layout)?;
         }
         self.world.barrier();
-        let marks = Marks::open(&self.target, &self.identity, items)?;
-        let pending = marks.pending()?;
+        let marks = Marks::open(&self.target, &self.partial, layout, self.world.rank())?;
+        self.world.barrier();
+        let done = self.verified(&marks);
         self.marks.set(marks).ok();
         self.world.barrier();
-        Ok(pending)
+        Ok((0..items).filter(|item| !done.contains(item)).collect())
+    }
+
+    /// The items that are marked and whose data are still what was written; the ranks share the reading. Says how many
+    /// are not. Collective.
+    fn verified(&self, marks: &Marks) -> HashSet<usize> {
+        let lines = marks.lines();
+        let own: Vec<u8> =
+            lines[self.world.share(lines.len())].iter().map(|(line, _)| u8::from(marks.holds(line))).collect();
+        let whole = self.world.all_gather(&own).concat();
+        let items = |wanted: u8| {
+            let chosen = lines.iter().zip(&whole).filter(move |(_, whole)| **whole == wanted);
+            chosen.flat_map(|((_, items), _)| items.iter().cloned().flatten()).collect::<HashSet<usize>>()
+        };
+        let lost = items(0).difference(&items(1)).count();
+        if lost > 0 && self.world.rank() == 0 {
+            let path = self.partial.display();
+            eprintln!("tessera: {lost} items of {path} are not what was written; they are computed again");
+        }
+        items(1)
+    }
+
+    /// Where each field lies in the file.
+    fn layout(&self) -> Result<Layout, DatasetError> {
+        let place = |(name, dataset): (&String, &hdf5::Dataset)| {
+            let offset = dataset.offset().ok_or_else(|| hdf5::Error::Internal(format!("{name} has no place")))?;
+            Ok((name.clone(), (offset, dataset.dtype()?.size(), dataset.shape())))
+        };
+        self.fields.iter().map(place).collect::<hdf5::Result<_>>().map_err(self.refused("find the fields of"))
+    }
+
+    /// Lets one write have at most so many bytes; larger blocks are written in pieces.
+    #[must_use]
+    pub fn in_pieces_of(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Whether the file resumes the one of a killed job.
@@ -101,12 +146,36 @@ impl<'w> Writer<'w> {
         self.resumed
     }
 
-    /// Marks these items as written in all fields, so that a later job does not repeat them.
+    /// Marks these items, whose data this rank wrote since its last mark, as written in all fields, so that a later job
+    /// does not repeat them. Their data are on disk before.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn mark(&self, items: Range<usize>) -> Result<(), DatasetError> {
-        Ok(self.marks.get().map_or(Ok(()), |marks| marks.set(items))?)
+    pub fn mark(&self, items: &[Range<usize>]) -> Result<(), DatasetError> {
+        let part = self.part()?;
+        self.mark_parts(items, part.into_iter().collect())
+    }
+
+    /// What this rank wrote since its last mark, once it is on disk, for another rank to mark.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn part(&self) -> Result<Option<Part>, DatasetError> {
+        Ok(self.marks.get().map(Marks::part).transpose()?)
+    }
+
+    /// As [`mark`](Self::mark), for items whose data are in the parts of several ranks.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn mark_parts(&self, items: &[Range<usize>], parts: Vec<Part>) -> Result<(), DatasetError> {
+        Ok(self.marks.get().map_or(Ok(()), |marks| marks.set(items, parts))?)
+    }
+
+    fn wrote(&self, name: &str, first: &[usize], extents: &[usize]) {
+        if let Some(marks) = self.marks.get() {
+            marks.wrote(Region { field: name.into(), first: first.to_vec(), extents: extents.to_vec() });
+        }
     }
 
     /// Declares a field. Collective.
@@ -116,6 +185,12 @@ impl<'w> Writer<'w> {
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
         if self.resumed {
             let dataset = self.file.dataset(field.name).map_err(self.refused(format!("find {} in", field.name)))?;
+            let texts = [("axes", &field.axes.join(", ")[..]), ("unit", field.unit), ("meaning", field.meaning)];
+            let same = dataset.shape() == field.extents
+                && dataset.dtype().and_then(|kind| kind.to_descriptor()).is_ok_and(|kind| kind == T::type_descriptor());
+            if !same || !texts.iter().all(|(name, text)| holds_text(&dataset, name, text)) {
+                return Err(DatasetError::Damaged { path: self.partial.clone() });
+            }
             self.fields.insert(field.name.to_owned(), dataset);
             return Ok(());
         }
@@ -200,33 +275,51 @@ impl<'w> Writer<'w> {
         if values.is_empty() {
             return Ok(());
         }
-        if let Some(bits) = self.bits.get(name) {
-            let sites = values.as_standard_layout();
-            let sites = sites.as_slice().expect("an array in standard layout");
-            return self.packed(name, bits, (first, values.shape(), sites), |dataset, first, extents, bytes| {
-                let values = ArrayView::from_shape(IxDyn(extents), bytes).expect("as many bytes as the block has");
-                write_block(dataset, first, values)
-            });
-        }
-        self.field(name)
-            .and_then(|dataset| write_block(dataset, first, values))
-            .map_err(self.refused(format!("write {name} to")))
+        let Some(bits) = self.bits.get(name) else { return self.write_block(name, first, values) };
+        let sites = values.as_standard_layout();
+        let sites = sites.as_slice().expect("an array in standard layout");
+        let ([first, extents], bytes) = self.packed(name, bits, (first, values.shape(), sites))?;
+        let values = ArrayView::from_shape(IxDyn(&extents), &bytes).expect("as many bytes as the block has");
+        self.write_block(name, &first, values)
     }
 
-    /// Packs a block of sites and writes it.
+    /// Writes a block as it is, in pieces if it is large.
+    fn write_block<T: H5Type, D: ndarray::Dimension>(
+        &self,
+        name: &str,
+        first: &[usize],
+        values: ArrayView<T, D>,
+    ) -> Result<(), DatasetError> {
+        let several = (0..values.ndim()).find(|&axis| values.len_of(Axis(axis)) > 1);
+        if let Some(axis) = several.filter(|_| values.len() * size_of::<T>() > self.most) {
+            let half = values.len_of(Axis(axis)) / 2;
+            let mut middle: Vec<usize> = first.to_vec();
+            middle.resize(values.ndim(), 0);
+            middle[axis] += half;
+            let (low, high) = values.split_at(Axis(axis), half);
+            self.write_block(name, first, low)?;
+            return self.write_block(name, &middle, high);
+        }
+        let shape = values.shape().to_vec();
+        let starts = first.iter().copied().chain(std::iter::repeat(0));
+        let block: Vec<hdf5::SliceOrIndex> =
+            values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
+        self.field(name)
+            .and_then(|dataset| dataset.write_slice(values, hdf5::Hyperslab::new(block)))
+            .map_err(self.refused(format!("write {name} to")))?;
+        self.wrote(name, first, &shape);
+        Ok(())
+    }
+
+    /// A block of sites in bytes, with the place of its first one and its extents.
     fn packed<T: Pod>(
         &self,
         name: &str,
         bits: &Bits,
         (first, extents, sites): (&[usize], &[usize], &[T]),
-        write: impl Fn(&hdf5::Dataset, &[usize], &[usize], &[u8]) -> hdf5::Result<()>,
-    ) -> Result<(), DatasetError> {
-        let write = |dataset: &hdf5::Dataset| {
-            let columns = extents.last().copied().unwrap_or(0);
-            let [first, extents] = bits.block(first, extents)?;
-            write(dataset, &first, &extents, &bits.pack(sites, columns))
-        };
-        self.field(name).and_then(write).map_err(self.refused(format!("write {name} to")))
+    ) -> Result<([Vec<usize>; 2], Vec<u8>), DatasetError> {
+        let block = bits.block(first, extents).map_err(self.refused(format!("write {name} to")))?;
+        Ok((block, bits.pack(sites, extents.last().copied().unwrap_or(0))))
     }
 
     /// As `write_at`, in one collective step. Each rank gives a block of `extents` entries as a row-major list. The
@@ -241,12 +334,38 @@ impl<'w> Writer<'w> {
         extents: &[usize],
         values: &[T],
     ) -> Result<(), DatasetError> {
-        if let Some(bits) = self.bits.get(name) {
-            return self.packed(name, bits, (first, extents, values), collective::write);
+        let Some(bits) = self.bits.get(name) else { return self.write_block_together(name, first, extents, values) };
+        let ([first, extents], bytes) = self.packed(name, bits, (first, extents, values))?;
+        self.write_block_together(name, &first, &extents, &bytes)
+    }
+
+    /// Writes the blocks of all ranks as they are, in pieces if one is large. Collective.
+    fn write_block_together<T: H5Type>(
+        &self,
+        name: &str,
+        first: &[usize],
+        extents: &[usize],
+        values: &[T],
+    ) -> Result<(), DatasetError> {
+        // All ranks write as many pieces, along the first axis that has several entries.
+        let axis = extents.iter().position(|&extent| extent > 1).unwrap_or(0);
+        let rows = extents.get(axis).copied().unwrap_or(0);
+        let row = values.len() / rows.max(1);
+        let at_once = (self.most / (row * size_of::<T>()).max(1)).max(1);
+        let pieces = self.world.gather(rows.div_ceil(at_once).max(1) as f64).into_iter().fold(1.0, f64::max) as usize;
+        for piece in 0..pieces {
+            let (mut first, mut extents, mut values) = (first.to_vec(), extents.to_vec(), values);
+            if pieces > 1 {
+                let part = (piece * at_once).min(rows)..((piece + 1) * at_once).min(rows);
+                (first[axis], extents[axis]) = (first[axis] + part.start, part.len());
+                values = &values[part.start * row..part.end * row];
+            }
+            self.field(name)
+                .and_then(|dataset| collective::write(dataset, &first, &extents, values))
+                .map_err(self.refused(format!("write {name} to")))?;
         }
-        self.field(name)
-            .and_then(|dataset| collective::write(dataset, first, extents, values))
-            .map_err(self.refused(format!("write {name} to")))
+        self.wrote(name, first, extents);
+        Ok(())
     }
 
     /// Closes the file and gives it its name. Collective.
@@ -261,7 +380,7 @@ impl<'w> Writer<'w> {
         if self.world.rank() == 0 {
             let action = format!("rename {} to", self.partial.display());
             std::fs::rename(&self.partial, &self.target).map_err(StorageError::when(action, &self.target))?;
-            std::fs::remove_file(marks::path_of(&self.target)).ok();
+            marks::remove(&self.target);
         }
         self.world.barrier();
         Ok(())
@@ -274,16 +393,4 @@ impl<'w> Writer<'w> {
     fn refused(&self, action: impl Into<String>) -> impl FnOnce(hdf5::Error) -> DatasetError {
         DatasetError::when(action, &self.partial)
     }
-}
-
-/// Writes a block independently of other ranks, from `first` on the leading axes on.
-fn write_block<T: H5Type, D: ndarray::Dimension>(
-    dataset: &hdf5::Dataset,
-    first: &[usize],
-    values: ArrayView<T, D>,
-) -> hdf5::Result<()> {
-    let starts = first.iter().copied().chain(std::iter::repeat(0));
-    let block: Vec<hdf5::SliceOrIndex> =
-        values.shape().iter().zip(starts).map(|(&extent, start)| (start..start + extent).into()).collect();
-    dataset.write_slice(values, hdf5::Hyperslab::new(block))
 }

@@ -54,6 +54,12 @@ pub enum EvaluationError {
     /// The reference of a relative error vanishes.
     #[error("the mean of truth^2 is zero, so a relative error has no meaning: choose other components")]
     ZeroReference,
+    /// No trajectory of the truth is finite.
+    #[error(
+        "all {0} trajectories of one start of the direct simulation left the finite numbers, so there is nothing to \
+         compare with: make the step of the system shorter, or its noise smaller"
+    )]
+    NoTruth(usize),
     /// A value that must be finite (or positive, for logarithms) is not.
     #[error("{what} holds {value}, which is not allowed here")]
     Value {

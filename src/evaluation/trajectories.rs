@@ -110,7 +110,8 @@ pub struct TestError {
 /// condition without survivors makes the error NaN.
 ///
 /// # Errors
-/// When there is no initial condition, the arrays do not fit each other, or a truth vanishes.
+/// When there is no initial condition, the arrays do not fit each other, or a truth vanishes or has no finite
+/// trajectory.
 pub fn test_error(
     initial_conditions: &[(ArrayView3<f64>, ArrayView3<f64>)],
     words: &[usize],
@@ -190,6 +191,9 @@ impl<'a> ComparedEnsembles<'a> {
     ) -> Result<Self, EvaluationError> {
         check_shapes(&truth, &prediction, components)?;
         let kept = [finite_trajectories(&truth), finite_trajectories(&prediction)];
+        if kept[0].is_empty() {
+            return Err(EvaluationError::NoTruth(truth.len_of(Axis(0))));
+        }
         let pair = Self { ensembles: [truth, prediction], kept, components };
         if pair.mean_square(&pair.mean(0, &vec![1.0; pair.kept[0].len()])) == 0.0 {
             return Err(EvaluationError::ZeroReference);

@@ -60,7 +60,7 @@ impl<'c> PredictionFile<Writer<'c>> {
     ///
     /// # Errors
     /// When the marks cannot be written.
-    pub fn mark(&self, groups: Range<usize>) -> Result<(), StageError> {
+    pub fn mark(&self, groups: &[Range<usize>]) -> Result<(), StageError> {
         Ok(self.0.mark(groups)?)
     }
 

@@ -5,6 +5,7 @@
 //! `tessera::Program::score`.
 
 mod calibration;
+mod caveats;
 mod consistency;
 mod discrepancy;
 mod equilibrium;
@@ -18,6 +19,7 @@ mod relaxation;
 mod relaxation_by_start;
 mod test_error;
 
+pub use caveats::{Caveats, warnings};
 pub use consistency::DataConsistency;
 pub use discrepancy::Discrepancy;
 pub use equilibrium::Equilibrium;
@@ -73,6 +75,7 @@ pub type MakeScore = fn() -> Box<dyn Score>;
 /// The scores of all systems.
 pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("test_error", || Box::new(PublishedTestError)),
+    ("caveats", || Box::new(Caveats)),
     ("relaxation", || Box::new(Relaxation)),
     ("relaxation_by_start", || Box::new(RelaxationByStart)),
     ("data_consistency", || Box::new(DataConsistency)),

@@ -2,7 +2,7 @@
 //! of training, over all latent components and over the observables alone.
 
 use super::{Evidence, Key, MetricTable, ModelKind, Score, group, models::over_models};
-use crate::evaluation::{EvaluationError, Metric, Metrics, Observable, trajectories::test_error};
+use crate::evaluation::{Diverged, EvaluationError, Metric, Metrics, Observable, trajectories::test_error};
 use ndarray::{Array3, Axis};
 
 /// The error of the mean trajectory, averaged over times and starts.
@@ -14,7 +14,7 @@ impl Score for PublishedTestError {
         let truth = evidence.scaled(evidence.truth.view());
         let predictions: Vec<Array3<f64>> = models.outer_iter().map(|model| evidence.scaled(model)).collect();
         let all: Vec<usize> = (0..truth.len_of(Axis(2))).collect();
-        let mut diverged = 0;
+        let (mut diverged, mut of_truth) = (0, Diverged::default());
         for (name, components) in
             [("test_error", &all[..]), ("test_error_observables", &all[..evidence.observables.len()])]
         {
@@ -31,9 +31,12 @@ impl Score for PublishedTestError {
                 metrics.insert(format!("{name}_noise_floor"), scores[0].noise_floor.clone());
             }
             diverged = scores.iter().map(|score| score.diverged.prediction).sum();
+            of_truth = scores[0].diverged;
         }
         let trajectories = models.len_of(Axis(0)) * models.len_of(Axis(1));
         metrics.insert(Key::new("diverged").by(kind), Metric::exact(diverged as f64, trajectories, "trajectories"));
+        let of_truth = Metric::exact(of_truth.truth as f64, of_truth.truth_of, "trajectories");
+        metrics.insert(Key::new("diverged").of_truth(), of_truth);
         Ok(())
     }
 
@@ -45,6 +48,7 @@ impl Score for PublishedTestError {
             "test_error_noise_floor",
             "diverged",
             "diverged_baseline",
+            "diverged_truth",
         ];
         vec![MetricTable {
             title: "Test error at each point",

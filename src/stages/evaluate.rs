@@ -34,20 +34,11 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
         ..evidence::ensembles(context)?
     };
     let metrics = scores::metrics(&evidence, &scores::with_those_of_system(system.scores()))?;
-    if let Some(z) = metrics.get("data_drift_z").map(|metric| metric.value).filter(|z| *z > DRIFTS) {
-        say(
-            context,
-            &format!(
-                "warning: the upsampled states change otherwise than the small ones, by {z:.1} standard errors (data_drift_... \
-                 in metrics.json); relax them longer, or choose another upsample.kind"
-            ),
-        )?;
+    for warning in scores::warnings(&metrics) {
+        say(context, &format!("warning: {warning}"))?;
     }
     context.write_json("metrics.json", &metrics)
 }
-
-/// Standard errors from which on the data are said to be inconsistent.
-const DRIFTS: f64 = 3.0;
 
 /// What each model of an equation of one component says at the states of its pairs; nothing of other equations.
 fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {

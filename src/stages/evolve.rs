@@ -8,7 +8,10 @@ use crate::{
     parallel::Ranks,
     rng::{Purpose, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
-    stages::words::{announce, by_words},
+    stages::{
+        health::{Happenings, check_finite},
+        words::{announce, by_words},
+    },
     systems::{MovingPart, System},
     workflow::{
         Context, Stage, StageError,
@@ -33,6 +36,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
         tiling: tiling.expect("the input was checked: patches tile the lattice"),
         observables: large.observables(0..input.large_snapshots())?,
         trajectories: large.trajectories()?,
+        happenings: Happenings::new(context),
     };
     announce(context, Stage::Evolve, patches.in_lanes().then_some(LANES))?;
     let file = PairsFile::create::<S>(context)?;
@@ -41,6 +45,7 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     } else {
         patches.by_teams(context, &large, &file)?;
     }
+    patches.happenings.say(context, Stage::Evolve, "pairs")?;
     file.finish()
 }
 
@@ -63,6 +68,7 @@ struct EvolvedPatches<'a, S> {
     observables: Array2<f64>,
     /// That the snapshots come from.
     trajectories: Array1<u32>,
+    happenings: Happenings,
 }
 
 impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
@@ -117,24 +123,32 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         } else {
             partial.evolve_part(lattice, &drawn.parts[patch], &mut rng)?
         };
-        Ok(self.row(snapshot, patch, pair, drawn.drift.as_ref()))
+        self.row(snapshot, patch, pair, drawn.drift.as_ref())
     }
 
     /// A pair of a snapshot of which the drift is known.
-    fn row(&self, snapshot: usize, patch: usize, pair: Pair<S::Site>, drift: Option<&Vec<f64>>) -> Row<S::Site> {
-        let deviation = pair
-            .drift
-            .as_ref()
-            .zip(drift)
-            .map(|(patch, whole)| patch.iter().zip(whole).map(|(patch, whole)| patch - whole).collect());
-        Row {
-            drift_deviation: deviation,
+    fn row(
+        &self,
+        snapshot: usize,
+        patch: usize,
+        pair: Pair<S::Site>,
+        drift: Option<&Vec<f64>>,
+    ) -> Result<Row<S::Site>, StageError> {
+        let place = |_| format!("patch {patch} of snapshot {snapshot} of large.h5");
+        check_finite::<S>(Stage::Evolve, &pair.increment, place)?;
+        let happened = pair.elapsed.events > 0 || pair.before != pair.after;
+        self.happenings.count(Large::condition_of(self.input, snapshot), happened);
+        let less = |(patch, whole): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+            patch.iter().zip(whole).map(|(patch, whole)| patch - whole).collect()
+        };
+        Ok(Row {
+            drift_deviation: pair.drift.as_ref().zip(drift).map(less),
             snapshot: snapshot as u32,
             patch: patch as u32,
             trajectory: self.trajectories[snapshot],
             observables: self.observables.row(snapshot).to_vec(),
             pair,
-        }
+        })
     }
 
     /// The pairs of each snapshot of a word, whose sites `sites_of` finds. The patches are drawn for the whole word.
@@ -155,7 +169,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
             let mut rng = stream(seed, Purpose::Partial, [first, order]);
             let pairs = partial.evolve(&snapshots, count, self.tiling.origin(patch), &mut rng)?;
             for (((rows, &snapshot), pair), drift) in rows.iter_mut().zip(word).zip(pairs).zip(&drifts) {
-                rows.push(self.row(snapshot, patch, pair, drift.as_ref()));
+                rows.push(self.row(snapshot, patch, pair, drift.as_ref())?);
             }
         }
         Ok(rows)

@@ -5,6 +5,7 @@ mod dispatch;
 mod engines;
 mod evaluate;
 mod evolve;
+mod health;
 mod latent;
 mod plan;
 mod predict;

@@ -4,12 +4,12 @@ use crate::{
     config::{Input, Relax},
     dynamics::Until,
     lattice::Shape,
-    workflow::Stage,
+    workflow::{Stage, machine},
 };
 use std::fmt::Write as _;
 
-/// A table of sizes, patches, work, files and memory for one input.
-pub fn plan(input: &Input) -> String {
+/// A table of sizes, patches, work, files and memory for one input on ranks with so many threads.
+pub fn plan(input: &Input, threads: usize) -> String {
     let mut text = String::new();
     for (name, value) in [sizes(input), data(input), learning(input)].into_iter().flatten() {
         let _ = writeln!(text, "{name:22} {value}");
@@ -20,12 +20,17 @@ pub fn plan(input: &Input) -> String {
         let name = format!("files of {}", stage.name());
         let _ = writeln!(text, "{name:22} {}{size}", stage.files(input).join(", "));
     }
-    let memory = memory(input) / 1e9;
+    let memory = input.memory(threads, 1);
     let _ = writeln!(
         text,
-        "{:22} about {memory:.1} GB on a single rank; ranks share the pairs and their patches",
-        "memory of one rank"
+        "{:22} about {:.2} GB on a single rank with {threads} thread(s), for {}; ranks share the pairs",
+        "memory of one rank",
+        memory.bytes / 1e9,
+        memory.stage
     );
+    if let Err(reason) = memory.refuse_above(machine::memory(), machine::WHO) {
+        let _ = writeln!(text, "not on this machine:   {reason}");
+    }
     text
 }
 
@@ -103,12 +108,4 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
         _ => return None,
     };
     Some(bytes as f64)
-}
-
-/// Peak memory of a single rank, which holds all training patches; blocks of snapshots are bounded.
-fn memory(input: &Input) -> f64 {
-    let patch = input.patch_shape().sites() * input.system.site_bytes();
-    let training = input.pairs() * (patch + 48 * (2 + input.closure.components()));
-    let record = input.truth.records * input.truth_shape().sites() * input.system.site_bytes();
-    (training + (6 * record).max(400 << 20)) as f64 + 3e8
 }

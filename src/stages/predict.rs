@@ -66,10 +66,9 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             break;
         }
         roll_out(context, &file, batches, starts.view(), block)?;
-        for batch in batches {
-            file.mark(batch.groups.clone())?;
-            progress.advance(batch.groups.len());
-        }
+        let groups: Vec<Range<usize>> = batches.iter().map(|batch| batch.groups.clone()).collect();
+        file.mark(&groups)?;
+        progress.advance(groups.iter().map(Range::len).sum());
     }
     drop(progress);
     context.worked.set(start_of_work.elapsed().as_secs_f64());

@@ -19,7 +19,7 @@ use crate::{
     parallel::Alone,
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
     sampling::{LocalRelax, upsampled},
-    scores::ModelKind,
+    scores::{self, ModelKind},
     stages::engines::device,
     stages::upsample::upsampling,
     storage::write_whole,
@@ -67,7 +67,10 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
             env!("TESSERA_REVISION"),
         ),
         sections: vec![
-            Section::new("Result").with(Block::Highlights(highlights(&metrics))),
+            scores::warnings(&metrics)
+                .into_iter()
+                .fold(Section::new("Result"), |section, warning| section.with(Block::Warning(warning)))
+                .with(Block::Highlights(highlights(&metrics))),
             dynamics(input, &evidence),
             against_time(input, &evidence),
             distributions(input, &evidence, &metrics),

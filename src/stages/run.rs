@@ -5,17 +5,24 @@ use crate::{
     parallel::{Ranks, World},
     stages::{dispatch::dispatch, engines::device, report::report_sweep},
     storage::create_folder,
-    workflow::{Context, Options, Stage, StageError, ledger, lock, say},
+    workflow::{Context, Options, Stage, StageError, ledger, lock, machine, say},
 };
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
+    fs::File,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Once,
     time::Instant,
 };
+use toml::{Table, Value};
 
 /// Wall-clock seconds of a stage, and seconds that each rank worked.
 type Times = Vec<(Stage, f64, Vec<f64>)>;
+
+/// The longest path of a run directory in bytes: MPI-IO adds the name of the file and its own suffix within 256.
+const LONGEST_PATH: usize = 200;
 
 /// Runs all stages for every point of an input, or only one of them.
 ///
@@ -39,6 +46,19 @@ pub fn run(
     if world.rank() == 0 {
         contexts.iter().for_each(|context| context.stop.clear());
     }
+    if let Some(folder) = folders.iter().find(|folder| folder.as_os_str().len() > LONGEST_PATH) {
+        if world.rank() > 0 {
+            world.barrier();
+        }
+        let (length, folder) = (folder.as_os_str().len(), folder.display().to_string());
+        return Err(StageError::LongPath { folder, length, limit: LONGEST_PATH });
+    }
+    check_memory(&contexts)?;
+    if world.rank() == 0 && !options.overwrite {
+        let swept = !points[0].set.is_empty();
+        let plain = swept.then(|| Context::new(&points[0].input, base.clone(), &base, world, options));
+        contexts.iter().chain(&plain).try_for_each(|context| refuse_another_input(context))?;
+    }
     for (point, context) in points.iter().zip(&contexts) {
         prepare(context)?;
         if !point.set.is_empty() {
@@ -60,6 +80,44 @@ pub fn run(
     Ok(())
 }
 
+/// Checks that no data of another input would be replaced. Rank 0 only, before anything is written.
+fn refuse_another_input(context: &Context) -> Result<(), StageError> {
+    let stages = ledger::of_another_input(context);
+    if stages.is_empty() {
+        return Ok(());
+    }
+    let before = std::fs::read_to_string(context.path("input.toml")).ok().and_then(|text| text.parse::<Table>().ok());
+    let changed =
+        before.map_or(Vec::new(), |before| differing(&before, &context.input.toml().parse().unwrap_or_default()));
+    let changed = match &changed[..] {
+        [] => String::new(),
+        keys => format!("The inputs differ in {}. ", keys.join(", ")),
+    };
+    let folder = context.folder.display().to_string();
+    Err(StageError::OtherInput { folder, stages: stages.join(", "), changed })
+}
+
+/// The keys in which two tables differ.
+fn differing(one: &Table, other: &Table) -> Vec<String> {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differs = |key: &String| match (one.get(key), other.get(key)) {
+        (Some(Value::Table(one)), Some(Value::Table(other))) => {
+            differing(one, other).into_iter().map(|inner| format!("{key}.{inner}")).collect()
+        }
+        (one, other) if one == other => Vec::new(),
+        _ => vec![key.clone()],
+    };
+    keys.into_iter().flat_map(differs).collect()
+}
+
+/// Checks that the estimate of every point's memory is not above what this machine has.
+fn check_memory(contexts: &[Context]) -> Result<(), StageError> {
+    contexts.iter().try_for_each(|context| {
+        let memory = context.input.memory(context.options.threads, context.world.size());
+        memory.refuse_above(machine::memory(), machine::WHO).map_err(StageError::Memory)
+    })
+}
+
 /// Makes the run directory and keeps the resolved input in it.
 fn prepare(context: &Context) -> Result<(), StageError> {
     if context.leads() {
@@ -67,6 +125,9 @@ fn prepare(context: &Context) -> Result<(), StageError> {
         ledger::check_formats(context)?;
     }
     context.write_text("input.toml", &context.input.toml())?;
+    if let Some(text) = ledger::restore(context)? {
+        say(context, &text)?;
+    }
     if context.options.device == "cuda" {
         // A missing accelerator is reported before hours of simulation, not after them.
         device(context)?;
@@ -89,7 +150,7 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
             0 => {
                 let start = Instant::now();
                 context.worked.set(0.0);
-                let _lock = if context.leads() { lock::stage(context, stage)? } else { None };
+                let _lock = if context.leads() { take_lock(context, stage)? } else { None };
                 ledger::verify(context, stage)?;
                 if context.leads() {
                     ledger::forget(context, stage)?;
@@ -115,6 +176,24 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
         }
     }
     Ok(times)
+}
+
+/// Takes the lock of a stage, and says once if the file system has none.
+fn take_lock(context: &Context, stage: Stage) -> Result<Option<File>, StageError> {
+    static SAID: Once = Once::new();
+    let lock = lock::stage(context, stage)?;
+    if lock.is_none() {
+        let mut said = Ok(());
+        SAID.call_once(|| {
+            let folder = context.folder.display();
+            said = say(
+                context,
+                &format!("warning: the file system of {folder} has no locks. Nothing keeps a second run out of it"),
+            );
+        });
+        said?;
+    }
+    Ok(lock)
 }
 
 fn decide(context: &Context, stage: Stage, siblings: &[PathBuf]) -> u8 {

@@ -3,10 +3,13 @@
 use crate::{
     config::Input,
     dynamics::InLanes,
-    files::SmallFile,
+    files::{SmallFile, small::Small},
     rng::{Purpose, stream},
     sampling::Trajectory,
-    stages::words::{announce, by_words},
+    stages::{
+        health::{check_finite, look_at_trajectories},
+        words::{announce, by_words},
+    },
     systems::System,
     workflow::{Context, Stage, StageError, items::ItemsOverThreads},
 };
@@ -15,7 +18,7 @@ use hdf5::H5Type;
 /// Simulates the small system, each trajectory on one thread, and writes `small.h5`. Reads no file.
 ///
 /// # Errors
-/// When the kernel or the file system fails, or a clean stop is asked for.
+/// When the kernel or the file system fails, an observable is not finite, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
     let (schedule, group) = (input.simulate.schedule(), input.simulate.group);
@@ -49,14 +52,23 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
                 if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes.is_some()) {
                     return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
                 }
-                let record =
-                    |start| schedule.record(system, start, Trajectory::default(), rng, dynamics, |_, _| Ok(()));
-                starts.into_iter().map(record).collect()
+                let place = |trajectory| {
+                    let times = &schedule.times;
+                    move |record: usize| format!("trajectory {trajectory}, record {record}, time {}", times[record])
+                };
+                let record = |(&trajectory, start): (&usize, _)| {
+                    let finite = |so_far: &Trajectory<_>| {
+                        check_finite::<S>(Stage::Simulate, &so_far.observables, place(trajectory))
+                    };
+                    schedule.record(system, start, Trajectory::default(), rng, dynamics, |so_far, _| finite(so_far))
+                };
+                word.iter().zip(starts).map(record).collect()
             })
         },
         |items, block| file.write(items.start, &block),
     )?;
-    file.finish()
+    file.finish()?;
+    look_at_trajectories::<Small>(context)
 }
 
 /// The law of the small system under a condition: rescaled where it stands for a larger one near a critical point.

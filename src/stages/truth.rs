@@ -8,10 +8,14 @@ use crate::{
     config::LANES,
     dataset::Writer,
     dynamics::InLanes,
-    files::{TrajectoryCheckpoints, TruthFile, truth::schedule},
+    files::{
+        TrajectoryCheckpoints, TruthFile,
+        truth::{Truth, schedule},
+    },
     parallel::Ranks,
     rng::{Purpose, stream},
     stages::{
+        health::look_at_trajectories,
         starts::start,
         truth_sweeps::{by_sweeps, tiles_together},
         words::announce,
@@ -48,7 +52,8 @@ pub fn truth<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(
         None if input.truth_in_lanes() => by_words_of_starts(context, system, &file)?,
         None => exact(context, system, &file)?,
     }
-    file.finish()
+    file.finish()?;
+    look_at_trajectories::<Truth>(context)
 }
 
 /// Trajectories from different starts in the lanes of a word, exact. Those from the same start never share a word, so

@@ -14,7 +14,10 @@ use crate::{
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Workers, World},
     rng::{Purpose, stream},
     sampling::{LocalRelax, Trajectory, mean_over_patches, raised_compatibly, upsampled, upsampled_in_lanes},
-    stages::words::{announce, by_words},
+    stages::{
+        health::check_finite,
+        words::{announce, by_words},
+    },
     systems::{System, Tiles, Upsampling},
     workflow::{
         Context, Stage, StageError,
@@ -80,11 +83,12 @@ fn by_threads<S: System<Site: H5Type>>(
                     true => word.iter().map(|&snapshot| shuffled(input, system, snapshot)).collect(),
                     false => relax.upsampled(input, system, (condition, &factors), pools, word)?,
                 };
-                let trajectory = |lattice: Lattice<S::Site>| {
+                let trajectory = |(&snapshot, lattice): (&usize, Lattice<S::Site>)| {
                     let observables = mean_over_patches(system, &lattice, input.relax_shape());
-                    Trajectory { sites: lattice.sites, observables }
+                    check_finite::<S>(Stage::Upsample, &observables, |_| place(input, snapshot))?;
+                    Ok(Trajectory { sites: lattice.sites, observables })
                 };
-                Ok(lattices.into_iter().map(trajectory).collect())
+                word.iter().zip(lattices).map(trajectory).collect()
             })
         },
         |items, block| file.write(items.start, &block),
@@ -156,6 +160,18 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
     }
 }
 
+/// Where a snapshot comes from, for errors.
+fn place(input: &Input, snapshot: usize) -> String {
+    let (trajectory, record) = (large::trajectory_of(input, snapshot), snapshot % input.small_records());
+    match trajectory < input.simulate.trajectories {
+        true => {
+            let time = input.simulate.schedule().times[record];
+            format!("snapshot {snapshot} of large.h5 (trajectory {trajectory}, record {record}, time {time})")
+        }
+        false => format!("snapshot {snapshot} of large.h5 (shuffled)"),
+    }
+}
+
 /// How long LocalRelax of a snapshot lasts.
 fn relax_until(input: &Input, snapshot: usize) -> Option<Until> {
     input.upsample.relax.until(input.simulate.schedule().times[snapshot % input.small_records()])
@@ -183,6 +199,7 @@ fn by_teams<S: System<Site: H5Type>>(
         let observe = |window: &_| system.observe(window, Region::BOX);
         let mut observables = domain.sum_over_tiles(team, (S::REACH, S::OBSERVABLES.len()), observe);
         observables.iter_mut().for_each(|sum| *sum /= input.large_shape().sites() as f64);
+        check_finite::<S>(Stage::Upsample, &observables, |_| place(input, snapshot))?;
         file.write_shared((context.world, team), &[snapshot], domain.block(), &domain.sites(), &observables)?;
         complete(file.items(), team, snapshot)
     })

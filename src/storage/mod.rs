@@ -8,6 +8,7 @@ pub use whole::{read_json, write_json, write_whole};
 
 use std::{
     io,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +28,19 @@ impl StorageError {
     /// For `map_err`: the action that failed, and its file or folder.
     pub fn when(action: impl Into<String>, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { action: action.into(), path: path.to_owned(), source }
+    }
+}
+
+/// Checks that there is no pipe in the place of a file: opening one may wait forever.
+///
+/// # Errors
+/// When there is one.
+pub fn refuse_pipe(path: &Path) -> Result<(), StorageError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.file_type().is_fifo() => {
+            Err(StorageError::when("open", path)(io::Error::other("it is a pipe. Remove it")))
+        }
+        _ => Ok(()),
     }
 }
 

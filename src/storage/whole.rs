@@ -1,6 +1,6 @@
 //! Small files that are whole or absent, even after a kill.
 
-use super::StorageError;
+use super::{StorageError, refuse_pipe};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fs::File, io::Write as _, path::Path};
 
@@ -41,6 +41,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StorageErro
 /// # Errors
 /// When the file cannot be read, or its content is not JSON of this type.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StorageError> {
+    refuse_pipe(path)?;
     let text = std::fs::read(path).map_err(StorageError::when("read", path))?;
     serde_json::from_slice(&text).map_err(std::io::Error::from).map_err(StorageError::when("read", path))
 }

@@ -41,6 +41,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn conditions(&self) -> &[f64];
     /// As [`System::at_conditions`].
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
+    /// As [`System::events`], for the member at this condition.
+    fn events(&self, condition: usize, sites: usize, time: f64) -> f64;
     /// As [`System::seconds`], for the member at this condition.
     fn seconds(&self, condition: usize) -> Option<f64>;
     /// The group that [`System::symmetries`] generate, identity first.
@@ -51,6 +53,10 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn site_bytes(&self) -> usize;
     /// Bytes of a state of this shape in files.
     fn bytes_in_files(&self, shape: Shape) -> usize;
+    /// Features of a site.
+    fn channels(&self) -> usize;
+    /// Bytes of a feature.
+    fn feature_bytes(&self) -> usize;
     /// As [`System::moving_part_count`].
     fn moving_part_count(&self, sites: usize) -> Option<usize>;
     /// Whether trajectories can share a drawn start ([`System::draw_start`]).
@@ -106,6 +112,10 @@ impl<S: System> AnySystem for S {
         Arc::new(System::at_conditions(self, indices))
     }
 
+    fn events(&self, condition: usize, sites: usize, time: f64) -> f64 {
+        System::events(&self.at_condition(condition), sites, time)
+    }
+
     fn seconds(&self, condition: usize) -> Option<f64> {
         System::seconds(&self.at_condition(condition))
     }
@@ -126,6 +136,14 @@ impl<S: System> AnySystem for S {
         let [depth, rows, columns] = shape.0;
         let row = S::TWO_STATES.map_or(columns * size_of::<S::Site>(), |_| columns.div_ceil(8));
         depth * rows * row
+    }
+
+    fn channels(&self) -> usize {
+        S::CHANNELS
+    }
+
+    fn feature_bytes(&self) -> usize {
+        size_of::<S::Feature>()
     }
 
     fn moving_part_count(&self, sites: usize) -> Option<usize> {

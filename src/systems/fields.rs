@@ -11,7 +11,7 @@ pub fn at_least_zero(table: &str, name: &str, value: f64) -> Result<(), String> 
     if value >= 0.0 && value.is_finite() {
         return Ok(());
     }
-    Err(format!("{table}.{name} is {value}; it must be at least 0"))
+    Err(format!("{table}.{name} is {value:?}; it must be at least 0"))
 }
 
 /// # Errors
@@ -20,17 +20,19 @@ pub fn above_zero(table: &str, name: &str, value: f64) -> Result<(), String> {
     if value > 0.0 && value.is_finite() {
         return Ok(());
     }
-    Err(format!("{table}.{name} is {value}; it must be above 0"))
+    Err(format!("{table}.{name} is {value:?}; it must be above 0"))
 }
 
 /// # Errors
 /// When the explicit scheme is unstable at its step.
-pub fn stable_step(table: &str, step: f64, largest: f64) -> Result<(), String> {
+pub fn stable_step(table: &str, step: f64, largest: f64, keys: &[&str]) -> Result<(), String> {
     above_zero(table, "step", step)?;
     if step <= largest {
         return Ok(());
     }
     Err(format!(
-        "{table}.step is {step}, but the explicit scheme is unstable at this step; the largest stable step is {largest}"
+        "{table}.step is {step:?}, but the explicit scheme is unstable at this step; the largest stable step is {largest:?}, \
+         from {}",
+        keys.iter().map(|key| format!("{table}.{key}")).collect::<Vec<_>>().join(" and ")
     ))
 }

@@ -110,7 +110,7 @@ impl System for LinearChain {
             fields::at_least_zero(table, name, value)?;
         }
         fields::above_zero(table, "spread", self.spread)?;
-        fields::stable_step(table, self.step, 2.0 / (self.friction + 4.0 * self.coupling))?;
+        fields::stable_step(table, self.step, 2.0 / (self.friction + 4.0 * self.coupling), &["friction", "coupling"])?;
         match starts.iter().chain([&self.force]).find(|value| !value.is_finite()) {
             Some(value) => Err(format!("{table}.force or truth.starts holds {value}; it must be a finite number")),
             None => Ok(()),

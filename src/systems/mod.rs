@@ -178,6 +178,12 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// A message with the key, its value and the allowed values.
     fn check(&self, starts: &[Self::Start]) -> Result<(), String>;
 
+    /// Roughly the number of events, attempts or steps of sites by which `sites` sites evolve for a time: what a plan
+    /// costs.
+    fn events(&self, sites: usize, time: f64) -> f64 {
+        sites as f64 * time / self.synchronous_step().unwrap_or(1.0)
+    }
+
     /// The unit of the law's time in s, if it has one. It may differ between members of a family.
     fn seconds(&self) -> Option<f64> {
         None

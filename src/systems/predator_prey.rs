@@ -144,7 +144,7 @@ impl System for PredatorPrey {
         fields::at_least_zero(table, "prey_diffusion", self.prey_diffusion)?;
         fields::at_least_zero(table, "noise", self.noise[0].min(self.noise[1]))?;
         fields::above_zero(table, "spacing", self.spacing)?;
-        fields::stable_step(table, self.step, self.largest_step())?;
+        fields::stable_step(table, self.step, self.largest_step(), &["spacing", "prey_diffusion"])?;
         match starts.iter().flatten().find(|value| !value.is_finite()) {
             Some(value) => Err(format!("truth.starts holds {value}; a start is [mean, amplitude] of the prey")),
             None => Ok(()),

@@ -4,7 +4,7 @@ use crate::{
     config::Input,
     dataset::{Provenance, Reader, Writer},
     parallel::{Ranks, World},
-    storage::{StorageError, read_json, write_json, write_whole},
+    storage::{StorageError, read_json, refuse_pipe, write_json, write_whole},
     workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,6 +28,8 @@ pub struct Options {
     pub ranks_per_snapshot: usize,
     /// Seconds between checkpoints of a direct simulation.
     pub checkpoint_seconds: f64,
+    /// Whether data of another input in the run directory may be replaced.
+    pub overwrite: bool,
     /// Set when a signal asks for a clean stop.
     pub signalled: Arc<AtomicBool>,
 }
@@ -138,6 +140,7 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     // The run continues when nobody reads what it prints.
     writeln!(std::io::stdout(), "{text}").ok();
     let path = context.path("run.log");
+    refuse_pipe(&path)?;
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)

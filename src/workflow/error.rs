@@ -15,6 +15,21 @@ pub enum StageError {
     /// The engine that the stage calls failed: a kernel, a training, a score or a figure.
     #[error(transparent)]
     Engine(Box<dyn Error + Send + Sync>),
+    /// An observable is NaN or infinite.
+    #[error(
+        "{name} is {value} in {place}: the system left the finite numbers in the stage {stage}. Make the step of the \
+         system shorter, or its noise smaller"
+    )]
+    NotFinite {
+        /// The stage.
+        stage: &'static str,
+        /// The observable.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// Trajectory, record and time.
+        place: String,
+    },
     /// A signal or a file named `stop` asked for a clean stop.
     #[error("stopped on request. All finished work is kept, and the same command resumes from there")]
     Stopped,
@@ -28,6 +43,35 @@ pub enum StageError {
         path: PathBuf,
         /// The stage that wrote it.
         maker: &'static str,
+    },
+    /// The input needs more memory than there is.
+    #[error("{0}")]
+    Memory(String),
+    /// The path of the run directory is too long for MPI.
+    #[error(
+        "the path of the run directory has {length} bytes, and MPI-IO crashes beyond {limit}: {folder}. Give a shorter \
+         --out, for instance one that is relative to the current folder"
+    )]
+    LongPath {
+        /// The run directory.
+        folder: String,
+        /// Its bytes.
+        length: usize,
+        /// The most bytes.
+        limit: usize,
+    },
+    /// The run directory holds data of another input.
+    #[error(
+        "{folder} holds data of another input, which this run would replace: {stages}. {changed}Give another --out, or \
+         --overwrite to replace them"
+    )]
+    OtherInput {
+        /// The run directory.
+        folder: String,
+        /// The stages with such data.
+        stages: String,
+        /// Keys of the input that differ, as a sentence.
+        changed: String,
     },
     /// Another process holds the lock of the stage.
     #[error(

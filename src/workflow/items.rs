@@ -1,7 +1,7 @@
 //! Independent items, divided over ranks and, within a rank, over threads.
 
 use crate::{
-    dataset::Writer,
+    dataset::{Part, Writer},
     parallel::{Ranks, World},
     workflow::{Context, Stage, StageError},
 };
@@ -72,7 +72,7 @@ impl ItemsOverThreads {
             progress.advance(items_of(written.clone()).len());
             if !written.is_empty() {
                 write(items_of(written.clone()), results.into_iter().flatten().collect())?;
-                file.mark(written.clone())?;
+                file.mark(std::slice::from_ref(&written))?;
             }
             if written != bundles {
                 break;
@@ -135,9 +135,11 @@ impl ItemsOverTeams {
 /// # Errors
 /// When the file system refuses.
 pub fn complete(file: &Writer, team: &World, item: usize) -> Result<(), StageError> {
-    team.barrier();
+    let part = serde_json::to_vec(&file.part()?).expect("names and numbers");
+    let parts = team.all_gather(&part).into_iter();
     if team.rank() == 0 {
-        file.mark(item..item + 1)?;
+        let parts = parts.filter_map(|part| serde_json::from_slice::<Option<Part>>(&part).ok().flatten()).collect();
+        file.mark_parts(std::slice::from_ref(&(item..item + 1)), parts)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{
     dataset::{DatasetError, Provenance, Reader},
     parallel::Ranks,
     storage::{StorageError, read_json, write_json},
-    workflow::{Directory, Stage, StageError, checksum, lock},
+    workflow::{Directory, Stage, StageError, checksum, lock, origin},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -43,6 +43,76 @@ fn read(folder: &Path) -> BTreeMap<String, Entry> {
     read_json(&folder.join(FILE)).unwrap_or_default()
 }
 
+/// The stages with data of other choices than those of the input, finished or unfinished: a run would replace them.
+pub fn of_another_input(directory: &Directory) -> Vec<&'static str> {
+    let entries = read(&directory.folder);
+    let found = |stage: Stage| {
+        let paths = || stage.files(directory.input).into_iter().map(|file| directory.path(&file));
+        let noted = entries.get(stage.name()).map(|entry| entry.fingerprint.clone());
+        noted
+            .or_else(|| paths().find_map(|path| origin::of_file(&path)))
+            .or_else(|| paths().find_map(|path| origin::of_unfinished(&path)))
+    };
+    let other = |stage: &Stage| found(*stage).is_some_and(|found| found != fingerprint(*stage, directory.input));
+    Stage::ALL.into_iter().filter(other).map(Stage::name).collect()
+}
+
+/// Makes a ledger that is lost or damaged again from the data files, which vouch for themselves; their checksums are
+/// computed anew. Tells what it did, on all ranks. Collective.
+///
+/// # Errors
+/// When a file cannot be read or the file system refuses.
+pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
+    let path = directory.path(FILE);
+    let files = |stage: Stage| stage.files(directory.input);
+    let fault = || match read_json::<BTreeMap<String, Entry>>(&path) {
+        Ok(_) => 0,
+        Err(_) if path.exists() => 1,
+        Err(_) => {
+            2 * u8::from(Stage::ALL.iter().flat_map(|stage| files(*stage)).any(|file| directory.path(&file).exists()))
+        }
+    };
+    let mut state = [if directory.leads() { fault() } else { 0 }];
+    directory.world.broadcast(&mut state);
+    let what = match state[0] {
+        0 => return Ok(None),
+        1 => "damaged",
+        _ => "missing",
+    };
+    let mut entries = BTreeMap::new();
+    for stage in Stage::ALL {
+        let (sources, fingerprint) = (sources(&entries, stage), fingerprint(stage, directory.input));
+        // Whether a file that is there tells its choices, and whether they fit.
+        let vouches = |file: &String| {
+            let path = directory.path(file);
+            let found = path.exists().then(|| origin::of_file(&path))?;
+            Some((found.is_some(), found.is_none_or(|found| found == fingerprint)))
+        };
+        let vouched = || {
+            let origins: Option<Vec<_>> = files(stage).iter().map(vouches).collect();
+            origins.is_some_and(|all| all.iter().all(|(_, fits)| *fits) && all.iter().any(|(tells, _)| *tells))
+        };
+        let mut restored = [u8::from(directory.leads() && vouched())];
+        directory.world.broadcast(&mut restored);
+        if restored == [1] {
+            let files = checksums(directory, stage)?;
+            entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
+        }
+    }
+    if directory.leads() {
+        let _lock = lock::ledger(&directory.folder)?;
+        write(directory, &entries)?;
+    }
+    directory.world.barrier();
+    let names: Vec<&str> =
+        Stage::ALL.iter().map(|stage| stage.name()).filter(|name| entries.contains_key(*name)).collect();
+    let complete = if names.is_empty() { "none".into() } else { names.join(", ") };
+    Ok(Some(format!(
+        "warning: {} is {what}. By their data files these stages are complete: {complete}",
+        path.display()
+    )))
+}
+
 fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StorageError> {
     write_json(&directory.path(FILE), entries)
 }
@@ -56,6 +126,12 @@ fn sources(entries: &BTreeMap<String, Entry>, stage: Stage) -> BTreeMap<String, 
 pub fn hash_of_sources(folder: &Path, stage: Stage) -> String {
     let sums = sources(&read(folder), stage).into_iter().flat_map(|(file, sum)| [file, sum]);
     checksum::hexadecimal(&sums.fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize())
+}
+
+/// The checksums of the files of a stage. Collective.
+fn checksums(directory: &Directory, stage: Stage) -> Result<BTreeMap<String, String>, StorageError> {
+    let sum = |file: String| checksum::of_file(&directory.path(&file), directory.world).map(|sum| (file, sum));
+    stage.files(directory.input).into_iter().map(sum).collect()
 }
 
 /// Whether a folder holds the complete files of a stage for this input, made from its present files of earlier stages.
@@ -86,7 +162,7 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
 /// # Errors
 /// When the file system refuses.
 pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
-    let _lock = lock::ledger(&directory.folder);
+    let _lock = lock::ledger(&directory.folder)?;
     let mut entries = read(&directory.folder);
     entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
 }
@@ -96,13 +172,9 @@ pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
 /// # Errors
 /// When a file cannot be read or the file system refuses.
 pub fn note(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
-    let mut files = BTreeMap::new();
-    for file in stage.files(directory.input) {
-        let sum = checksum::of_file(&directory.path(&file), directory.world)?;
-        files.insert(file, sum);
-    }
+    let files = checksums(directory, stage)?;
     if directory.leads() {
-        let _lock = lock::ledger(&directory.folder);
+        let _lock = lock::ledger(&directory.folder)?;
         let mut entries = read(&directory.folder);
         let (fingerprint, sources) = (fingerprint(stage, directory.input), sources(&entries, stage));
         entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
@@ -146,7 +218,7 @@ pub fn adopt(directory: &Directory, stage: Stage, other: &Path) -> bool {
         std::fs::hard_link(other.join(file), &target).is_ok()
     });
     let Some(entry) = read(other).remove(stage.name()).filter(|_| linked) else { return false };
-    let _lock = lock::ledger(&directory.folder);
+    let Ok(_lock) = lock::ledger(&directory.folder) else { return false };
     let mut entries = read(&directory.folder);
     entries.insert(stage.name().into(), entry);
     write(directory, &entries).is_ok()

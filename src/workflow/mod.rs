@@ -11,6 +11,8 @@ mod error;
 pub mod items;
 pub mod ledger;
 pub mod lock;
+pub mod machine;
+mod origin;
 mod progress;
 mod stage;
 mod stop;

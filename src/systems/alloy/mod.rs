@@ -354,7 +354,13 @@ impl System for Alloy {
                 temperature.all().len()
             ));
         }
-        Ok(())
+        samples::check_barriers(self)
+    }
+
+    /// The vacancies jump at the largest rate of random environments: those that are fast jump back and forth.
+    fn events(&self, sites: usize, time: f64) -> f64 {
+        let fastest = samples::random_barriers(self).into_iter().fold(f32::INFINITY, f32::min);
+        self.counts(sites)[0] as f64 * self.rate(fastest) * time
     }
 
     fn seconds(&self) -> Option<f64> {

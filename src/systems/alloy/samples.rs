@@ -54,6 +54,42 @@ const VISITS: usize = 40;
 /// Environments of each other configuration.
 const VIEWS: usize = 8;
 
+/// Environments that a model of barriers is tried in.
+const TRIED: usize = 256;
+/// Barriers that jumps may have, in eV: far beyond those of any metal.
+const LARGEST: f32 = 100.0;
+
+/// Barriers in random environments with the composition of an alloy, in eV.
+pub fn random_barriers(alloy: &Alloy) -> Vec<f32> {
+    let mut rng = stream(0, Purpose::Environments, [u64::MAX, 0]);
+    let [nb, mo, _] = alloy.parameters().composition;
+    let mut atom = || match rng.random::<f64>() {
+        share if share < nb => 1,
+        share if share < nb + mo => 2,
+        _ => 3,
+    };
+    (0..TRIED).flat_map(|_| alloy.barriers().heights(&Environment(std::array::from_fn(|_| atom())))).collect()
+}
+
+/// Checks that a model gives barriers above 0 in random environments.
+///
+/// # Errors
+/// The number of those that are not, and one of them.
+pub fn check_barriers(alloy: &Alloy) -> Result<(), String> {
+    let barriers = random_barriers(alloy);
+    let bad: Vec<f32> = barriers.iter().copied().filter(|barrier| !(*barrier > 0.0 && *barrier < LARGEST)).collect();
+    match bad.first() {
+        None => Ok(()),
+        Some(barrier) => Err(format!(
+            "system.alloy.barriers is {:?}, which gives {} of {} barriers in random environments outside of 0 to {LARGEST} \
+             eV, such as {barrier} eV; fit the model again, or use \"builtin\"",
+            alloy.parameters().barriers,
+            bad.len(),
+            barriers.len()
+        )),
+    }
+}
+
 /// At least `count` environments of each kind. The indices of their configurations begin at `first`. Other indices give
 /// independent configurations.
 ///

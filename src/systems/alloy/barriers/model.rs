@@ -62,9 +62,9 @@ pub enum BarrierError {
     },
     /// No model has this name, and no model is read from files with this ending.
     #[error(
-        "there is no barrier model {}. Give \"builtin\", \"balanced\", a network in .npz, or a fitted model in \
+        "there is no model of barriers {:?}. Give \"builtin\", \"balanced\", a network in .npz, or a fitted model in \
          .safetensors. The published .npy file is a pickle. Convert it once with jobs/nnk_to_npz.py",
-        .path.display()
+        .path
     )]
     Kind {
         /// The file.

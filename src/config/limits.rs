@@ -1,0 +1,85 @@
+//! Bounds on what an input asks for, checked before anything is allocated: counts, and the work of its spans of time.
+
+use super::{Input, Relax};
+use crate::dynamics::Until;
+
+/// The most records of a trajectory.
+const MOST_RECORDS: usize = 1_000_000;
+/// The most threads of a rank.
+const MOST_THREADS: usize = 1024;
+/// The most events, attempts or steps of sites of a trajectory or a window: years.
+const MOST_EVENTS: f64 = 1e16;
+/// The most steps of a model, or sweeps of a lattice, between two records.
+const MOST_STEPS: f64 = 1e9;
+
+impl Input {
+    /// Bounds the counts that all others follow from.
+    pub(super) fn check_bounds(&self) -> Result<(), String> {
+        let times = self.simulate.times.map_or(0, |times| times.count);
+        for (name, count, most) in [
+            ("simulate.snapshots", self.simulate.snapshots, MOST_RECORDS),
+            ("simulate.times.count", times, MOST_RECORDS),
+            ("truth.records", self.truth.records, MOST_RECORDS),
+            ("train.fit.threads", self.train.fit.threads, MOST_THREADS),
+        ] {
+            if count > most {
+                return Err(format!("{name} is {count}; it must be at most {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds the work of every span of time.
+    pub(super) fn check_work(&self) -> Result<(), String> {
+        let age = self.simulate.schedule().times.last().copied().unwrap_or(0.0);
+        let duration = (self.truth.records - 1) as f64 * self.truth.interval;
+        let patch = match self.system.moving_part_count(self.large_shape().sites()) {
+            None => self.patch_shape().sites(),
+            Some(parts) => self.large_shape().sites() / parts,
+        };
+        let spans = [
+            ("simulate.interval", self.small_shape().sites(), Some(Until::Time(age))),
+            ("truth.interval", self.truth_shape().sites(), Some(Until::Time(duration))),
+            ("upsample.relax", self.relax_shape().sites(), self.upsample.relax.until(age)),
+            ("evolve.until", patch, Some(self.evolve.until)),
+        ];
+        let aged = matches!(self.upsample.relax, Relax::Age(_));
+        for (name, sites, until) in spans.into_iter().filter_map(|(name, sites, until)| Some((name, sites, until?))) {
+            for (index, condition) in self.system.conditions().iter().enumerate() {
+                let (events, span) = match until {
+                    Until::Time(time) => (self.system.events(index, sites, time), format!("time of {time:?}")),
+                    Until::Events(events) => (events as f64, format!("number of events of {events}")),
+                };
+                if events.is_nan() || events > MOST_EVENTS {
+                    let at = if self.system.is_family() { format!(" at {condition}") } else { String::new() };
+                    let what = match name {
+                        "upsample.relax" if aged => "upsample.relax.age",
+                        "simulate.interval" => {
+                            "simulate.snapshots, simulate.interval, simulate.first or simulate.times.last"
+                        }
+                        "truth.interval" => "truth.records or truth.interval",
+                        name => name,
+                    };
+                    return Err(format!(
+                        "{what} gives {sites} sites a {span}, about {events:.1e} events or steps{at}; at most \
+                         {MOST_EVENTS:.0e} are possible. Shorten it, or change the rates or the step of [system.{}]",
+                        self.system.name()
+                    ));
+                }
+            }
+        }
+        let steps = self.truth.interval / self.predict.step;
+        let sweeps = self.truth.quantum.map_or(0.0, |quantum| self.truth.interval / quantum);
+        for (name, step, steps) in
+            [("predict.step", self.predict.step, steps), ("truth.quantum", self.truth.quantum.unwrap_or(1.0), sweeps)]
+        {
+            if steps.is_nan() || steps > MOST_STEPS {
+                return Err(format!(
+                    "{name} is {step:?}, so truth.interval = {} takes {steps:.1e} of it; at most {MOST_STEPS:.0e} are possible",
+                    self.truth.interval
+                ));
+            }
+        }
+        Ok(())
+    }
+}
