@@ -165,16 +165,6 @@ impl Alloy {
         self.parameters.composition.map(|share| share * occupied)
     }
 
-    /// Twice the numbers of pairs as sums over sites of the mean numbers of neighbours n_ij.
-    fn neighbours(&self, ends: PairCounts) -> [f64; 6] {
-        let densities = self.densities();
-        std::array::from_fn(|pair| {
-            let [first, second] = PAIRS[pair];
-            let weight = if first == second { 1.0 } else { 0.5 };
-            weight * ends.0[pair] as f64 / densities[first]
-        })
-    }
-
     /// A configuration with the composition of the parameters. At `order` 1 it has B2 order: Mo fills the sublattice of
     /// the even layers first, and Ta that of the odd layers. A share 1 - `order` of the atoms, drawn at random, is then
     /// shuffled.
@@ -281,14 +271,19 @@ impl System for Alloy {
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
         let ends = PairCounts::ends(window, &Steps::new(window, &NEIGHBOURS), region);
         let sites = window.sites_of(region).count() as f64;
-        self.neighbours(ends).map(|neighbours| neighbours - sites * order::RANDOM).to_vec()
+        let densities = self.densities();
+        let share = |(&pair, ends): (&[usize; 2], i64)| {
+            let weight = if pair[0] == pair[1] { 1.0 } else { 0.5 };
+            weight * ends as f64 / densities[pair[0]] - sites * order::RANDOM
+        };
+        PAIRS.iter().zip(ends.0).map(share).collect()
     }
 
     /// Of the jumps of all vacancies in the box that may jump.
     const GENERATOR: Option<GeneratorOf<Self>> = Some(|alloy, window, _| {
         let mut generator = Generator::none(PAIRS.len());
         for (rate, pairs) in VacancyKmc::forgetful().jumps(alloy, window) {
-            generator.add(rate, &alloy.neighbours(PairCounts(pairs.0.map(|pairs| 2 * pairs))));
+            generator.add(rate, &pairs.neighbours(alloy.densities()));
         }
         generator
     });
