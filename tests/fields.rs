@@ -202,7 +202,7 @@ fn upsampling_interpolates_lines_exactly_and_keeps_the_mean() {
 fn unstable_steps_are_refused_with_the_largest_stable_one_and_do_explode() {
     let published = PredatorPrey { spacing: 1.0 / 200.0, ..PredatorPrey::default() };
     let message = published.check(&[]).unwrap_err();
-    assert!(message.contains("largest stable step is 0.0000125"), "{message}");
+    assert!(message.contains("largest stable step is 1.25e-5"), "{message}");
     assert!(PredatorPrey { step: published.largest_step(), ..published }.check(&[]).is_ok());
     assert!(LinearChain { step: 0.6, ..LinearChain::default() }.check(&[]).is_err());
     let explodes = |step: f64| {
