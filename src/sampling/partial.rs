@@ -46,7 +46,7 @@ pub struct Pair<T> {
     pub observables_after: Vec<f64>,
     /// K times the change of the lattice's observables (the increment of Eq. 10).
     pub increment: Vec<f64>,
-    /// The compensator of the increment (see [`Generator`]), with the same mean in every state. None where the law is a
+    /// The compensator of the increment (see [`Generator`](crate::systems::Generator)), with the same mean in every state. None where the law is a
     /// black box, or none was asked for.
     pub compensator: Option<Vec<f64>>,
     /// K times the drift of the lattice's observables by the patch before its evolution. Its mean over all patches is

@@ -87,7 +87,7 @@ impl Pairs {
     }
 
     /// Increments with the mean of the own ones at every z and with the least noise: what the increments less their
-    /// compensators explain is [removed](controls). The increments themselves without compensators. Collective.
+    /// compensators explain is removed by least squares. The increments themselves without compensators. Collective.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
