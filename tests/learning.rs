@@ -388,3 +388,32 @@ fn broken_data_and_inputs_are_named() {
         Err(error) => assert!(error.to_string().contains("--device cpu"), "{error}"),
     }
 }
+
+/// Half of what a patch lacks to its equilibrium is made up within dt = 1. Of a whole lattice that is drift alone; of one
+/// patch the part of its deviation is noise, which is taken out of increments and compensators alike.
+#[test]
+fn what_the_deviation_of_a_patch_relaxes_is_no_noise() {
+    const COUNT: usize = 20_000;
+    let mut rng = stream(31, Purpose::Bench, [0, 0]);
+    let mut normal = |scale: f32| {
+        let draw = || -> f32 { StandardNormal.sample(&mut rng) };
+        Array2::from_shape_simple_fn((COUNT, 1), draw) * scale
+    };
+    let (z, deviation, noise) = (normal(1.0), normal(2.0), normal(0.3));
+    let compensator = (&z + &deviation) * -0.5;
+    let pairs = Pairs {
+        increment: &compensator + &noise,
+        compensator: Some(compensator),
+        z,
+        deviation: Some(deviation),
+        dt: Array1::ones(COUNT),
+        trajectory: Array1::zeros(COUNT),
+        condition: None,
+    };
+    let pairs = pairs.without_deviations(&Alone).unwrap();
+    let spread = |q: &Array2<f32>| (q + &(&pairs.z * 0.5)).std(0.0);
+    let (increment, compensator) = (spread(&pairs.increment), spread(pairs.compensator.as_ref().unwrap()));
+    assert!((increment - 0.3).abs() < 0.01 && compensator < 0.02, "{increment} {compensator}");
+    let quiet = spread(&pairs.quiet_increment(&Alone).unwrap());
+    assert!(quiet < 0.02 && pairs.deviation.is_none(), "{quiet}");
+}

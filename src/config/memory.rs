@@ -125,8 +125,7 @@ impl Input {
         let (drift, noise) =
             (wide(components, &model.drift_hidden, components), wide(components, &model.diffusion_hidden, factor));
         let onsager = components * model.onsager_hidden as f64 + components * components;
-        let images = if self.train.mirrored { self.system.symmetries().len() as f64 } else { 1.0 };
-        let rows = pairs * images * 4.0 * (2.0 * components + 3.0);
+        let paired = self.bytes_of_pair(components) * pairs;
         let (weights, widths) = (drift.0 + noise.0 + onsager, drift.1 + noise.1 + 4.0 * factor);
         vec![
             (
@@ -136,11 +135,19 @@ impl Input {
             ),
             (
                 "train",
-                5.0 * rows + network(weights, widths, self.train.fit.batch),
+                paired + network(weights, widths, self.train.fit.batch),
                 "closure.variables, train.model.drift_hidden, train.model.diffusion_hidden, train.model.onsager_hidden, \
                  train.fit.batch",
             ),
         ]
+    }
+
+    /// Bytes of a pair in training: with its compensator and all copies and images, and its deviations, which are gone
+    /// before the images are made.
+    fn bytes_of_pair(&self, components: f64) -> f64 {
+        let images = if self.train.mirrored { self.system.symmetries().len() as f64 } else { 1.0 };
+        let more = if self.compensated() { components } else { 0.0 };
+        5.0 * images * 4.0 * (2.0 * components + more + 3.0) + 4.0 * (components + more)
     }
 
     /// Bytes of a site that is encoded: as read, cut into patches, and its features twice.
@@ -153,7 +160,8 @@ impl Input {
         let components = (self.system.observables().len() + self.closure.components()) as f64;
         let values = self.truth_trajectories() as f64 * self.truth.records as f64 * components;
         let models = (self.model_kinds().len() * self.train.seeds.len() * self.predict.replicas) as f64;
-        let pairs = self.pairs() as f64 * 8.0 * (3.0 * components + 4.0);
+        let more = if self.compensated() { 2.0 } else { 0.0 };
+        let pairs = self.pairs() as f64 * 8.0 * ((3.0 + more) * components + 4.0);
         // As read, in double precision, and scaled.
         let ensembles = values * (24.0 + 24.0 * models);
         let sites = (self.truth.records * self.truth_shape().sites()) as f64;

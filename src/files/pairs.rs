@@ -143,9 +143,9 @@ impl<'c> PairsFile<'c, Writer<'c>> {
         self.block(Observed::AFTER.0, first, rows, &count, |row| &row.pair.observables_after)?;
         self.block(Observed::INCREMENT.0, first, rows, &count, |row| &row.pair.increment)?;
         if self.input.compensated() {
-            let compensator = |row: &'r Row<T>| row.pair.compensator.as_ref().unwrap_or(&row.pair.increment);
+            let compensator = |row: &'r Row<T>| row.pair.compensator.as_ref().expect("the law has a generator");
             self.block(Observed::COMPENSATOR.0, first, rows, &count, compensator)?;
-            let deviation = |row: &'r Row<T>| row.drift_deviation.as_ref().unwrap_or(&row.observables);
+            let deviation = |row: &'r Row<T>| row.drift_deviation.as_ref().expect("the law has a generator");
             self.block(Observed::DRIFT_DEVIATION.0, first, rows, &count, deviation)?;
         }
         let conditions = rows.iter().map(|row| self.input.condition_of(row.trajectory as usize));

@@ -74,7 +74,7 @@ fn one_model_per_rank(context: &Context, models: usize) -> Result<bool, StageErr
     let ranks = context.world.size();
     let components = LatentFile::open(context)?.components()?;
     let images = symmetry_group(context).map_or(1, |group| group.elements.len());
-    let bytes = images * context.input.pairs() * (2 * components + 2) * size_of::<f64>();
+    let bytes = images * context.input.pairs() * (3 * components + 2) * size_of::<f64>();
     let used = models as f64 / (models.div_ceil(ranks) * ranks) as f64;
     Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
 }

@@ -28,8 +28,6 @@ pub struct Rollout<M> {
     streams: Vec<Rng>,
     step: f64,
     every: usize,
-    /// Steps of single trajectories that were moved back within the walls.
-    moved: usize,
 }
 
 impl<M: Borrow<Sde>> Rollout<M> {
@@ -67,7 +65,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let states = states.to_kind(sde.kind()).to_device(sde.device());
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
-        Ok(Self { model, states, streams, step, every, moved: 0 })
+        Ok(Self { model, states, streams, step, every })
     }
 
     /// The next `count` records, physical states `[count, n, d]`. Diverged states stay NaN or infinite.
@@ -87,9 +85,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
                     let (drift, factor) = self.model.borrow().fields(&self.states);
                     self.states = &self.states + drift * self.step + factor.times(&noise.get(step as i64));
                     if let Some(walls) = self.model.borrow().walls() {
-                        let (states, moved) = walls.keep(&self.states);
-                        self.states = states;
-                        self.moved += moved;
+                        self.states = walls.keep(&self.states);
                     }
                     if (first + step + 1).is_multiple_of(self.every) {
                         let z = self.model.borrow().map().physical(&self.states);
@@ -101,11 +97,6 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let values = if kept.is_empty() { Vec::new() } else { vector(&Tensor::f_stack(&kept, 0)?) };
         let extents = (count, trajectories, self.model.borrow().components());
         Ok(Array3::from_shape_vec(extents, values).expect("one state a record"))
-    }
-
-    /// How many steps of single trajectories ended beyond the training data so far and were moved back.
-    pub fn moved(&self) -> usize {
-        self.moved
     }
 
     /// Numbers of trajectories and of coordinates.

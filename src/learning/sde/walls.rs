@@ -74,23 +74,18 @@ pub(super) struct WallTensors {
 }
 
 impl WallTensors {
-    /// The states `[n, r]` moved back within the walls, and how many of them were beyond.
-    pub fn keep(&self, states: &Tensor) -> (Tensor, usize) {
+    /// The states `[n, r]`, those beyond the walls moved back.
+    pub fn keep(&self, states: &Tensor) -> Tensor {
         let mut states = states.shallow_clone();
-        let mut moved = 0;
-        for corner in 0..CORNERS {
+        for _ in 0..CORNERS {
             let (beyond, wall) = (states.matmul(&self.normals.tr()) - &self.bounds).max_dim(1, true);
-            let count = beyond.gt(0.0).sum(Kind::Int64).int64_value(&[]);
-            if count == 0 {
+            if beyond.gt(0.0).any().int64_value(&[]) == 0 {
                 break;
-            }
-            if corner == 0 {
-                moved = count as usize;
             }
             let back = beyond.relu() * self.normals.index_select(0, &wall.squeeze_dim(1));
             states = &states - back;
         }
-        (states, moved)
+        states
     }
 }
 
@@ -108,8 +103,7 @@ mod tests {
         let walls = walls.together(&Alone);
         let tensors = walls.tensors(Kind::Double, Device::Cpu);
         let states = Tensor::from_slice(&[0.2, 0.3, 5.0, 0.0, 0.0, -7.0, 1.0, 2.0, f64::NAN, 0.0]).view([5, 2]);
-        let (kept, moved) = tensors.keep(&states);
-        assert_eq!(moved, 3);
+        let kept = tensors.keep(&states);
         let kept: Vec<f64> = Vec::try_from(kept.view([-1])).unwrap();
         assert_eq!(&kept[..2], &[0.2, 0.3]);
         assert!(kept[8].is_nan());
