@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod export;
+pub mod model;
 mod signals;
 
 use crate::{
@@ -11,6 +13,7 @@ use crate::{
     workflow::{Options, Stage, StageError},
 };
 use clap::{Args, Parser, Subcommand};
+use model::ModelCommand;
 use signals::{Signals, StopSignal};
 use std::{io::Write as _, path::PathBuf};
 
@@ -81,6 +84,11 @@ enum Command {
     /// Fit, evaluate and compare models of the alloy's jump barriers
     #[command(subcommand)]
     Barriers(BarrierCommand),
+    /// Write microscopic states of a run for OVITO, ASE or ParaView
+    Export(export::ExportOptions),
+    /// Show a learned model, or evaluate its drift and diffusion
+    #[command(subcommand)]
+    Model(ModelCommand),
 }
 
 /// A model is "builtin", "balanced", a network (.npz) or a fitted model (.safetensors).
@@ -218,6 +226,8 @@ fn alone(command: Command) {
             return report(bench::run(kernel, weights.as_deref(), json));
         }
         Command::Barriers(command) => return report(barriers(&command).map(|text| show(&text))),
+        Command::Export(options) => return report(export::run(&options)),
+        Command::Model(command) => return report(model::run(&command).map(|text| show(&text))),
         Command::Scaling(choices) => return scaling(&choices),
         Command::Report(run) => {
             let page = stages::report_scaling(&run.input);

@@ -1,6 +1,6 @@
 //! What is written is read. Starts MPI in this process, once: so there is one test, and it may not start mpirun.
 
-use hdf5::types::FixedUnicode;
+use hdf5::types::VarLenUnicode;
 use ndarray::{Array2, Array3, s};
 use std::ops::Range;
 use tessera::{
@@ -171,13 +171,32 @@ fn what_is_written_is_read(world: &World) {
     let missing = reader.extents("absent").unwrap_err().to_string();
     assert!(missing.contains("cannot read absent") && missing.contains("data.h5"), "{missing}");
     drop(reader);
+    axes_units_and_provenance_are_named(&path);
 
     // Files of another format are refused.
     let format = hdf5::File::open_rw(&path).unwrap().attr("format").unwrap();
-    format.write_scalar(&"1".parse::<FixedUnicode<64>>().unwrap()).unwrap();
+    format.write_scalar(&1_u32).unwrap();
     drop(format);
     let refused = Reader::open(&path).err().unwrap().to_string();
-    assert!(refused.contains("in file format 1. This version reads format 2. Choose a new --out"), "{refused}");
+    assert!(refused.contains("in file format 1. This version reads format 3. Choose a new --out"), "{refused}");
+}
+
+/// As other programs read them: texts of variable length, numbers as numbers, axes as dimension scales.
+fn axes_units_and_provenance_are_named(path: &std::path::Path) {
+    let file = hdf5::File::open(path).unwrap();
+    let text = |place: &hdf5::Location, name: &str| {
+        place.attr(name).unwrap().read_scalar::<VarLenUnicode>().unwrap().to_string()
+    };
+    assert_eq!(file.attr("seed").unwrap().read_scalar::<u64>().unwrap(), 9);
+    assert_eq!(text(&file, "input"), provenance().input);
+    let values = file.dataset("values").unwrap();
+    assert_eq!([text(&values, "units"), text(&values, "long_name")], ["J", "numbers"]);
+    for (axis, extent) in [("item", 5), ("y", 3), ("x", 4), ("observable", 2)] {
+        let scale = file.dataset(axis).unwrap();
+        assert_eq!(scale.shape(), [extent]);
+        assert!(scale.attr("CLASS").is_ok() && scale.attr("REFERENCE_LIST").is_ok(), "{axis}");
+    }
+    assert_eq!(values.attr("DIMENSION_LIST").unwrap().shape(), [2]);
 }
 
 /// Rows of 20 sites in 3 bytes: whole rows, blocks of columns independently and together, and an unfinished file that

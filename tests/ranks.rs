@@ -214,7 +214,8 @@ fn files_describe_themselves_to_h5dump() {
     let dump = Command::new("h5dump").arg("-A").arg(out.join("pairs.h5")).output().expect("h5dump is installed");
     let text = String::from_utf8_lossy(&dump.stdout);
     for part in [
-        "pair, y, x",
+        "DIMENSION_SCALE",
+        "x_byte",
         "magnetisation, domain_wall_density",
         "1 / attempt rate",
         "revision",

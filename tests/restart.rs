@@ -99,7 +99,7 @@ fn files_of_another_format_are_not_overwritten() {
     succeeds(0, &arguments);
     let path = out.join("small.h5");
     let format = hdf5::File::open_rw(&path).unwrap().attr("format").unwrap();
-    format.write_scalar(&"1".parse::<hdf5::types::FixedUnicode<64>>().unwrap()).unwrap();
+    format.write_scalar(&1_u32).unwrap();
     drop(format);
     let before = std::fs::read(&path).unwrap();
     let refused = tessera(0, &[&["run"], &arguments[1..]].concat());

@@ -1,11 +1,8 @@
 //! Fields of sites with two states: a bit a site, in the layout that [`crate::dataset`] describes.
 
 use bytemuck::Pod;
-use hdf5::{Dataset, H5Type, types::FixedUnicode};
+use hdf5::{Dataset, H5Type};
 use ndarray::{ArrayD, IxDyn};
-
-/// The order of bits in a byte.
-const ORDER: &str = "little";
 
 /// How the sites of a field are packed.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +19,9 @@ pub(super) fn bytes_of(columns: usize) -> usize {
 }
 
 impl Bits {
+    /// The order of bits in a byte.
+    pub const ORDER: &str = "little";
+
     /// For rows of `columns` sites.
     ///
     /// # Panics
@@ -31,10 +31,8 @@ impl Bits {
         Self { states: states.map(|state| bytemuck::bytes_of(&state)[0]), columns }
     }
 
-    /// Writes the attributes of a field.
+    /// Writes the numbers among the attributes of a field.
     pub fn describe<T: H5Type>(dataset: &Dataset, states: &[T; 2], columns: usize) -> hdf5::Result<()> {
-        let order: FixedUnicode<8> = ORDER.parse().map_err(|_| hdf5::Error::from("the order is short"))?;
-        dataset.new_attr::<FixedUnicode<8>>().create("bit_order")?.write_scalar(&order)?;
         dataset.new_attr::<u8>().create("bits")?.write_scalar(&1_u8)?;
         dataset.new_attr::<u64>().create("columns")?.write_scalar(&(columns as u64))?;
         dataset.new_attr::<T>().shape(2).create("states")?.write_raw(states)

@@ -2,7 +2,8 @@
 //!
 //! All ranks write a data file together under a temporary name, each rank its own items. The complete file is then
 //! renamed, so a file under its own name is always whole. A job resumes from the unfinished file of a killed one. Data
-//! files can be read by h5py and h5dump without this program.
+//! files can be read by h5py, xarray, netCDF4 and h5dump without this program: axes are dimension scales, `units`,
+//! `long_name` and `coordinates` are those of the CF conventions.
 //!
 //! Sites of two states take a bit each. A row of sites (the last axis) fills whole bytes: site x is bit x % 8, counted
 //! from the lowest, of byte x / 8, and it is set for the upper state. The attributes of the field say so: `bits` = 1,
@@ -11,6 +12,7 @@
 
 mod bits;
 mod collective;
+mod describe;
 mod marks;
 mod reader;
 mod schema;

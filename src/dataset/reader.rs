@@ -2,7 +2,10 @@
 
 use super::{DatasetError, Provenance, bits::Bits};
 use bytemuck::Pod;
-use hdf5::{H5Type, types::FixedUnicode};
+use hdf5::{
+    H5Type,
+    types::{FixedUnicode, VarLenUnicode},
+};
 use ndarray::{Array, ArrayD, Dimension};
 use std::{
     ops::Range,
@@ -23,8 +26,9 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, DatasetError> {
         let file = hdf5::File::open(path).map_err(DatasetError::when("open", path))?;
         let reader = Self { path: path.to_owned(), file };
-        match reader.text("format") {
-            Some(found) if found != Provenance::FORMAT.to_string() => {
+        match reader.format() {
+            Some(found) if !(Provenance::OLDEST..=Provenance::FORMAT).contains(&found) => {
+                let found = found.to_string();
                 let program = reader.text("program").unwrap_or_else(|| "another program".into());
                 Err(DatasetError::OtherFormat { path: path.to_owned(), program, found })
             }
@@ -32,10 +36,18 @@ impl Reader {
         }
     }
 
+    /// The format of the file; `None` of a file that names none.
+    fn format(&self) -> Option<u32> {
+        let number = self.file.attr("format").and_then(|attribute| attribute.read_scalar());
+        number.ok().or_else(|| self.text("format")?.parse().ok())
+    }
+
     /// A short text of the provenance, by its name; `None` if there is none.
     pub fn text(&self, name: &str) -> Option<String> {
-        let text = self.file.attr(name).and_then(|attribute| attribute.read_scalar::<FixedUnicode<64>>());
-        Some(text.ok()?.to_string())
+        let attribute = self.file.attr(name).ok()?;
+        let text = attribute.read_scalar::<VarLenUnicode>().map(|text| text.to_string());
+        // Files of format 2 have texts of fixed length.
+        text.or_else(|_| attribute.read_scalar::<FixedUnicode<64>>().map(|text| text.to_string())).ok()
     }
 
     /// Extents of a field; of one in bits, those that it has in the file.
@@ -59,10 +71,23 @@ impl Reader {
     /// # Errors
     /// As `read`, and when the field has fewer items.
     pub fn read_items<T: H5Type + Pod>(&self, name: &str, items: Range<usize>) -> Result<ArrayD<T>, DatasetError> {
+        self.read_block(name, &[items])
+    }
+
+    /// One entry of a field, by its place along the leading axes, which stay with extent 1.
+    ///
+    /// # Errors
+    /// As `read_items`.
+    pub fn read_entry<T: H5Type + Pod>(&self, name: &str, entry: &[usize]) -> Result<ArrayD<T>, DatasetError> {
+        self.read_block(name, &entry.iter().map(|&index| index..index + 1).collect::<Vec<_>>())
+    }
+
+    /// What lies within some ranges along the leading axes.
+    fn read_block<T: H5Type + Pod>(&self, name: &str, block: &[Range<usize>]) -> Result<ArrayD<T>, DatasetError> {
         let field = self.field(name)?;
-        let rest = field.shape().into_iter().skip(1).map(|extent| (0..extent).into());
-        let items: hdf5::SliceOrIndex = items.into();
-        let selection = hdf5::Hyperslab::new(std::iter::once(items).chain(rest).collect::<Vec<_>>());
+        let rest = field.shape().into_iter().skip(block.len()).map(|extent| (0..extent).into());
+        let first = block.iter().cloned().map(hdf5::SliceOrIndex::from);
+        let selection = hdf5::Hyperslab::new(first.chain(rest).collect::<Vec<_>>());
         let Some(bits) = Bits::of::<T>(&field).map_err(self.refused(name))? else {
             return field.read_slice(selection).map_err(self.refused(name));
         };

@@ -4,8 +4,8 @@ use super::{
     DatasetError, Field, Provenance,
     bits::{self, Bits},
     collective,
+    describe::Description,
     marks::{self, Layout, Marks, Part, Region},
-    schema::{holds_text, write_text},
 };
 use crate::{
     parallel::{Ranks, World},
@@ -41,8 +41,7 @@ pub struct Writer<'w> {
     fields: ManuallyDrop<HashMap<String, hdf5::Dataset>>,
     /// Those that hold bits.
     bits: HashMap<String, Bits>,
-    /// [`Provenance::identity`].
-    identity: String,
+    description: Description,
     resumed: bool,
     /// Bytes of all declared fields.
     bytes: u64,
@@ -59,25 +58,18 @@ impl<'w> Writer<'w> {
     /// When the file cannot be created.
     pub fn create(path: &Path, world: &'w World, provenance: &Provenance) -> Result<Self, DatasetError> {
         let partial = path.with_added_extension(TEMPORARY);
-        let identity = provenance.identity();
-        let mut found = [u8::from(world.rank() == 0 && partial.exists() && marks::belong(path, &identity, None))];
+        let owned = || marks::belong(path, &provenance.identity(), None);
+        let mut found = [u8::from(world.rank() == 0 && partial.exists() && owned())];
         world.broadcast(&mut found);
         let mut builder = hdf5::File::with_options();
         builder.with_fapl(|access| access.mpio(world.raw(), None));
         let left = (found == [1]).then(|| builder.open_as(&partial, hdf5::OpenMode::ReadWrite)).and_then(Result::ok);
         let resumed = left.is_some();
         let file = left.map_or_else(|| builder.create(&partial), Ok).map_err(DatasetError::when("create", &partial))?;
-        for (name, text) in provenance.entries() {
-            if !resumed {
-                write_text(&file, &partial, name, &text)?;
-            } else if !holds_text(&file, name, &text) {
-                return Err(DatasetError::Damaged { path: partial });
-            }
-        }
         let (file, fields) = (ManuallyDrop::new(file), ManuallyDrop::default());
         let (target, marks) = (path.to_owned(), OnceCell::new());
-        let (bits, most) = (HashMap::new(), MOST_BYTES);
-        Ok(Self { world, target, partial, file, fields, bits, identity, resumed, bytes: 0, marks, most })
+        let (bits, most, description) = (HashMap::new(), MOST_BYTES, Description::new(provenance));
+        Ok(Self { world, target, partial, file, fields, bits, description, resumed, bytes: 0, marks, most })
     }
 
     /// The items of `0..items` that no rank has written yet. Call it after all fields are declared. It reserves their
@@ -92,11 +84,11 @@ impl<'w> Writer<'w> {
             self.world.barrier();
         }
         let layout = self.layout()?;
-        if self.resumed && !marks::belong(&self.target, &self.identity, Some(&layout)) {
+        if self.resumed && !marks::belong(&self.target, &self.description.identity(), Some(&layout)) {
             return Err(DatasetError::Damaged { path: self.partial.clone() });
         }
         if !self.resumed && self.world.rank() == 0 {
-            marks::begin(&self.target, &self.identity, &layout)?;
+            marks::begin(&self.target, &self.description.identity(), &layout)?;
         }
         self.world.barrier();
         let marks = Marks::open(&self.target, &self.partial, layout, self.world.rank())?;
@@ -183,12 +175,12 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// When HDF5 cannot allocate the field, for instance because the disk is full.
     pub fn declare<T: H5Type>(&mut self, field: Field) -> Result<(), DatasetError> {
+        self.description.field(&field);
         if self.resumed {
             let dataset = self.file.dataset(field.name).map_err(self.refused(format!("find {} in", field.name)))?;
-            let texts = [("axes", &field.axes.join(", ")[..]), ("unit", field.unit), ("meaning", field.meaning)];
             let same = dataset.shape() == field.extents
                 && dataset.dtype().and_then(|kind| kind.to_descriptor()).is_ok_and(|kind| kind == T::type_descriptor());
-            if !same || !texts.iter().all(|(name, text)| holds_text(&dataset, name, text)) {
+            if !same {
                 return Err(DatasetError::Damaged { path: self.partial.clone() });
             }
             self.fields.insert(field.name.to_owned(), dataset);
@@ -197,12 +189,19 @@ impl<'w> Writer<'w> {
         let builder = self.file.new_dataset::<T>().fill_time(FillTime::Never).shape(field.extents);
         let action = format!("allocate {} of shape {:?} in", field.name, field.extents);
         let dataset = builder.create(field.name).map_err(self.refused(action))?;
-        for (name, text) in [("axes", &field.axes.join(", ")[..]), ("unit", field.unit), ("meaning", field.meaning)] {
-            write_text(&dataset, &self.partial, name, text)?;
-        }
         self.fields.insert(field.name.to_owned(), dataset);
         self.bytes += (field.extents.iter().product::<usize>() * size_of::<T>()) as u64;
         Ok(())
+    }
+
+    /// Names the entries along an axis.
+    pub fn name_entries(&mut self, axis: &str, names: Vec<String>) {
+        self.description.names(axis, names);
+    }
+
+    /// Makes a declared field a coordinate: it says what the items of its axis are.
+    pub fn coordinate(&mut self, field: &str) {
+        self.description.coordinate(field);
     }
 
     /// Declares a field of sites with two states, the lower and the upper one, in bits. The extents of the field are those
@@ -217,7 +216,10 @@ impl<'w> Writer<'w> {
         let mut extents = field.extents.to_vec();
         let last = extents.last_mut().expect("sites have a last axis");
         let columns = std::mem::replace(last, bits::bytes_of(*last));
-        self.declare::<u8>(Field { extents: &extents, ..field })?;
+        let (row, others) = field.axes.split_last().expect("sites have a last axis");
+        let bytes = format!("{row}_byte");
+        let axes = [others, &[bytes.as_str()]].concat();
+        self.declare::<u8>(Field { axes: &axes, extents: &extents, ..field })?;
         self.bits.insert(field.name.to_owned(), Bits::new(states, columns));
         if self.resumed {
             return Ok(());
@@ -368,7 +370,7 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// Closes the file and gives it its name. Collective.
+    /// Closes the file, adds what other programs need of it, and gives it its name. Collective.
     ///
     /// # Errors
     /// When the data cannot be flushed or the file cannot be renamed.
@@ -378,6 +380,8 @@ impl<'w> Writer<'w> {
         file.flush().and_then(|()| file.close()).map_err(DatasetError::when("close", &self.partial))?;
         self.world.barrier();
         if self.world.rank() == 0 {
+            let described = self.description.complete(&self.partial, &self.bits);
+            described.map_err(DatasetError::when("describe", &self.partial))?;
             let action = format!("rename {} to", self.partial.display());
             std::fs::rename(&self.partial, &self.target).map_err(StorageError::when(action, &self.target))?;
             marks::remove(&self.target);

@@ -33,6 +33,7 @@ fn fields(input: &Input) -> Vec<Known> {
 pub fn declare(file: &mut Writer, input: &Input, axis: &str, items: usize) -> Result<(), StageError> {
     for (name, unit, meaning, _) in fields(input) {
         file.declare::<f64>(Field { name, axes: &[axis], extents: &[items], unit, meaning })?;
+        file.coordinate(name);
     }
     Ok(())
 }

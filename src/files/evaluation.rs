@@ -1,8 +1,11 @@
-//! The direct simulation in latent states `[trajectory, record, component]` (`evaluation.h5`), in physical units.
+//! The direct simulation in latent states `[trajectory, time, component]` (`evaluation.h5`), in physical units.
 
 use crate::{
     dataset::{Field, Reader, Writer},
-    files::latent::units,
+    files::{
+        latent::{names, units},
+        starts,
+    },
     workflow::{Context, Stage, StageError},
 };
 use ndarray::{Array1, Array3, ArrayView1, ArrayView3};
@@ -25,13 +28,16 @@ impl<'c> EvaluationFile<Writer<'c>> {
         let mut file = context.create(Stage::Evaluate, FILE)?;
         file.declare::<f32>(Field {
             name: TRUTH,
-            axes: &["trajectory", "record", "component"],
+            axes: &["trajectory", TIME, "component"],
             extents: &[input.truth_trajectories(), records, components],
             unit: &units(input, variables),
             meaning: "latent state z of the direct simulation",
         })?;
-        let (axes, extents, unit) = (&["record"], &[records], input.system.time_unit());
+        let (axes, extents, unit) = (&[TIME], &[records], input.system.time_unit());
         file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
+        file.name_entries("component", names(input, variables));
+        starts::declare(&mut file, input, input.truth_trajectories())?;
+        starts::write(&file, input, input.truth_trajectories(), context.leads())?;
         if context.leads() {
             file.write(TIME, 0, times)?;
         }

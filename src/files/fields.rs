@@ -47,5 +47,6 @@ pub fn declare_observables<S: System>(
     let extents = [extents, &[S::OBSERVABLES.len()]].concat();
     let names = S::OBSERVABLES.iter().map(|observable| observable.name).collect::<Vec<_>>().join(", ");
     let meaning = if of.is_empty() { names } else { format!("{names}: {of}") };
+    file.name_entries("observable", S::OBSERVABLES.iter().map(|observable| observable.name.into()).collect());
     Ok(file.declare::<f64>(Field { name, axes: &axes, extents: &extents, unit: "1", meaning: &meaning })?)
 }

@@ -5,7 +5,7 @@ use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
     files::{PairsFile, conditions},
-    learning::Pairs,
+    learning::{Label, Labels, Pairs},
     parallel::Ranks,
     scores::ModelKind,
     workflow::{Context, Stage, StageError},
@@ -46,6 +46,27 @@ pub fn units(input: &Input, variables: usize) -> String {
     if units.iter().all(|unit| *unit == units[0]) { units[0].into() } else { units.join(", ") }
 }
 
+/// The names of observables and as many closure variables.
+pub fn names(input: &Input, variables: usize) -> Vec<String> {
+    let names = input.system.observables().iter().map(|observable| observable.name.to_owned());
+    names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect()
+}
+
+/// Names and units of the states, times and conditions of an input with as many closure variables, for model files.
+pub fn labels(input: &Input, variables: usize) -> Labels {
+    let system = &input.system;
+    let units = system.observables().iter().map(|observable| observable.unit).chain(std::iter::repeat("1"));
+    let label = |(name, unit): (String, &str)| Label { name, unit: unit.into() };
+    let axis = system.condition_axis();
+    let seconds = system.conditions().iter().enumerate();
+    Labels {
+        components: names(input, variables).into_iter().zip(units).map(label).collect(),
+        time_unit: system.time_unit().into(),
+        condition: system.is_family().then(|| label((axis.name.into(), axis.unit))),
+        seconds: seconds.filter_map(|(index, &condition)| Some([condition, system.seconds(index)?])).collect(),
+    }
+}
+
 /// A finished file.
 pub struct LatentFile(Reader);
 
@@ -59,13 +80,11 @@ impl LatentFile {
         let (pairs, components) = (context.input.pairs(), observables.len() + variables);
         let mut file = context.create(Stage::Closure, FILE)?;
         conditions::declare(&mut file, context.input, "pair", pairs)?;
-        let names = observables.iter().map(|observable| observable.name.to_owned());
-        let names: Vec<String> = names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect();
         let unit = &units(context.input, variables);
         let ours = increment_of(ModelKind::Ours);
         let compensator = context.input.compensated().then(|| (COMPENSATOR, format!("compensator of {ours}")));
         let fields = [
-            (STATE, format!("latent state z of the snapshot: {}", names.join(", "))),
+            (STATE, format!("latent state z of the snapshot: {}", names(context.input, variables).join(", "))),
             (ours, "increment of z by our method (Eq. 10)".into()),
             (increment_of(ModelKind::Baseline), "increment of z by the baseline".into()),
         ];
@@ -79,6 +98,7 @@ impl LatentFile {
             let meaning = "z of the patch less that of its snapshot, where patches tile it, and the same of the drift";
             file.declare::<f32>(Field { name: DEVIATION, axes, extents, unit: "1", meaning })?;
         }
+        file.name_entries("component", names(context.input, variables));
         for (name, meaning) in [(LEAST, "least value of each component of z"), (RANGE, "largest less least value")] {
             file.declare::<f64>(Field { name, axes: &["component"], extents: &[components], unit, meaning })?;
         }

@@ -12,6 +12,7 @@ pub mod pairs;
 pub mod prediction;
 pub mod records;
 pub mod small;
+pub mod starts;
 pub mod sweep_checkpoint;
 pub mod trainings;
 pub mod trajectory_checkpoint;

@@ -1,9 +1,12 @@
 //! Ensembles of the learned models (`prediction.h5`): for each kind of model the latent states
-//! `[model, trajectory, record, component]`, in physical units.
+//! `[model, trajectory, time, component]`, in physical units.
 
 use crate::{
     dataset::{Field, Reader, Writer},
-    files::latent::units,
+    files::{
+        latent::{names, units},
+        starts,
+    },
     scores::ModelKind,
     workflow::{Context, Stage, StageError},
 };
@@ -12,6 +15,7 @@ use std::ops::Range;
 
 const FILE: &str = "prediction.h5";
 const TIME: &str = "time";
+const MODEL: &str = "model";
 
 /// The file while it is written, or finished.
 pub struct PredictionFile<F>(F);
@@ -26,17 +30,23 @@ impl<'c> PredictionFile<Writer<'c>> {
         let unit = &units(input, components - input.system.observables().len());
         let mut file = context.create(Stage::Predict, FILE)?;
         for kind in input.model_kinds() {
-            let axes = &["model", "trajectory", "record", "component"];
+            let axes = &[MODEL, "trajectory", TIME, "component"];
             let extents = &[input.train.seeds.len(), trajectories, records, components];
             let meaning = "latent state z; one model for each seed of training";
             file.declare::<f32>(Field { name: kind.name(), axes, extents, unit, meaning })?;
         }
-        let (axes, extents, unit) = (&["record"], &[records], input.system.time_unit());
+        let (axes, extents, unit) = (&[TIME], &[records], input.system.time_unit());
         file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
+        let (axes, extents, meaning) = (&[MODEL], &[input.train.seeds.len()], "seed of the training");
+        file.declare::<u64>(Field { name: MODEL, axes, extents, unit: "1", meaning })?;
+        file.name_entries("component", names(input, components - input.system.observables().len()));
+        starts::declare(&mut file, input, trajectories)?;
         if context.leads() {
             let times = Array1::from_iter((0..records).map(|record| record as f64 * input.truth.interval));
             file.write(TIME, 0, times.view())?;
+            file.write(MODEL, 0, Array1::from(input.train.seeds.clone()).view())?;
         }
+        starts::write(&file, input, trajectories, context.leads())?;
         Ok(Self(file))
     }
 

@@ -1,7 +1,7 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
 //! `snapshots` holds `[item..., site...]` (sites of two states as bits, see [`crate::dataset`]) and `observables`
-//! `[item..., observable]`, where items count along the axes `[trajectory, record]` or `[snapshot]`. `word` says which
+//! `[item..., observable]`, where items count along the axes `[trajectory, time]` or `[snapshot]`. `word` says which
 //! items of the first axis shared random numbers. Each kind of file has one more field; a family of systems also has the
 //! [conditions].
 
@@ -9,7 +9,7 @@ use crate::{
     config::Input,
     dataset::{Field, Reader, Writer},
     files::{
-        arrays::{joined, shaped},
+        arrays::{joined, raw, shaped},
         conditions,
         fields::{declare_observables, declare_sites},
     },
@@ -40,7 +40,7 @@ pub trait Recorded {
     /// Name of the file.
     const FILE: &'static str;
     /// The axes that count items.
-    const AXES: &'static [&'static str] = &["trajectory", "record"];
+    const AXES: &'static [&'static str] = &["trajectory", TIME];
     /// What the states are.
     const MEANING: &'static str = "microscopic states";
     /// Extents of these axes.
@@ -64,7 +64,7 @@ pub trait Recorded {
 
 /// The times of the records, a field of files of trajectories.
 pub(super) fn times<S: System>(file: &mut Writer, schedule: &Schedule, leads: bool) -> Result<(), StageError> {
-    let (axes, extents, unit) = (&["record"][..], &[schedule.records()][..], S::TIME_UNIT);
+    let (axes, extents, unit) = (&[TIME][..], &[schedule.records()][..], S::TIME_UNIT);
     file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
     if leads { Ok(file.write(TIME, 0, shaped(extents, &schedule.times))?) } else { Ok(()) }
 }
@@ -91,6 +91,7 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         conditions::declare(&mut file, input, K::AXES[0], extents[0])?;
         let (axes, items) = (&K::AXES[..1], &extents[..1]);
         file.declare::<u32>(Field { name: WORD, axes, extents: items, unit: "1", meaning: WORD_MEANING })?;
+        file.coordinate(WORD);
         K::own_field::<S>(&mut file, input, context.leads())?;
         if context.leads() {
             conditions::write(&file, input, 0, (0..extents[0]).map(|item| K::condition_of(input, item)))?;
@@ -184,6 +185,14 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
     pub fn observables<D: Dimension>(&self, items: Range<usize>) -> Result<Array<f64, D>, StageError> {
         let values = self.file.read_items(OBSERVABLES, items)?;
         Ok(values.into_dimensionality().expect("the caller knows the axes"))
+    }
+
+    /// The sites of one state, by its place along the axes of items.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn state<T: H5Type + Pod>(&self, item: &[usize]) -> Result<Vec<T>, StageError> {
+        Ok(raw(self.file.read_entry(SNAPSHOTS, item)?))
     }
 
     /// The states of some items of the first axis, `[item..., site...]`.

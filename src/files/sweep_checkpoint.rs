@@ -68,7 +68,7 @@ impl<'a> SweepCheckpoints<'a> {
         let meaning = "first 8 bytes of the SHA-256 of each tile";
         file.declare::<u64>(Field { name: CHECKSUM, axes: &["tile"], extents: &[tiling.len()], unit: "1", meaning })?;
         let meaning = "checkpoint of the number of sweeps done";
-        file.declare::<u8>(Field { name: HEAD, axes: &["byte"], extents: &[head.len()], unit: "1", meaning })?;
+        file.declare::<u8>(Field { name: HEAD, axes: &["head_byte"], extents: &[head.len()], unit: "1", meaning })?;
         let (origin, block) = domain.block();
         let (sites, extents) = (domain.sites(), [&block.0[unused..], &[size_of::<S>()]].concat());
         file.write_at(SITES, &origin[unused..], shaped(&extents, bytemuck::cast_slice::<S, u8>(&sites)))?;

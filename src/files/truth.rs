@@ -6,7 +6,10 @@
 use crate::{
     config::Input,
     dataset::Writer,
-    files::records::{Recorded, RecordsFile, times},
+    files::{
+        records::{Recorded, RecordsFile, times},
+        starts,
+    },
     lattice::Shape,
     sampling::Schedule,
     systems::System,
@@ -44,7 +47,9 @@ impl Recorded for Truth {
     }
 
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
-        times::<S>(file, &schedule(input), leads)
+        times::<S>(file, &schedule(input), leads)?;
+        starts::declare_starts(file, input, input.truth_trajectories())?;
+        starts::write_starts(file, input, input.truth_trajectories(), leads)
     }
 }
 

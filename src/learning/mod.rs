@@ -56,8 +56,8 @@ pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use regression::{Affine, Regression};
 pub use sde::{
-    Coordinates, Diffusion, Drift, Factor, InputWidth, MakeDiffusion, MakeDrift, Pairs, Sde, SdeInput, SdeModel,
-    SymmetryGroup,
+    Coordinates, Diffusion, Drift, Factor, InputWidth, Label, Labels, MakeDiffusion, MakeDrift, Pairs, Sde, SdeInput,
+    SdeModel, SymmetryGroup,
     calibration::calibration,
     fit::fit,
     rollout::{Rollout, predict},

@@ -1,6 +1,8 @@
 //! Finds the function of a stage for the system of an input.
 
-use super::{closure, evaluate, evolve, predict, report, simulate, train, truth, upsample};
+use super::{
+    Export, closure, evaluate, evolve, export as exporting, predict, report, simulate, train, truth, upsample,
+};
 use crate::{
     learning::Feature,
     registry::Registry,
@@ -9,20 +11,27 @@ use crate::{
 };
 use hdf5::H5Type;
 
-/// Runs a stage for the systems of one type.
-pub type RunStage = fn(&Context, Stage) -> Result<(), StageError>;
-
-macro_rules! functions {
-    ($($system:ty, $name:literal, $input:literal;)*) => { &[$(($name, run_stage::<$system> as RunStage)),*] };
+/// What is done for a system.
+#[derive(Clone, Copy)]
+enum Task<'t> {
+    Stage(Stage),
+    Export(&'t Export),
 }
 
-static FUNCTIONS: Registry<RunStage> = Registry::new(for_built_in_systems!(functions));
+/// Does a task for the systems of one type.
+type Run = fn(&Context, Task) -> Result<(), StageError>;
+
+macro_rules! functions {
+    ($($system:ty, $name:literal, $input:literal;)*) => { &[$(($name, run::<$system> as Run)),*] };
+}
+
+static FUNCTIONS: Registry<Run> = Registry::new(for_built_in_systems!(functions));
 
 /// Registers a system under a name for inputs and all stages. `template` is a commented input.
 pub fn register<S: System<Site: H5Type, Feature: Feature>>(name: &'static str, template: &'static str) {
     let (read, find_fault) = (systems::read::<S>, systems::find_fault::<S>);
     systems::REGISTRY.add(name, systems::Registered { read, find_fault, template });
-    FUNCTIONS.add(name, run_stage::<S>);
+    FUNCTIONS.add(name, run::<S>);
 }
 
 /// Runs a stage for the system of the input.
@@ -30,11 +39,26 @@ pub fn register<S: System<Site: H5Type, Feature: Feature>>(name: &'static str, t
 /// # Errors
 /// When the stage cannot read or write a file, its engine fails, or it is asked to stop.
 pub fn dispatch(context: &Context, stage: Stage) -> Result<(), StageError> {
-    let run = FUNCTIONS.get(context.input.system.name()).expect("a system is registered with its stages");
-    run(context, stage)
+    function(context)(context, Task::Stage(stage))
 }
 
-fn run_stage<S: System<Site: H5Type, Feature: Feature>>(context: &Context, stage: Stage) -> Result<(), StageError> {
+/// Writes states of a run directory in the format of another program.
+///
+/// # Errors
+/// When the run directory has no such states, the format does not suit the system, or the file system refuses.
+pub fn export(context: &Context, choice: &Export) -> Result<(), StageError> {
+    function(context)(context, Task::Export(choice))
+}
+
+fn function(context: &Context) -> Run {
+    FUNCTIONS.get(context.input.system.name()).expect("a system is registered with its stages")
+}
+
+fn run<S: System<Site: H5Type, Feature: Feature>>(context: &Context, task: Task) -> Result<(), StageError> {
+    let stage = match task {
+        Task::Stage(stage) => stage,
+        Task::Export(choice) => return exporting::export::<S>(context, choice),
+    };
     let system: &S = context.input.system.downcast();
     match stage {
         Stage::Simulate => simulate::simulate(context, system),

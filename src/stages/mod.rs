@@ -5,6 +5,7 @@ mod dispatch;
 mod engines;
 mod evaluate;
 mod evolve;
+mod export;
 mod health;
 mod latent;
 mod plan;
@@ -20,7 +21,8 @@ mod truth_sweeps;
 mod upsample;
 mod words;
 
-pub use dispatch::register;
+pub use dispatch::{export, register};
+pub use export::{Export, Format, Source};
 pub use plan::plan;
 pub use run::run;
 pub use scaling::report_scaling;

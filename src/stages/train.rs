@@ -1,7 +1,10 @@
 //! Drift and diffusion of the latent state, one model a seed, ours and the baseline (`ours_<seed>.safetensors`, ...).
 
 use crate::{
-    files::{latent::LatentFile, trainings::Training},
+    files::{
+        latent::{LatentFile, labels},
+        trainings::Training,
+    },
     learning::{Checkpoint, EpochRecord, Pairs, SymmetryGroup, TrainingContext, fit, sde::calibration},
     parallel::{Alone, Ranks},
     scores::ModelKind,
@@ -104,9 +107,15 @@ fn train_one(
         Some(group) => model.symmetric(group)?,
         None => model,
     };
+    let input = context.input;
+    let model = {
+        let variables = model.components() - input.system.observables().len();
+        model.labelled(labels(input, variables))?
+    };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
     if ranks.rank() == 0 {
-        let metadata = context.provenance(Stage::Train).json(&[]);
+        let more = [("sites", input.large_shape().sites().into()), ("patches", input.patches().into())];
+        let metadata = context.provenance(Stage::Train).json(&more);
         model.save(&context.path(&kind.file(seed)), &metadata)?;
     }
     let (calibration, residuals) = (found.variance, found.density);

@@ -6,6 +6,7 @@
 pub mod alloy;
 
 mod any;
+mod atoms;
 mod condition;
 mod curie_weiss;
 mod fields;
@@ -19,6 +20,7 @@ mod upsampling;
 pub use crate::evaluation::{Observable, Symmetry};
 pub use alloy::Alloy;
 pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
+pub use atoms::{Atoms, AtomsOf};
 pub use condition::{Condition, ConditionAxis};
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
 pub use generator::{Generator, GeneratorOf};
@@ -116,6 +118,9 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
 
     /// The lower and the upper state of a site that has two and is one byte: files then hold a bit a site.
     const TWO_STATES: Option<[Self::Site; 2]> = None;
+
+    /// The sites as atoms, for programs of atomistic simulation. None for other systems.
+    const ATOMS: Option<AtomsOf<Self>> = None;
 
     /// Name and unit of the conditions of a family.
     const CONDITION: ConditionAxis = ConditionAxis { name: "condition", unit: "1" };

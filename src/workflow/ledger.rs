@@ -29,7 +29,7 @@ struct Entry {
 /// the content of the file of the law.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(format!("{} {} {}", Provenance::FORMAT, stage.name(), stage.choices(input)));
+    hasher.update(format!("{} {} {}", Provenance::OLDEST, stage.name(), stage.choices(input)));
     if let Some(file) = input.system.file().filter(|_| stage.needs().is_empty()) {
         hasher.update(std::fs::read(file).unwrap_or_default());
     }

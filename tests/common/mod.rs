@@ -1,6 +1,7 @@
 //! What the tests of the built program share.
 #![allow(dead_code)]
 
+pub mod python;
 pub mod threads;
 
 use std::{

@@ -3,8 +3,13 @@
 use crate::learning::{
     LearningError,
     sde::{
-        Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, InputWidth, Scales, SdeInput, SymmetryGroup, condition,
-        coordinates::CoordinateTensors, likelihood::Factor, scales, walls::WallTensors,
+        Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, FLOOR, InputWidth, Labels, SHIFT, Scales, SdeInput,
+        SymmetryGroup, condition,
+        coordinates::CoordinateTensors,
+        likelihood::Factor,
+        onsager::DISSIPATION,
+        scales,
+        walls::{CORNERS, WallTensors},
     },
     train::{
         network::Mlp,
@@ -12,6 +17,7 @@ use crate::learning::{
         store,
     },
 };
+use ndarray::ArrayView2;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -69,6 +75,7 @@ impl Networks {
 pub struct Sde {
     input: SdeInput,
     scales: Scales,
+    labels: Labels,
     networks: Arc<Networks>,
     parameters: Parameters,
     tensors: scales::ScaleTensors,
@@ -78,7 +85,8 @@ pub struct Sde {
 impl Sde {
     pub(super) fn new(input: SdeInput, scales: Scales, networks: Arc<Networks>, parameters: Parameters) -> Self {
         let tensors = scales.tensors(parameters.flat().kind(), parameters.flat().device());
-        Self { input, scales, networks, parameters, tensors, condition: None }
+        let labels = Labels::numbered(scales.coordinates.components());
+        Self { input, scales, labels, networks, parameters, tensors, condition: None }
     }
 
     /// The equation under one condition; it shares the weights.
@@ -94,7 +102,27 @@ impl Sde {
             });
         }
         let same = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), self.parameters.share());
-        Ok(Self { condition: Some(condition), ..same })
+        Ok(Self { condition: Some(condition), labels: self.labels.clone(), ..same })
+    }
+
+    /// The equation with names and units.
+    ///
+    /// # Errors
+    /// When there are not as many labels as components.
+    pub fn labelled(self, labels: Labels) -> Result<Self, LearningError> {
+        let (found, expected) = (labels.components.len(), self.components());
+        if found != expected {
+            return Err(LearningError::Components { what: "the labels", found, expected });
+        }
+        Ok(Self { labels, ..self })
+    }
+
+    /// The equation with weights in double precision: what its file says, without the rounding of its training.
+    pub fn in_double_precision(self) -> Self {
+        let layout = Arc::new(self.parameters.layout().clone());
+        let parameters = Parameters::over(layout, self.parameters.flat().to_kind(Kind::Double));
+        let same = Self::new(self.input, self.scales, self.networks, parameters);
+        Self { condition: self.condition, labels: self.labels, ..same }
     }
 
     /// The equation with the symmetries of a group: the mean of its own fields and their images. It was trained on
@@ -111,7 +139,8 @@ impl Sde {
             });
         }
         let scales = Scales { symmetry: Some(group), ..self.scales };
-        Ok(Self { condition: self.condition, ..Self::new(self.input, scales, self.networks, self.parameters) })
+        let same = Self::new(self.input, scales, self.networks, self.parameters);
+        Ok(Self { condition: self.condition, labels: self.labels, ..same })
     }
 
     /// An error when the model needs a condition that nobody chose.
@@ -139,6 +168,27 @@ impl Sde {
     /// The networks as the input asked for them.
     pub fn input(&self) -> &SdeInput {
         &self.input
+    }
+
+    /// Names and units.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Smallest condition and range of the conditions of the training; `None` for a model without conditions.
+    pub fn conditions(&self) -> Option<[f64; 2]> {
+        self.scales.condition
+    }
+
+    /// Least and largest value of each component in the training data; empty for a model of an earlier version.
+    pub fn extent(&self) -> &[[f64; 2]] {
+        &self.scales.extent
+    }
+
+    /// Whether each state `[n, d]` lies within the training data; `None` for a model of an earlier version.
+    pub fn within_data(&self, z: ArrayView2<f64>) -> Option<Vec<bool>> {
+        let x = self.coordinates().states(z);
+        self.scales.walls.as_ref().map(|walls| x.rows().into_iter().map(|state| walls.hold(state)).collect())
     }
 
     /// Device of the weights.
@@ -202,15 +252,29 @@ impl Sde {
         self.map().states(&z.to_device(self.device())).to_kind(self.kind())
     }
 
-    /// Writes the model to a safetensors file. `metadata` is kept with it (provenance).
+    /// Writes the model to a safetensors file, with all that another program needs to evaluate it (docs/model.md).
+    /// `metadata` is kept with it (provenance).
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path, metadata: &Value) -> Result<(), LearningError> {
+        let constants = json!({
+            "softplus_shift": SHIFT, "diagonal_floor": FLOOR, "onsager_dissipation": DISSIPATION,
+            "wall_corners": CORNERS, "factor_order": "diagonal, then the elements below it, column by column",
+        });
         let description = json!({
-            "model": "sde", "input": self.input, "scales": self.scales, "provenance": metadata,
+            "model": "sde", "input": self.input, "scales": self.scales, "labels": self.labels,
+            "constants": constants, "provenance": metadata,
         });
         store::write(path, &self.parameters, &description)
+    }
+
+    /// The description in a model file: all but its weights.
+    ///
+    /// # Errors
+    /// As [`Sde::load`].
+    pub fn description(path: &Path) -> Result<Value, LearningError> {
+        Ok(store::Description::read(path, "sde")?.into_fields())
     }
 
     /// Reads a model that [`Sde::save`] wrote, onto `device`.
@@ -222,8 +286,13 @@ impl Sde {
         let input: SdeInput = description.get("input")?;
         let scales: Scales = description.get("scales")?;
         let (networks, layout) = Networks::new(&input, scales.independent(), scales.condition.is_some())?;
+        let labels: Option<Labels> = description.get("labels")?;
         let parameters = store::read_weights(path, layout, device)?;
-        Ok(Self::new(input, scales, Arc::new(networks), parameters))
+        let model = Self::new(input, scales, Arc::new(networks), parameters);
+        match labels {
+            Some(labels) => model.labelled(labels),
+            None => Ok(model),
+        }
     }
 }
 

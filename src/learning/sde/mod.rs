@@ -10,6 +10,7 @@
 
 pub mod calibration;
 pub mod fit;
+pub mod labels;
 pub mod likelihood;
 pub mod pairs;
 pub mod rollout;
@@ -44,6 +45,7 @@ pub use diffusion::{ConstantDiffusion, MlpDiffusion};
 pub(crate) use diffusion::{FLOOR, SHIFT};
 pub(crate) use equation::Networks;
 pub use equation::{Sde, SdeModel};
+pub use labels::{Label, Labels};
 pub use likelihood::Factor;
 pub use linear::LinearDrift;
 pub use mlp::MlpDrift;

@@ -13,7 +13,7 @@ use crate::learning::{
 use tch::{Kind, Tensor, with_grad};
 
 /// Smallest eigenvalue of M.
-const DISSIPATION: f64 = 0.1;
+pub(super) const DISSIPATION: f64 = 0.1;
 
 /// The structured drift.
 pub struct OnsagerDrift {

@@ -40,6 +40,9 @@ pub struct Scales {
     /// The symmetries that drift and diffusion have; `None` for a model without.
     #[serde(default, alias = "mirror", skip_serializing_if = "Option::is_none")]
     pub symmetry: Option<SymmetryGroup>,
+    /// Least and largest value of each component in the training data; empty for a model of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extent: Vec<[f64; 2]>,
     /// The walls that keep predicted states within the data; `None` for a model of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walls: Option<Walls>,
@@ -81,6 +84,7 @@ impl Scales {
             condition: None,
             strength: None,
             symmetry: None,
+            extent: extent(ranks, pairs),
             walls: Some(walls.together(ranks)),
         })
     }
@@ -193,6 +197,15 @@ impl Scales {
             symmetry: self.symmetry.as_ref().map(|group| group.tensors(&self.coordinates, kind, device)),
         }
     }
+}
+
+/// Least and largest value of each component over all ranks.
+fn extent(ranks: &dyn Ranks, pairs: &Pairs) -> Vec<[f64; 2]> {
+    let most = |column: ArrayView1<f32>, sign: f64| {
+        let own = column.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
+        sign * ranks.gather(own).into_iter().fold(f64::NEG_INFINITY, f64::max)
+    };
+    pairs.z.columns().into_iter().map(|column| [most(column, -1.0), most(column, 1.0)]).collect()
 }
 
 fn blocks(count: usize) -> impl Iterator<Item = Range<usize>> {

@@ -8,7 +8,7 @@ use crate::{
     parallel::Ranks,
     rng::{Purpose, stream},
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 /// Random directions of walls for each coordinate; more follow the data more closely.
 const DIRECTIONS: usize = 32;
 /// Walls that a state may step over at once.
-const CORNERS: usize = 8;
+pub(super) const CORNERS: usize = 8;
 
 /// For each wall the outward normal u and the bound h: u x <= h at all training states x.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,15 @@ impl Walls {
         self
     }
 
+    /// Whether a state `[r]` lies within them, up to rounding.
+    pub fn hold(&self, state: ArrayView1<f64>) -> bool {
+        let beyond = |normal: &Vec<f64>| normal.iter().zip(state).map(|(u, x)| u * x).sum::<f64>();
+        self.normals
+            .iter()
+            .zip(&self.bounds)
+            .all(|(normal, bound)| beyond(normal) <= bound + 1e-6 * (1.0 + bound.abs()))
+    }
+
     pub(super) fn tensors(&self, kind: Kind, device: Device) -> WallTensors {
         let (walls, size) = (self.normals.len() as i64, self.normals[0].len() as i64);
         let tensor = |values: &[f64]| Tensor::from_slice(values).to_kind(kind).to_device(device);
@@ -93,7 +102,7 @@ impl WallTensors {
 mod tests {
     use super::*;
     use crate::parallel::Alone;
-    use ndarray::arr2;
+    use ndarray::{arr1, arr2};
 
     #[test]
     fn states_beyond_the_walls_are_moved_back() {
@@ -106,6 +115,7 @@ mod tests {
         let kept = tensors.keep(&states);
         let kept: Vec<f64> = Vec::try_from(kept.view([-1])).unwrap();
         assert_eq!(&kept[..2], &[0.2, 0.3]);
+        assert!(walls.hold(arr1(&[0.2, 0.3]).view()) && !walls.hold(arr1(&[0.9, 1.9]).view()));
         assert!(kept[8].is_nan());
         for state in kept[..8].chunks(2) {
             let beyond = |(u, h): (&Vec<f64>, &f64)| u[0] * state[0] + u[1] * state[1] - h;

@@ -127,6 +127,11 @@ impl Description {
         }
     }
 
+    /// All fields.
+    pub fn into_fields(self) -> Value {
+        self.fields
+    }
+
     /// One field of the description.
     ///
     /// # Errors

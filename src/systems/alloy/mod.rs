@@ -15,7 +15,7 @@ pub mod samples;
 
 pub use kinetics::VacancyKmc;
 
-use super::{Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling};
+use super::{AtomsOf, Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -248,6 +248,7 @@ impl System for Alloy {
         (environment::SPECIES[2], [226, 143, 65]),
         (environment::SPECIES[3], [92, 163, 132]),
     ];
+    const ATOMS: Option<AtomsOf<Self>> = Some(configuration::ATOMS);
     const CONDITION: ConditionAxis = ConditionAxis { name: "temperature", unit: "K" };
 
     fn shape(side: usize) -> Shape {

@@ -14,7 +14,10 @@ pub use atoms::{ConfigurationError, STRAIN};
 
 use crate::{
     lattice::{Lattice, Shape, bcc},
-    systems::alloy::environment::{SPECIES, VACANCY},
+    systems::{
+        Atoms,
+        alloy::environment::{SPECIES, VACANCY},
+    },
 };
 use atoms::Outcome;
 use flate2::read::MultiGzDecoder;
@@ -30,6 +33,15 @@ pub const LATTICE_CONSTANT: f64 = 3.24;
 /// Bytes of text that a byte of a compressed file may stand for, beyond [`FREE`]; coordinates compress by 10 or so.
 const COMPRESSION: u64 = 100;
 const FREE: u64 = 1 << 20;
+
+/// The sites as atoms.
+pub const ATOMS: Atoms<u8> = Atoms {
+    symbol: |&species| if species == VACANCY { "X" } else { SPECIES[usize::from(species)] },
+    position: |coordinate| {
+        bcc::point(coordinate.map(|value| value as isize)).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)
+    },
+    edges: extents,
+};
 
 /// A frame of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +179,6 @@ fn extents(shape: Shape) -> [f64; 3] {
 
 /// Species and positions of the atoms in Angstrom.
 fn positions(lattice: &Lattice<u8>) -> impl Iterator<Item = (u8, [f64; 3])> {
-    let half_point = |site| bcc::point(lattice.shape.coordinate(site).map(|value| value as isize));
     let atoms = lattice.sites.iter().enumerate().filter(|&(_, &species)| species != VACANCY);
-    atoms.map(move |(site, &species)| (species, half_point(site).map(|half| half as f64 * LATTICE_CONSTANT / 2.0)))
+    atoms.map(move |(site, &species)| (species, (ATOMS.position)(lattice.shape.coordinate(site))))
 }
