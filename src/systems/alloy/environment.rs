@@ -15,6 +15,13 @@ use std::sync::LazyLock;
 pub const VACANCY: u8 = 0;
 /// Names of the species, the vacancy first.
 pub const SPECIES: [&str; 4] = ["vacancy", "Nb", "Mo", "Ta"];
+/// The species and their colours (red, green, blue).
+pub const STATES: [(&str, [u8; 3]); 4] = [
+    (SPECIES[0], [255, 255, 255]),
+    (SPECIES[1], [44, 85, 138]),
+    (SPECIES[2], [226, 143, 65]),
+    (SPECIES[3], [92, 163, 132]),
+];
 /// Number of sites of an environment.
 pub const SITES: usize = 112;
 /// Number of directions in which a vacancy jumps.

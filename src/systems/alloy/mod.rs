@@ -242,12 +242,7 @@ impl System for Alloy {
 
     type Feature = f32;
     const CHANNELS: usize = 3;
-    const STATES: &'static [(&'static str, [u8; 3])] = &[
-        (environment::SPECIES[0], [255, 255, 255]),
-        (environment::SPECIES[1], [44, 85, 138]),
-        (environment::SPECIES[2], [226, 143, 65]),
-        (environment::SPECIES[3], [92, 163, 132]),
-    ];
+    const STATES: &'static [(&'static str, [u8; 3])] = &environment::STATES;
     const ATOMS: Option<AtomsOf<Self>> = Some(configuration::ATOMS);
     const CONDITION: ConditionAxis = ConditionAxis { name: "temperature", unit: "K" };
 
