@@ -9,14 +9,16 @@ mod limits;
 mod memory;
 pub mod models;
 mod overrides;
+mod upsampling;
 
 pub use memory::Memory;
 pub use overrides::{Point, load};
+pub use upsampling::Reason;
 
 use crate::{
     dynamics::Until,
     learning::{ClosureInput, SdeInput, TrainInput},
-    sampling::{Schedule, Surroundings},
+    sampling::Surroundings,
     systems::SystemInput,
 };
 use serde::{Deserialize, Serialize};
@@ -131,15 +133,7 @@ pub struct SimulateInput {
     pub first: Option<f64>,
 }
 
-impl SimulateInput {
-    /// The time of each snapshot of a trajectory, ascending.
-    pub fn schedule(&self) -> Schedule {
-        let regular = (0..self.snapshots).map(|record| self.first.unwrap_or(0.0) + record as f64 * self.interval);
-        Schedule::new(regular.chain(self.times.iter().flat_map(GeometricTimes::times)))
-    }
-}
-
-/// Times that grow by one factor.
+/// Times that grow by one factor, rounded to whole steps where all sites move at once.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GeometricTimes {
@@ -165,6 +159,9 @@ pub struct UpsampleInput {
     /// How a large state is made from small ones.
     #[serde(default)]
     pub kind: UpsampleKind,
+    /// Why this kind was chosen, if the input left it open.
+    #[serde(skip)]
+    pub(crate) reason: Option<Reason>,
     /// Local dynamics of every overlapping patch at each level: `{ time = t }`, `{ events = n }`,
     /// `{ age = fraction }` or "none".
     pub relax: Relax,
@@ -183,12 +180,32 @@ pub struct UpsampleInput {
 pub enum UpsampleKind {
     /// As the paper does for the system: every spin becomes a block, fields are interpolated, atoms are a mosaic.
     #[default]
+    #[serde(alias = "replicate")]
     Published,
-    /// A mosaic of states of one age and one start, each of another trajectory of a group.
+    /// A mosaic of states of one age and one start, each of another trajectory of a group. Between mirrors every other
+    /// tile is reflected, so that they join.
     Tiles,
     /// Near a critical point: every spin becomes a block whose majority is kept while the rest of it relaxes. The small
     /// system, and each level, is under the law of equal scaling variable.
     Compatible,
+    /// Not at all: direct simulations of the large system.
+    Direct,
+    /// Tiles, compatible blocks, direct or as published, by the correlation length of the small system. An input that
+    /// has been loaded holds the choice instead.
+    Auto,
+}
+
+impl UpsampleKind {
+    /// As inputs write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Tiles => "tiles",
+            Self::Compatible => "compatible",
+            Self::Direct => "direct",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 /// How long LocalRelax runs in each patch, of the size of the small system or of an evolved patch if that is smaller.
@@ -203,13 +220,15 @@ pub enum Relax {
     Events(u64),
     /// For this fraction of the age of the snapshot: young states must not grow old by it.
     Age(f64),
+    /// As long as the kind of upsampling needs. An input that has been loaded holds the choice instead.
+    Auto,
 }
 
 impl Relax {
     /// Where a patch of a snapshot of this age stops; `None` without relaxation.
     pub fn until(self, age: f64) -> Option<Until> {
         match self {
-            Self::None => None,
+            Self::None | Self::Auto => None,
             Self::Age(fraction) => (fraction * age > 0.0).then_some(Until::Time(fraction * age)),
             Self::Time(time) => Some(Until::Time(time)),
             Self::Events(events) => Some(Until::Events(events)),
@@ -280,8 +299,11 @@ pub struct TruthInput {
     pub trajectories: usize,
     /// Time between records.
     pub interval: f64,
-    /// Records a trajectory, the first at time 0.
+    /// Records a trajectory at whole intervals, the first at time 0.
     pub records: usize,
+    /// More records, at times that grow by one factor: early ones. With tiles they are rounded to whole sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<GeometricTimes>,
     /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]

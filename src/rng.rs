@@ -49,6 +49,8 @@ pub enum Purpose {
     PatchChoice = 17,
     /// Environments of a vacancy to fit or compare barriers on; item = [configuration, 0].
     Environments = 18,
+    /// A state whose correlation length is measured; item = [state, 0].
+    CorrelationLength = 19,
 }
 
 /// The stream of one unit of work.

@@ -44,8 +44,10 @@ fn keys() -> Vec<String> {
             keys.push(format!("{table}{key}"));
         }
     }
-    let more = ["simulate.times.first", "simulate.times.last", "simulate.times.count", "upsample.relax.time"];
-    keys.extend(more.map(String::from));
+    for table in ["simulate.times", "truth.times"] {
+        keys.extend(["first", "last", "count"].map(|key| format!("{table}.{key}")));
+    }
+    keys.push("upsample.relax.time".into());
     keys.extend(
         ["upsample.relax.events", "upsample.relax.age", "evolve.until.events", "evolve.until.time"].map(String::from),
     );
@@ -58,7 +60,7 @@ fn setting(key: &str, value: &str) -> String {
     let (table, last) = key.rsplit_once('.').unwrap_or(("", key));
     match table {
         "upsample.relax" | "evolve.until" => format!("{table}={{ {last} = {value} }}"),
-        "simulate.times" => {
+        "simulate.times" | "truth.times" => {
             let rest: Vec<&str> = [("first", "first = 0.1"), ("last", "last = 1.0"), ("count", "count = 3")]
                 .into_iter()
                 .filter_map(|(name, entry)| (name != last).then_some(entry))

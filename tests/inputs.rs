@@ -212,3 +212,51 @@ fn the_first_snapshot_may_be_a_later_one() {
     assert_eq!(times, [30.0, 32.0, 34.0, 36.0, 38.0]);
     assert!(relaxed < 0.75 * shuffled, "domain-wall density {shuffled} at once, {relaxed} later");
 }
+
+/// The quickstart's states are mosaics; near T_c blocks are; without upsampling there is no choice.
+#[test]
+fn the_kind_of_upsampling_is_chosen_by_the_correlation_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let auto = ["upsample.kind=auto", "upsample.relax=auto", "simulate.group=4"];
+    let chosen = |more: &[&str]| succeeds(0, &[&["check", &input, "--set"], &auto[..], more].concat());
+    for (more, kind, why) in [
+        (&["lattice.small=16", "lattice.patch=16", "lattice.large=64"][..], "tiles (auto)", "below 0.2"),
+        (&["system.ising.temperature=2.27", "system.ising.field=0.0"], "compatible (auto)", "not below 0.2"),
+        (&["lattice.small=16"], "direct (auto)", "as large as"),
+    ] {
+        let text = chosen(more);
+        assert!(text.contains(kind) && text.contains(why), "{kind}, {why}: {text}");
+    }
+}
+
+/// Early records lie between the regular ones, in the order of time, and only the scores of the relaxation see them.
+#[test]
+fn truth_and_prediction_have_early_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = common::small_input(folder.path());
+    let run = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        succeeds(0, &[&["run", &input, "--out", out.to_str().unwrap(), "--set"], more].concat());
+        out
+    };
+    let set = "truth.times={ first = 0.25, last = 2.0, count = 4 }";
+    for (name, more, expected) in [
+        ("exact", &[set][..], &[0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0][..]),
+        ("tiles", &[set, "truth.tile=8", "truth.quantum=0.5"], &[0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0]),
+    ] {
+        let out = run(name, more);
+        for file in ["truth.h5", "prediction.h5"] {
+            let file = hdf5::File::open(out.join(file)).unwrap();
+            let times = file.dataset("time").unwrap().read_raw::<f64>().unwrap();
+            let close = |(found, expected): (&f64, &f64)| (found - expected).abs() < 1e-9;
+            assert!(times.len() == expected.len() && times.iter().zip(expected).all(close), "{times:?}");
+        }
+        let truth = hdf5::File::open(out.join("truth.h5")).unwrap();
+        let magnetisation = truth.dataset("observables").unwrap().read_dyn::<f64>().unwrap();
+        assert_eq!(magnetisation.shape()[..2], [6, expected.len()]);
+        assert!(magnetisation.iter().all(|value| value.is_finite()));
+    }
+    let metrics = |out: &Path| std::fs::read_to_string(out.join("metrics.json")).unwrap();
+    assert!(metrics(&folder.path().join("exact")).contains("relaxation_error_magnetisation"));
+}

@@ -342,7 +342,8 @@ fn predictions_do_not_depend_on_blocks_of_time() {
     // Three groups of noise, the last one of 88 trajectories.
     let start = Array2::from_elem((600, 2), 0.5f32);
     let whole = predict(&learned, start.view(), 0.02, 60, 5, 4, [2, 0]).unwrap();
-    let mut rollout = Rollout::new(&learned, start.view(), 0.02, 5, 4, [2, 0]).unwrap();
+    let times = (1..=12).map(|record| 0.1 * f64::from(record)).collect();
+    let mut rollout = Rollout::new(&learned, start.view(), 0.02, times, 4, [2, 0]).unwrap();
     let mut record = 1;
     for block in [1, 4, 0, 7] {
         let found = rollout.records(block).unwrap();
@@ -416,4 +417,34 @@ fn what_the_deviation_of_a_patch_relaxes_is_no_noise() {
     assert!((increment - 0.3).abs() < 0.01 && compensator < 0.02, "{increment} {compensator}");
     let quiet = spread(&pairs.quiet_increment(&Alone).unwrap());
     assert!(quiet < 0.02 && pairs.deviation.is_none(), "{quiet}");
+}
+
+#[test]
+fn records_within_a_step_lie_on_a_line_and_a_brownian_path() {
+    let pairs = ornstein_uhlenbeck(3_000, 1.0, 14);
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &TrainInput { epochs: 1, ..Default::default() }, 1);
+    let (step, times) = (0.2, [0.05, 0.125, 0.2, 0.4, 0.5]);
+    let start = Array2::from_elem((20_000, 2), 0.5f32);
+    let rollout = || Rollout::new(&learned, start.view(), step, times.to_vec(), 5, [0, 0]).unwrap();
+    let whole = rollout().records(9).unwrap();
+    assert_eq!(whole.len_of(Axis(0)), times.len());
+    let mut blocks = rollout();
+    for record in 0..times.len() {
+        assert_eq!(blocks.records(1).unwrap(), whole.slice(s![record..=record, .., ..]));
+    }
+    // Within the first step the mean grows as t and the variance too.
+    let of = |record: usize| {
+        let states = whole.index_axis(Axis(0), record);
+        let mean = states.mean_axis(Axis(0)).unwrap();
+        (mean - 0.5, states.var_axis(Axis(0), 0.0))
+    };
+    let (mean, variance) = of(2);
+    for (record, share) in [(0, 0.25), (1, 0.625)] {
+        let (found, spread) = of(record);
+        for component in 0..2 {
+            let error = (variance[component] / 20_000.0).sqrt();
+            assert!((found[component] - share * mean[component]).abs() < 4.0 * error, "{found} at {share} of {mean}");
+            assert!((spread[component] / variance[component] / share - 1.0).abs() < 0.06, "{spread}, {variance}");
+        }
+    }
 }

@@ -100,11 +100,19 @@ impl Input {
             ));
         }
         match self.upsample.kind {
-            UpsampleKind::Tiles if self.system.boundary() != Boundary::Periodic => {
-                Err("upsample.kind is \"tiles\", but this system is not periodic; use \"published\"".into())
+            UpsampleKind::Tiles if self.system.moving_part_count(self.large_shape().sites()).is_some() => {
+                Err("upsample.kind is \"tiles\", but one part of this system moves alone; use \"published\"".into())
             }
             UpsampleKind::Tiles if group < 2 => Err(
                 "upsample.kind is \"tiles\", which joins states of one start; set simulate.group, for example to 16"
+                    .into(),
+            ),
+            UpsampleKind::Direct if self.upsample.relax != Relax::None => {
+                Err("upsample.kind is \"direct\", where nothing is upsampled; write upsample.relax = \"none\"".into())
+            }
+            UpsampleKind::Published if self.upsample.relax == Relax::Auto => Err(
+                "upsample.relax is \"auto\", but how long states upsampled as published must relax is not known; write for \
+                 example { time = 8.0 }, or \"none\""
                     .into(),
             ),
             UpsampleKind::Compatible if !self.system.can_be_rescaled() => {
@@ -148,7 +156,7 @@ impl Input {
         let wide = |count: usize| count as u128;
         let snapshots = wide(self.simulate.trajectories) * wide(self.small_records()) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
-        let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth.records);
+        let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth_schedule().records());
         let (simulate, upsample, truth, predict) = (&self.simulate, &self.upsample, &self.truth, &self.predict);
         let of_pairs = format!(
             "simulate.trajectories = {}, simulate.snapshots = {}, upsample.shuffled = {}, evolve.patches = {}",
@@ -210,12 +218,21 @@ impl Input {
         if let Some(first) = self.simulate.first.filter(|first| *first != 0.0) {
             positive("simulate.first", first)?;
         }
-        if let Some(GeometricTimes { first, last, count }) = self.simulate.times
-            && !(first > 0.0 && last > first && count > 1)
-        {
+        for (name, times) in [("simulate.times", self.simulate.times), ("truth.times", self.truth.times)] {
+            let Some(GeometricTimes { first, last, count }) = times else { continue };
+            if !(first > 0.0 && last > first && last.is_finite() && count > 1) {
+                return Err(format!(
+                    "{name} has count = {count}, first = {first:?} and last = {last:?}; it needs at least 2 times, the first \
+                     above 0 and the last above the first"
+                ));
+            }
+        }
+        if let Some(times) = self.truth.times.filter(|times| times.last > self.truth_duration()) {
             return Err(format!(
-                "simulate.times has count = {count}, first = {first:?} and last = {last:?}; it needs at least 2 times, the \
-                 first above 0 and the last above the first"
+                "truth.times.last is {}, after the last record at {} = (truth.records - 1) x truth.interval; make it earlier, or \
+                 add records",
+                times.last,
+                self.truth_duration()
             ));
         }
         let spans = [

@@ -1,7 +1,11 @@
 //! What follows from an input: shapes, counts, and which item belongs to which condition, start and word.
 
-use super::{Input, Kernel, LANES, UpsampleKind};
-use crate::{dynamics::Until, lattice::Shape, sampling::upsampling_factors};
+use super::{GeometricTimes, Input, Kernel, LANES, SimulateInput, UpsampleKind};
+use crate::{
+    dynamics::Until,
+    lattice::Shape,
+    sampling::{Schedule, upsampling_factors},
+};
 
 /// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber
 /// dynamics no deviation from the serial kernel can be measured at it (docs/results/scaling.md, tests/sweeps.rs).
@@ -16,6 +20,12 @@ const FEWEST_STARTS: usize = 3;
 /// The most sites of a system that evolves in lanes: larger ones would not fit into the cache.
 const SITES_IN_LANES: usize = 1 << 18;
 
+/// Geometric times, in whole numbers of `quantum` if there is one.
+fn early(times: Option<GeometricTimes>, quantum: Option<f64>) -> impl Iterator<Item = f64> {
+    let whole = move |time: f64| quantum.map_or(time, |quantum| (time / quantum).round().max(1.0) * quantum);
+    times.into_iter().flat_map(|times| times.times().collect::<Vec<_>>()).map(whole)
+}
+
 impl Input {
     /// The input as text, defaults filled in.
     pub fn toml(&self) -> String {
@@ -24,7 +34,11 @@ impl Input {
 
     /// Shape of the simulated small system.
     pub fn small_shape(&self) -> Shape {
-        self.system.shape(self.lattice.small.unwrap_or(self.lattice.patch))
+        let small = match self.upsample.kind {
+            UpsampleKind::Direct => self.lattice.large,
+            _ => self.lattice.small.unwrap_or(self.lattice.patch),
+        };
+        self.system.shape(small)
     }
 
     /// Shape of the patches of LocalRelax: the small system, or a patch where that is smaller.
@@ -60,6 +74,36 @@ impl Input {
         (sweeps as u64, self.truth.interval / sweeps)
     }
 
+    /// When each trajectory of the direct simulation is recorded.
+    pub fn truth_schedule(&self) -> Schedule {
+        let regular = (0..self.truth.records).map(|record| record as f64 * self.truth.interval);
+        let step = self.system.synchronous_step();
+        let sweep = self.truth.tile.map(|_| self.sweeps_per_record(step).1);
+        Schedule::new(regular.chain(early(self.truth.times, sweep.or(step))))
+    }
+
+    /// When each trajectory of the small system is recorded.
+    pub fn small_schedule(&self) -> Schedule {
+        let SimulateInput { first, snapshots, interval, times, .. } = self.simulate;
+        let regular = (0..snapshots).map(|record| first.unwrap_or(0.0) + record as f64 * interval);
+        Schedule::new(regular.chain(early(times, self.system.synchronous_step())))
+    }
+
+    /// Indices of its records at whole intervals.
+    pub fn regular_records(&self) -> Vec<usize> {
+        let times = self.truth_schedule().times;
+        let at = |record: usize| {
+            let time = record as f64 * self.truth.interval;
+            times.partition_point(|&earlier| earlier < time - 1e-6 * self.truth.interval)
+        };
+        (0..self.truth.records).map(at).collect()
+    }
+
+    /// The time of the last record of the direct simulation.
+    pub fn truth_duration(&self) -> f64 {
+        (self.truth.records - 1) as f64 * self.truth.interval
+    }
+
     /// K, the number of patches that tile the large system, or of the parts in it that move on their own.
     pub fn patches(&self) -> usize {
         let sites = self.large_shape().sites();
@@ -73,7 +117,7 @@ impl Input {
 
     /// Snapshots of each trajectory of the small system.
     pub fn small_records(&self) -> usize {
-        self.simulate.schedule().times.len()
+        self.small_schedule().times.len()
     }
 
     /// How many times longer the large system is than the simulated small one, if that is under the law of equal
@@ -87,7 +131,8 @@ impl Input {
     pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
         let (small, large) = (self.small_shape(), self.large_shape());
         match self.upsample.kind {
-            UpsampleKind::Published | UpsampleKind::Compatible => upsampling_factors(small, large),
+            UpsampleKind::Published | UpsampleKind::Compatible | UpsampleKind::Auto => upsampling_factors(small, large),
+            UpsampleKind::Direct => Some(Vec::new()),
             UpsampleKind::Tiles => {
                 let ratio = large.0[2] / small.0[2];
                 (small.scaled(ratio) == large).then(|| if ratio > 1 { vec![ratio] } else { Vec::new() })
@@ -157,8 +202,8 @@ impl Input {
             return (FEWEST_STARTS..=LANES).contains(&starts) && self.in_lanes(tile, until);
         }
         let fewest = if self.kernel == Kernel::Lanes { 2 } else { FEWEST_STARTS };
-        let (shape, duration) = (self.truth_shape(), (self.truth.records - 1) as f64 * self.truth.interval);
-        starts >= fewest && shape.sites() as f64 * duration < MOST_ATTEMPTS && self.in_lanes(shape, until)
+        let shape = self.truth_shape();
+        starts >= fewest && shape.sites() as f64 * self.truth_duration() < MOST_ATTEMPTS && self.in_lanes(shape, until)
     }
 
     /// Whether the data hold the condition with this index.

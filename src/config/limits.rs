@@ -15,11 +15,12 @@ const MOST_STEPS: f64 = 1e9;
 impl Input {
     /// Bounds the counts that all others follow from.
     pub(super) fn check_bounds(&self) -> Result<(), String> {
-        let times = self.simulate.times.map_or(0, |times| times.count);
+        let count = |times: Option<super::GeometricTimes>| times.map_or(0, |times| times.count);
         for (name, count, most) in [
             ("simulate.snapshots", self.simulate.snapshots, MOST_RECORDS),
-            ("simulate.times.count", times, MOST_RECORDS),
+            ("simulate.times.count", count(self.simulate.times), MOST_RECORDS),
             ("truth.records", self.truth.records, MOST_RECORDS),
+            ("truth.times.count", count(self.truth.times), MOST_RECORDS),
             ("train.fit.threads", self.train.fit.threads, MOST_THREADS),
         ] {
             if count > most {
@@ -31,15 +32,14 @@ impl Input {
 
     /// Bounds the work of every span of time.
     pub(super) fn check_work(&self) -> Result<(), String> {
-        let age = self.simulate.schedule().times.last().copied().unwrap_or(0.0);
-        let duration = (self.truth.records - 1) as f64 * self.truth.interval;
+        let age = self.small_schedule().times.last().copied().unwrap_or(0.0);
         let patch = match self.system.moving_part_count(self.large_shape().sites()) {
             None => self.patch_shape().sites(),
             Some(parts) => self.large_shape().sites() / parts,
         };
         let spans = [
             ("simulate.interval", self.small_shape().sites(), Some(Until::Time(age))),
-            ("truth.interval", self.truth_shape().sites(), Some(Until::Time(duration))),
+            ("truth.interval", self.truth_shape().sites(), Some(Until::Time(self.truth_duration()))),
             ("upsample.relax", self.relax_shape().sites(), self.upsample.relax.until(age)),
             ("evolve.until", patch, Some(self.evolve.until)),
         ];

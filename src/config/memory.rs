@@ -68,7 +68,7 @@ impl Input {
         let evolve = held(snapshots, large, if evolved { LANES as f64 * conditions } else { 1.0 });
         let pairs = evolve / large * self.patches_drawn() as f64 * (4.0 * patch + 400.0);
         let starts = if self.truth_in_lanes() { self.truth.starts.len() as f64 } else { 1.0 };
-        let item = self.truth.records as f64 * truth * starts;
+        let item = self.truth_schedule().records() as f64 * truth * starts;
         // Trajectories in lanes are written one by one.
         let recorded = held(self.truth_trajectories() as f64 / starts, item, 1.0);
         let copied = if self.truth_in_lanes() { item / starts } else { recorded };
@@ -158,13 +158,13 @@ impl Input {
     /// Stages that hold the ensembles.
     fn evaluation_memory(&self) -> Vec<(&'static str, f64, &'static str)> {
         let components = (self.system.observables().len() + self.closure.components()) as f64;
-        let values = self.truth_trajectories() as f64 * self.truth.records as f64 * components;
+        let values = self.truth_trajectories() as f64 * self.truth_schedule().records() as f64 * components;
         let models = (self.model_kinds().len() * self.train.seeds.len() * self.predict.replicas) as f64;
         let more = if self.compensated() { 2.0 } else { 0.0 };
         let pairs = self.pairs() as f64 * 8.0 * ((3.0 + more) * components + 4.0);
         // As read, in double precision, and scaled.
         let ensembles = values * (24.0 + 24.0 * models);
-        let sites = (self.truth.records * self.truth_shape().sites()) as f64;
+        let sites = (self.truth_schedule().records() * self.truth_shape().sites()) as f64;
         let encoding = if self.closes() { sites * self.bytes_to_encode() } else { 0.0 };
         let resamples = self.evaluate.resamples as f64 * 8.0 * BINS;
         vec![

@@ -76,7 +76,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
     let points: Vec<Point> = points
         .into_iter()
         .map(|(set, table)| {
-            let input = if whole_text {
+            let mut input = if whole_text {
                 parse(&text).map_err(|error| located(path, &text, &error))?
             } else {
                 let written = toml::to_string(&table).expect("what was read from TOML can be written as TOML");
@@ -85,7 +85,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
                     ConfigError::Parse { location, message: with_hint(error.message(), &line) }
                 })?
             };
-            input.check().map_err(|error| with_values(&error, &input))?;
+            input.choose_upsampling().and_then(|()| input.check()).map_err(|error| with_values(&error, &input))?;
             Ok(Point { set, input })
         })
         .collect::<Result<_, ConfigError>>()?;

@@ -28,6 +28,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
         truth: evaluation.truth()?,
         truth_word: (0..input.truth_trajectories()).map(|trajectory| input.truth_word_of(trajectory)).collect(),
         models: models.collect::<Result<_, StageError>>()?,
+        regular: input.regular_records(),
         times: evaluation.times()?.to_vec(),
         least,
         range,
@@ -56,7 +57,7 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs())?;
     let increment = pairs.increment.mapv(f64::from);
     let pairs = pairs.without_deviations(&Alone)?;
-    let (times, drawn) = (input.simulate.schedule().times, input.patches_drawn());
+    let (times, drawn) = (input.small_schedule().times, input.patches_drawn());
     let upsampled = input.simulate.trajectories * times.len();
     let age = |pair: usize| match pair / drawn {
         snapshot if snapshot < upsampled => times[snapshot % times.len()],

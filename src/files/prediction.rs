@@ -10,7 +10,7 @@ use crate::{
     scores::ModelKind,
     workflow::{Context, Stage, StageError},
 };
-use ndarray::{Array1, Array4, ArrayView4};
+use ndarray::{Array4, ArrayView1, ArrayView4};
 use std::ops::Range;
 
 const FILE: &str = "prediction.h5";
@@ -26,7 +26,8 @@ impl<'c> PredictionFile<Writer<'c>> {
     /// # Errors
     /// When HDF5 refuses; so do the others.
     pub fn create(context: &'c Context, (trajectories, components): (usize, usize)) -> Result<Self, StageError> {
-        let (input, records) = (context.input, context.input.truth.records);
+        let (input, times) = (context.input, context.input.truth_schedule().times);
+        let records = times.len();
         let unit = &units(input, components - input.system.observables().len());
         let mut file = context.create(Stage::Predict, FILE)?;
         for kind in input.model_kinds() {
@@ -42,9 +43,8 @@ impl<'c> PredictionFile<Writer<'c>> {
         file.name_entries("component", names(input, components - input.system.observables().len()));
         starts::declare(&mut file, input, trajectories)?;
         if context.leads() {
-            let times = Array1::from_iter((0..records).map(|record| record as f64 * input.truth.interval));
-            file.write(TIME, 0, times.view())?;
-            file.write(MODEL, 0, Array1::from(input.train.seeds.clone()).view())?;
+            file.write(TIME, 0, ArrayView1::from(&times))?;
+            file.write(MODEL, 0, ArrayView1::from(&input.train.seeds))?;
         }
         starts::write(&file, input, trajectories, context.leads())?;
         Ok(Self(file))

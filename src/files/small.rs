@@ -36,6 +36,6 @@ impl Recorded for Small {
     }
 
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
-        times::<S>(file, &input.simulate.schedule(), leads)
+        times::<S>(file, &input.small_schedule(), leads)
     }
 }

@@ -11,7 +11,6 @@ use crate::{
         starts,
     },
     lattice::Shape,
-    sampling::Schedule,
     systems::System,
     workflow::{Stage, StageError},
 };
@@ -27,7 +26,7 @@ impl Recorded for Truth {
     const FILE: &'static str = "truth.h5";
 
     fn extents(input: &Input) -> Vec<usize> {
-        vec![input.truth_trajectories(), input.truth.records]
+        vec![input.truth_trajectories(), input.truth_schedule().records()]
     }
 
     fn shape(input: &Input) -> Shape {
@@ -47,13 +46,8 @@ impl Recorded for Truth {
     }
 
     fn own_field<S: System>(file: &mut Writer, input: &Input, leads: bool) -> Result<(), StageError> {
-        times::<S>(file, &schedule(input), leads)?;
+        times::<S>(file, &input.truth_schedule(), leads)?;
         starts::declare_starts(file, input, input.truth_trajectories())?;
         starts::write_starts(file, input, input.truth_trajectories(), leads)
     }
-}
-
-/// When each trajectory is recorded.
-pub fn schedule(input: &Input) -> Schedule {
-    Schedule::new((0..input.truth.records).map(|record| record as f64 * input.truth.interval))
 }

@@ -122,7 +122,7 @@ fn beside(truth: &Array2<f64>, prediction: &Array2<f64>) -> Array2<f64> {
 /// part.
 fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable]) -> Table {
     let (system, axis) = (&input.system, input.system.condition_axis().name);
-    let span = input.truth.interval * (input.truth.records - 1) as f64;
+    let span = input.truth_duration();
     let symbols: Vec<&str> = observables.iter().map(|observable| observable.symbol).collect();
     let heads = [&[axis, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
     let mut table = Table::new(format!("Equilibrium at each {axis}"), &heads).described(

@@ -20,11 +20,11 @@ impl Score for Discrepancy {
         let between = |left: ArrayView3<f64>, right: ArrayView3<f64>| -> Result<Metric, EvaluationError> {
             Ok(mmd_against_time(left, right, &components)?.mean_root)
         };
-        let truth = evidence.scaled(evidence.truth.view());
+        let truth = evidence.scaled_regular(evidence.truth.view());
         let truth = |index| group(truth.view(), index, groups);
         let mut found = Vec::new();
         for model in evidence.of(kind).outer_iter() {
-            let model = evidence.scaled(model);
+            let model = evidence.scaled_regular(model);
             let each = (0..groups).map(|index| between(truth(index), group(model.view(), index, groups)));
             found.push(average(&each.collect::<Result<Vec<_>, _>>()?));
         }

@@ -18,6 +18,8 @@ pub struct Evidence {
     pub models: Vec<(ModelKind, Array4<f64>)>,
     /// Times of the records.
     pub times: Vec<f64>,
+    /// Indices of those at whole intervals, without the additional early ones.
+    pub regular: Vec<usize>,
     /// Smallest value of each component over the training states; 0 for a component that is not scaled.
     pub least: Array1<f64>,
     /// Range of each component over the training states; 1 for a component that is not scaled.
@@ -109,14 +111,20 @@ impl Evidence {
         (self.conditions.len() > 1).then(|| self.conditions[index])
     }
 
-    /// Time between records.
+    /// Time between the regular records.
     pub fn interval(&self) -> f64 {
-        self.times.get(1).map_or(f64::NAN, |second| second - self.times[0])
+        let second = self.regular.get(1).map_or(f64::NAN, |&second| self.times[second]);
+        second - self.times[0]
     }
 
-    /// Components in the units of training, as in the published scores.
+    /// Components in the units of training.
     pub fn scaled(&self, ensemble: ArrayView3<f64>) -> Array3<f64> {
         (&ensemble - &self.least) / &self.range
+    }
+
+    /// The same at the regular records, as in the published scores.
+    pub fn scaled_regular(&self, ensemble: ArrayView3<f64>) -> Array3<f64> {
+        self.scaled(ensemble.select(Axis(1), &self.regular).view())
     }
 
     /// One component in the equilibrium part of the direct simulation at one condition: `[trajectory, record]`, the
@@ -140,12 +148,13 @@ impl Evidence {
         })
     }
 
-    /// One component in the equilibrium part of every trajectory at one condition, `[trajectory, record]`.
+    /// One component in the equilibrium part of every trajectory at one condition, `[trajectory, record]`, at the regular
+    /// records.
     pub fn equilibrium(&self, ensemble: ArrayView3<f64>, component: usize, condition: usize) -> Array2<f64> {
         let members = group(ensemble, condition, self.conditions.len());
-        let records = members.len_of(Axis(1));
+        let records = self.regular.len();
         let first = records - ((records as f64 * self.choices.equilibrium) as usize).clamp(1, records);
-        members.slice(s![.., first.., component]).to_owned()
+        members.index_axis(Axis(2), component).select(Axis(1), &self.regular[first..])
     }
 }
 

@@ -11,8 +11,8 @@ pub struct PublishedTestError;
 impl Score for PublishedTestError {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         let (groups, choices, models) = (evidence.groups(), evidence.choices, evidence.of(kind));
-        let truth = evidence.scaled(evidence.truth.view());
-        let predictions: Vec<Array3<f64>> = models.outer_iter().map(|model| evidence.scaled(model)).collect();
+        let truth = evidence.scaled_regular(evidence.truth.view());
+        let predictions: Vec<Array3<f64>> = models.outer_iter().map(|model| evidence.scaled_regular(model)).collect();
         let all: Vec<usize> = (0..truth.len_of(Axis(2))).collect();
         let (mut diverged, mut of_truth) = (0, Diverged::default());
         for (name, components) in

@@ -40,11 +40,17 @@ fn sizes(input: &Input) -> Lines {
     let (small, patch, large) = (input.small_shape(), input.patch_shape(), input.large_shape());
     let shape = |shape: Shape| format!("{:?} = {} sites", shape.used(), shape.sites());
     let factors = input.upsampling_factors().unwrap_or_default();
+    let upsampling = &input.upsample;
+    let kind = match upsampling.reason {
+        Some(reason) => format!("{} (auto): {reason}", upsampling.kind.name()),
+        None => upsampling.kind.name().into(),
+    };
     vec![
         ("small system", shape(small)),
         ("patch", shape(patch)),
         ("large system", shape(large)),
         ("patches K", format!("{}; lambda = {}", input.patches(), input.covariance_factor())),
+        ("upsampling kind", kind),
         ("upsampling factors", if factors.is_empty() { "none".into() } else { format!("{factors:?}") }),
     ]
 }
@@ -54,12 +60,12 @@ fn data(input: &Input) -> Lines {
         Until::Time(time) => format!("time {time}"),
         Until::Events(events) => format!("{events} events"),
     };
-    let (simulate, truth, trajectories) = (&input.simulate, &input.truth, input.truth_trajectories());
-    let schedule = simulate.schedule();
+    let (simulate, trajectories) = (&input.simulate, input.truth_trajectories());
+    let schedule = input.small_schedule();
     let small_work =
         (simulate.trajectories * input.small_shape().sites()) as f64 * schedule.times.last().copied().unwrap_or(0.0);
-    let steps = trajectories * (truth.records - 1);
-    let truth_work = (steps * input.truth_shape().sites()) as f64 * truth.interval;
+    let records = input.truth_schedule().records();
+    let truth_work = (trajectories * input.truth_shape().sites()) as f64 * input.truth_duration();
     let relax = match (input.upsample.relax, input.upsample.relax.until(1.0)) {
         (Relax::Age(fraction), _) => format!("each overlapping patch relaxes for {fraction} of the snapshot's age"),
         (_, Some(until)) => format!("each overlapping patch relaxes for {}", span(until)),
@@ -79,14 +85,14 @@ fn data(input: &Input) -> Lines {
             format!("{} snapshots, of which {} shuffled; {relax}", input.large_snapshots(), input.upsample.shuffled),
         ),
         ("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until))),
-        ("truth", format!("{trajectories} trajectories x {} records, {truth_work:.3e} site-times", truth.records)),
+        ("truth", format!("{trajectories} trajectories x {records} records, {truth_work:.3e} site-times")),
     ]
 }
 
 fn learning(input: &Input) -> Lines {
     let models = input.train.seeds.len() * if input.train.baseline { 2 } else { 1 };
     let trajectories = input.truth_trajectories() * input.predict.replicas;
-    let steps = input.steps_per_record() * (input.truth.records - 1);
+    let steps = (input.truth_duration() / input.predict.step).ceil();
     vec![
         ("closure", format!("{} variables, {} epochs", input.closure.components(), input.closure.epochs)),
         ("train", format!("{models} model(s) x {} epochs of {} pairs", input.train.fit.epochs, input.pairs())),
@@ -104,7 +110,7 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (if input.closes() { 2 * patch } else { 0 } + 96),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
-        Stage::Truth => trajectories * input.truth.records * (truth + 16),
+        Stage::Truth => trajectories * input.truth_schedule().records() * (truth + 16),
         _ => return None,
     };
     Some(bytes as f64)

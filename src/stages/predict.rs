@@ -92,7 +92,7 @@ fn roll_out(
         file.write(batch.kind, [batch.model, batch.trajectories.start, 0], first)?;
         rollouts.push(batch.rollout(context, initial)?);
     }
-    let all = context.input.truth.records;
+    let all = context.input.truth_schedule().records();
     for record in (1..all).step_by(block) {
         let count = block.min(all - record);
         let records: Vec<_> =
@@ -165,8 +165,8 @@ impl Batch {
         if let Some(condition) = self.condition {
             model = model.at_condition(condition)?;
         }
-        let (step, every) = (input.predict.step, input.steps_per_record());
-        Ok(Rollout::new(model, initial, step, every, noise_seed(input), self.stream)?)
+        let later = input.truth_schedule().times.split_off(1);
+        Ok(Rollout::new(model, initial, input.predict.step, later, noise_seed(input), self.stream)?)
     }
 }
 

@@ -141,7 +141,7 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
         let pool: Vec<_> = (0..members).map(state).collect();
         let mut images = vec![image::<S>("small system", &pool[0])?];
         let mut failed = None;
-        relax.lasting(input.upsample.relax.until(input.simulate.schedule().times[record]));
+        relax.lasting(input.upsample.relax.until(input.small_schedule().times[record]));
         upsampled(
             (system, &*how),
             &mut relax,

@@ -21,7 +21,7 @@ use hdf5::H5Type;
 /// When the kernel or the file system fails, an observable is not finite, or a clean stop is asked for.
 pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let (input, seed, shape) = (context.input, context.input.seed, context.input.small_shape());
-    let (schedule, group) = (input.simulate.schedule(), input.simulate.group);
+    let (schedule, group) = (input.small_schedule(), input.simulate.group);
     let lanes = input.small_in_lanes().then(|| input.small_lanes());
     announce(context, Stage::Simulate, lanes)?;
     let file = SmallFile::create::<S>(context)?;

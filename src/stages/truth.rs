@@ -8,10 +8,7 @@ use crate::{
     config::LANES,
     dataset::Writer,
     dynamics::InLanes,
-    files::{
-        TrajectoryCheckpoints, TruthFile,
-        truth::{Truth, schedule},
-    },
+    files::{TrajectoryCheckpoints, TruthFile, truth::Truth},
     parallel::Ranks,
     rng::{Purpose, stream},
     stages::{
@@ -63,7 +60,7 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
     system: &S,
     file: &TruthFile<Writer>,
 ) -> Result<(), StageError> {
-    let (input, schedule) = (context.input, schedule(context.input));
+    let (input, schedule) = (context.input, context.input.truth_schedule());
     let (starts, repeats) = (input.truth.starts.len(), input.truth.trajectories);
     ItemsOverThreads {
         stage: Stage::Truth,
@@ -103,7 +100,7 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
 
 /// Each trajectory as one window, exact.
 fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFile<Writer>) -> Result<(), StageError> {
-    let (input, schedule) = (context.input, schedule(context.input));
+    let (input, schedule) = (context.input, context.input.truth_schedule());
     let folder = context.path(CHECKPOINTS);
     let identity = context.provenance(Stage::Truth).identity();
     let seconds = context.options.checkpoint_seconds;

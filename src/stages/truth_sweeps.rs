@@ -5,7 +5,7 @@ use crate::{
     config::{Input, Kernel},
     dataset::Writer,
     dynamics::{Dynamics, InLanes, Lanes, Law, Until, Word},
-    files::{SweepCheckpoints, TruthFile, truth::schedule},
+    files::{SweepCheckpoints, TruthFile},
     lattice::{Lattice, Region, Shape, Window},
     parallel::{Decomposition, DecompositionError, Domain, Ranks, Sweeps, World, tiles_in_lanes},
     stages::starts::start,
@@ -138,7 +138,8 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
         let (context, input, team) = (self.context, self.context.input, self.team);
         let (provenance, stream) = (context.provenance(Stage::Truth), (input.seed, self.trajectories[0] as u64));
         let checkpoints = SweepCheckpoints::new(self.folder, self.item, team, &provenance);
-        let (per_record, quantum) = input.sweeps_per_record(law.synchronous_step());
+        let (_, quantum) = input.sweeps_per_record(law.synchronous_step());
+        let sweep_of = |time: f64| (time / quantum).round() as u64;
         let decomposition = Decomposition::new(input.truth_shape(), self.tile, team.size())?;
         let warn = |text: &str| {
             if team.rank() == 0 {
@@ -153,12 +154,12 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
             record(sweeps.domain(), 0)?;
         }
         let mut last = Instant::now();
-        for next in sweep / per_record + 1..schedule(input).records() as u64 {
-            while sweep < next * per_record {
+        for (next, last_sweep) in input.truth_schedule().times.into_iter().map(sweep_of).enumerate().skip(1) {
+            while sweep < last_sweep {
                 sweeps.advance(law, team, stream, sweep..sweep + 1)?;
                 sweep += 1;
-                if sweep == next * per_record {
-                    record(sweeps.domain(), next as usize)?;
+                if sweep == last_sweep {
+                    record(sweeps.domain(), next)?;
                 }
                 let order = self.order(last);
                 if order != Order::Continue {

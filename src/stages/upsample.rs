@@ -22,6 +22,7 @@ use crate::{
     workflow::{
         Context, Stage, StageError,
         items::{ItemsOverTeams, ItemsOverThreads, complete},
+        say,
     },
 };
 use hdf5::H5Type;
@@ -34,6 +35,10 @@ use std::ops::Range;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn upsample<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let small = SmallFile::open(context)?;
+    if let Some(reason) = context.input.upsample.reason {
+        let kind = context.input.upsample.kind.name();
+        say(context, &format!("upsample: kind = \"auto\" is \"{kind}\": {reason}"))?;
+    }
     announce(context, Stage::Upsample, in_lanes(context.input).then_some(64 * WIDTH))?;
     let file = LargeFile::create::<S>(context)?;
     if context.options.ranks_per_snapshot == 1 || !S::LOCAL || in_lanes(context.input) {
@@ -165,7 +170,7 @@ fn place(input: &Input, snapshot: usize) -> String {
     let (trajectory, record) = (large::trajectory_of(input, snapshot), snapshot % input.small_records());
     match trajectory < input.simulate.trajectories {
         true => {
-            let time = input.simulate.schedule().times[record];
+            let time = input.small_schedule().times[record];
             format!("snapshot {snapshot} of large.h5 (trajectory {trajectory}, record {record}, time {time})")
         }
         false => format!("snapshot {snapshot} of large.h5 (shuffled)"),
@@ -174,7 +179,7 @@ fn place(input: &Input, snapshot: usize) -> String {
 
 /// How long LocalRelax of a snapshot lasts.
 fn relax_until(input: &Input, snapshot: usize) -> Option<Until> {
-    input.upsample.relax.until(input.simulate.schedule().times[snapshot % input.small_records()])
+    input.upsample.relax.until(input.small_schedule().times[snapshot % input.small_records()])
 }
 
 /// Each snapshot on a team of ranks.
@@ -280,7 +285,7 @@ impl<S: System<Site: H5Type>> Pools<S> {
                 let first = trajectory / group * group;
                 (first..first + group).map(|member| (member, record)).collect()
             }
-            UpsampleKind::Published | UpsampleKind::Compatible => {
+            _ => {
                 let count = input.upsample.pool.min(records);
                 let earliest = record.saturating_sub(count / 2).min(records - count);
                 (earliest..earliest + count).map(|record| (trajectory, record)).collect()
@@ -298,8 +303,8 @@ impl<S: System<Site: H5Type>> Pools<S> {
 /// The kind of upsampling that the input asks for.
 pub fn upsampling<S: System>(input: &Input, system: &S) -> Box<dyn Upsampling<S>> {
     match input.upsample.kind {
-        UpsampleKind::Published | UpsampleKind::Compatible => system.upsampling(),
         UpsampleKind::Tiles => Box::new(Tiles),
+        _ => system.upsampling(),
     }
 }
 

@@ -28,6 +28,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     /// # Errors
     /// When a start has another form than the system needs, and those of [`System::check`].
     fn check(&self, starts: &[toml::Value]) -> Result<(), String>;
+    /// The step of dynamics that moves all sites at once.
+    fn synchronous_step(&self) -> Option<f64>;
     /// Checks that the dynamics can evolve for this span.
     ///
     /// # Errors
@@ -73,6 +75,11 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn least_side(&self) -> usize;
     /// The boundary of the system.
     fn boundary(&self) -> Boundary;
+    /// The [correlation length](super::correlation_length) of a system of this shape, the longest of the family.
+    ///
+    /// # Errors
+    /// When the kernel cannot evolve the system.
+    fn correlation_length(&self, shape: Shape, seed: u64) -> Result<f64, EvolveError>;
 }
 
 impl<S: System> AnySystem for S {
@@ -90,6 +97,10 @@ impl<S: System> AnySystem for S {
 
     fn check(&self, starts: &[toml::Value]) -> Result<(), String> {
         starts_of::<S>(starts).and_then(|starts| System::check(self, &starts))
+    }
+
+    fn synchronous_step(&self) -> Option<f64> {
+        crate::dynamics::Law::synchronous_step(self)
     }
 
     fn check_span(&self, until: Until) -> Result<(), EvolveError> {
@@ -176,6 +187,12 @@ impl<S: System> AnySystem for S {
 
     fn boundary(&self) -> Boundary {
         S::BOUNDARY
+    }
+
+    fn correlation_length(&self, shape: Shape, seed: u64) -> Result<f64, EvolveError> {
+        let family = self.family();
+        let mut lengths = family.iter().map(|member| super::correlation_length(member, shape, seed));
+        lengths.try_fold(0.0, |longest: f64, length| Ok(longest.max(length?)))
     }
 }
 

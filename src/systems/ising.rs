@@ -23,12 +23,15 @@ pub struct Ising {
     /// External field in units of J.
     #[serde(default)]
     pub field: f64,
+    /// T_c for [`System::rescaled`], in units of J / k_B; the exact one when absent. Another shows what a wrong one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical_temperature: Option<f64>,
 }
 
 impl Ising {
     /// The model at one temperature and field.
     pub fn new(temperature: f64, field: f64) -> Self {
-        Self { temperature: temperature.into(), field }
+        Self { temperature: temperature.into(), field, critical_temperature: None }
     }
 
     /// Energy change of flipping a spin of the given class.
@@ -174,20 +177,25 @@ impl System for Ising {
     }
 
     /// Equal g(T) L, g = (1 / sinh(2 / T) - sinh(2 / T)) / 2, which is analytic and changes sign at T_c, and equal
-    /// h L^(15/8).
+    /// h L^(15/8). With another T_c, temperatures count in units of it.
     fn rescaled(&self, ratio: f64) -> Option<Self> {
+        let unit = self.critical_temperature.map_or(1.0, |assumed| assumed / CRITICAL_POINT.temperature);
         let temperature = |temperature: f64| {
-            let sinh = (2.0 / temperature).sinh();
+            let sinh = (2.0 * unit / temperature).sinh();
             let distance = ratio * 0.5 * (1.0 / sinh - sinh);
-            2.0 / ((distance * distance + 1.0).sqrt() - distance).asinh()
+            2.0 * unit / ((distance * distance + 1.0).sqrt() - distance).asinh()
         };
-        Some(Self { temperature: self.temperature.map(temperature), field: self.field * ratio.powf(15.0 / 8.0) })
+        let field = self.field * ratio.powf(15.0 / 8.0);
+        Some(Self { temperature: self.temperature.map(temperature), field, ..self.clone() })
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
         let temperatures = self.temperature.all();
         if temperatures.is_empty() {
             return Err("system.ising.temperature is an empty list; add at least one temperature".into());
+        }
+        if let Some(critical) = self.critical_temperature.filter(|critical| !(0.1..10.0).contains(critical)) {
+            return Err(format!("system.ising.critical_temperature is {critical:?}; it must be from 0.1 to 10"));
         }
         spins::check("ising", temperatures, self.field, starts)
     }

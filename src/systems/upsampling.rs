@@ -3,7 +3,7 @@
 
 use super::System;
 use crate::{
-    lattice::{Lattice, Tiling, Window},
+    lattice::{Boundary, Lattice, Tiling, Window},
     rng::Rng,
 };
 use bytemuck::Pod;
@@ -25,8 +25,9 @@ impl<S: System> Upsampling<S> for Replicate {
     }
 }
 
-/// A mosaic of small states of periodic systems, each shifted at random: those of the pool once, in random order,
-/// before any is repeated. Where they have one age and one start, so has the mosaic, but for its seams.
+/// A mosaic of small states: those of the pool once, in random order, before any is repeated. Where they have one age and
+/// one start, so has the mosaic, but for its seams. Periodic ones are shifted at random; between mirrors every other one
+/// is reflected, so that equal ends meet.
 pub struct Tiles;
 
 impl<S: System> Upsampling<S> for Tiles {
@@ -43,11 +44,28 @@ impl<S: System> Upsampling<S> for Tiles {
                 order.shuffle(rng);
             }
             let state = &pool[order.pop().expect("a pool holds a state")];
-            tile.load(state, small.0.map(|extent| rng.random_range(0..extent) as isize));
-            large.paste(tiling.origin(index), small, tile.values());
+            let origin = tiling.origin(index);
+            if S::BOUNDARY == Boundary::Periodic {
+                tile.load(state, small.0.map(|extent| rng.random_range(0..extent) as isize));
+                large.paste(origin, small, tile.values());
+            } else {
+                large.paste(origin, small, &reflected(state, origin));
+            }
         }
         large
     }
+}
+
+/// The sites of a state that lies at `origin` of a larger one, reflected along each axis on which its place is odd.
+fn reflected<T: Copy>(state: &Lattice<T>, origin: [isize; 3]) -> Vec<T> {
+    let shape = state.shape;
+    let along = |axis: usize| {
+        let extent = shape.0[axis] as isize;
+        let odd = origin[axis] / extent % 2 == 1;
+        (0..extent).map(move |at| if odd { extent - 1 - at } else { at })
+    };
+    let (rows, columns) = (|z| along(1).map(move |y| [z, y]), |[z, y]: [isize; 2]| along(2).map(move |x| [z, y, x]));
+    along(0).flat_map(rows).flat_map(columns).map(|coordinate| state.at(coordinate)).collect()
 }
 
 /// Linear interpolation of fields of `f64` between the centres of the sites, with mirrors at the ends. Only the mirrors
@@ -73,4 +91,21 @@ fn interpolated<T: Pod>(lattice: &Lattice<T>, factor: usize) -> Lattice<T> {
         fine.extend((0..components).map(|c| (1.0 - share) * at(left, c) + share * at(left + 1, c)));
     }
     Lattice::from_sites(shape, bytemuck::cast_slice(&fine).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lattice::Shape, rng::Purpose, systems::PredatorPrey};
+
+    /// Every other state lies the other way round, so that equal ends meet.
+    #[test]
+    fn tiles_between_mirrors_join() {
+        let small = Lattice::from_sites(Shape([1, 1, 4]), [1.0, 2.0, 3.0, 4.0].map(|u| [u, -u]).to_vec());
+        let system: PredatorPrey = serde_json::from_str("{}").expect("all keys have defaults");
+        let mut rng = crate::rng::stream(1, Purpose::Bench, [0, 0]);
+        let large = Tiles.upsample(&system, &[small], 3, &mut rng);
+        let prey: Vec<f64> = large.sites.iter().map(|site| site[0]).collect();
+        assert_eq!(prey, [1.0, 2.0, 3.0, 4.0, 4.0, 3.0, 2.0, 1.0, 1.0, 2.0, 3.0, 4.0]);
+    }
 }

@@ -1,18 +1,24 @@
 //! Ensembles of the learned equation: x_{k+1} = x_k + mu(x_k) dt + sqrt(dt) L(x_k) xi_k (Euler-Maruyama), in the
 //! coordinates x of the model. Physical states go in and come out.
 //!
-//! States are kept within the [walls](crate::learning::sde::Walls) of the training data.
+//! Between two steps the scheme is the straight line along the drift plus the Brownian path, so records can lie at any
+//! time without changing what follows. States are kept within the [walls](crate::learning::sde::Walls) of the training
+//! data.
 //!
 //! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
 //! a stream of their own, so the noise depends neither on the device nor on the division of an ensemble into blocks.
 
 use crate::{
-    learning::{LearningError, sde::Sde, tensor::vector},
+    learning::{
+        LearningError,
+        sde::{Factor, Sde},
+        tensor::vector,
+    },
     rng::{Purpose, Rng, stream},
 };
 use ndarray::{Array3, ArrayView2, Axis, concatenate};
 use rand_distr::{Distribution, StandardNormal};
-use std::borrow::Borrow;
+use std::{borrow::Borrow, collections::VecDeque};
 use tch::{Kind, Tensor, no_grad};
 
 /// Trajectories that share a stream of noise.
@@ -23,26 +29,47 @@ const NOISE_BUFFER: usize = 1 << 20;
 /// An unfinished ensemble. Its records come block by block and do not depend on the size of the blocks.
 pub struct Rollout<M> {
     model: M,
-    /// Coordinates, `[n, r]`.
+    /// Coordinates after the last whole step, `[n, r]`.
     states: Tensor,
+    /// The step under way, if a record lies within it.
+    begun: Option<Step>,
     streams: Vec<Rng>,
     step: f64,
-    every: usize,
+    /// Whole steps made.
+    steps: usize,
+    /// Times of the records to come.
+    times: VecDeque<f64>,
+}
+
+/// A step under way: the equation where it began, the time since then, and the Brownian path up to now.
+struct Step {
+    drift: Tensor,
+    factor: Factor,
+    elapsed: f64,
+    path: Tensor,
+}
+
+/// An instant at which a step ends, a record is due, or both.
+struct Instant {
+    /// Time since the instant before.
+    span: f64,
+    ends_step: bool,
+    is_record: bool,
 }
 
 impl<M: Borrow<Sde>> Rollout<M> {
-    /// Starts from the physical states `z0` `[n, d]` with time step `step`. Every `every`-th state is a record. Group g
-    /// of the trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). Set the condition
-    /// of a family of equations first: `Rollout::new(model.at_condition(800.0)?, ...)`.
+    /// Starts from the physical states `z0` `[n, d]` with time step `step`; records are at `times`, ascending and above
+    /// 0. Group g of the trajectories takes its noise from the stream (seed, predict, `[item[0], item[1] + g]`). Set the
+    /// condition of a family of equations first: `Rollout::new(model.at_condition(800.0)?, ...)`.
     ///
     /// # Errors
-    /// When the condition of a family is not set, `step` or `every` is not positive, or `z0` does not have the number
-    /// of components of the model.
+    /// When the condition of a family is not set, `step` is not positive, `times` do not ascend from above 0, or `z0`
+    /// does not have the number of components of the model.
     pub fn new(
         model: M,
         z0: ArrayView2<f32>,
         step: f64,
-        every: usize,
+        times: Vec<f64>,
         seed: u64,
         item: [u64; 2],
     ) -> Result<Self, LearningError> {
@@ -53,50 +80,85 @@ impl<M: Borrow<Sde>> Rollout<M> {
             let (what, expected) = ("the initial states", sde.components());
             return Err(LearningError::Components { what, found: components, expected });
         }
-        let checks = [
-            ("step", step, step > 0.0, "it must be above 0"),
-            ("every", every as f64, every > 0, "it must be at least 1"),
-        ];
-        if let Some((name, value, _, reason)) = checks.into_iter().find(|(_, _, valid, _)| !valid) {
-            return Err(LearningError::Input { name, value: value.to_string(), reason: reason.into() });
+        let ascending = std::iter::once(&0.0).chain(&times).is_sorted_by(|before, after| before < after);
+        for (name, value, valid, reason) in [
+            ("step", step.to_string(), step > 0.0, "it must be above 0"),
+            ("times", format!("{times:?}"), ascending, "they must ascend from above 0"),
+        ] {
+            if !valid {
+                return Err(LearningError::Input { name, value, reason: reason.into() });
+            }
         }
         let values: Vec<f64> = sde.coordinates().states(z0).into_iter().collect();
         let states = Tensor::from_slice(&values).view([count as i64, -1]);
         let states = states.to_kind(sde.kind()).to_device(sde.device());
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
-        Ok(Self { model, states, streams, step, every })
+        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into() })
     }
 
-    /// The next `count` records, physical states `[count, n, d]`. Diverged states stay NaN or infinite.
+    /// The next `count` records, or those that are left, physical states `[count, n, d]`. Diverged states stay NaN or
+    /// infinite.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.
     pub fn records(&mut self, count: usize) -> Result<Array3<f32>, LearningError> {
         let (trajectories, independent) = self.extents();
-        let steps = count * self.every;
-        let ahead = (NOISE_BUFFER / (trajectories * independent).max(1)).clamp(1, steps.max(1));
+        let ahead = (NOISE_BUFFER / (trajectories * independent).max(1)).max(1);
         let mut kept = Vec::with_capacity(count);
         no_grad(|| {
-            for first in (0..steps).step_by(ahead) {
-                let block = ahead.min(steps - first);
-                let noise = self.noise(block) * self.step.sqrt();
-                for step in 0..block {
-                    let (drift, factor) = self.model.borrow().fields(&self.states);
-                    self.states = &self.states + drift * self.step + factor.times(&noise.get(step as i64));
-                    if let Some(walls) = self.model.borrow().walls() {
-                        self.states = walls.keep(&self.states);
-                    }
-                    if (first + step + 1).is_multiple_of(self.every) {
-                        let z = self.model.borrow().map().physical(&self.states);
-                        kept.push(z.to_kind(Kind::Float));
+            for instants in self.instants(count).chunks(ahead) {
+                let noise = self.noise(instants.len());
+                for (instant, index) in instants.iter().zip(0..) {
+                    if let Some(states) = self.advance(instant, noise.get(index)) {
+                        kept.push(self.model.borrow().map().physical(&states).to_kind(Kind::Float));
                     }
                 }
             }
         });
         let values = if kept.is_empty() { Vec::new() } else { vector(&Tensor::f_stack(&kept, 0)?) };
-        let extents = (count, trajectories, self.model.borrow().components());
+        let extents = (kept.len(), trajectories, self.model.borrow().components());
         Ok(Array3::from_shape_vec(extents, values).expect("one state a record"))
+    }
+
+    /// The instants up to the `count`-th record to come, which is taken off the list.
+    fn instants(&mut self, count: usize) -> Vec<Instant> {
+        let elapsed = self.begun.as_ref().map_or(0.0, |begun| begun.elapsed);
+        let (mut now, mut instants) = (self.steps as f64 * self.step + elapsed, Vec::new());
+        for record in self.times.drain(..count.min(self.times.len())) {
+            loop {
+                let end = (self.steps + 1) as f64 * self.step;
+                let same = (end - record).abs() <= 1e-9 * record;
+                let (ends_step, is_record) = (same || end < record, same || record < end);
+                let next = if ends_step { end } else { record };
+                instants.push(Instant { span: next - now, ends_step, is_record });
+                (now, self.steps) = (next, self.steps + usize::from(ends_step));
+                if is_record {
+                    break;
+                }
+            }
+        }
+        instants
+    }
+
+    /// Goes on to an instant with this noise `[n, r]`; the states there if it is a record.
+    fn advance(&mut self, at: &Instant, noise: Tensor) -> Option<Tensor> {
+        let sde = self.model.borrow();
+        let Step { drift, factor, mut elapsed, path } = self.begun.take().unwrap_or_else(|| {
+            let (drift, factor) = sde.fields(&self.states);
+            Step { drift, factor, elapsed: 0.0, path: noise.zeros_like() }
+        });
+        elapsed += at.span;
+        let path = path + noise * at.span.sqrt();
+        let mut states = &self.states + &drift * elapsed + factor.times(&path);
+        if let Some(walls) = sde.walls() {
+            states = walls.keep(&states);
+        }
+        match at.ends_step {
+            true => self.states = states.shallow_clone(),
+            false => self.begun = Some(Step { drift, factor, elapsed, path }),
+        }
+        at.is_record.then_some(states)
     }
 
     /// Numbers of trajectories and of coordinates.
@@ -135,7 +197,11 @@ pub fn predict(
     seed: u64,
     item: [u64; 2],
 ) -> Result<Array3<f32>, LearningError> {
-    let mut rollout = Rollout::new(model, z0, dt, every, seed, item)?;
-    let later = rollout.records(steps / every)?;
+    if every == 0 {
+        let (name, reason) = ("every", "it must be at least 1".into());
+        return Err(LearningError::Input { name, value: "0".into(), reason });
+    }
+    let times = (1..=steps / every).map(|record| (record * every) as f64 * dt).collect();
+    let later = Rollout::new(model, z0, dt, times, seed, item)?.records(steps / every)?;
     Ok(concatenate(Axis(0), &[z0.insert_axis(Axis(0)), later.view()]).expect("states and records have equal extents"))
 }
