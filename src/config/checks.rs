@@ -218,23 +218,7 @@ impl Input {
         if let Some(first) = self.simulate.first.filter(|first| *first != 0.0) {
             positive("simulate.first", first)?;
         }
-        for (name, times) in [("simulate.times", self.simulate.times), ("truth.times", self.truth.times)] {
-            let Some(GeometricTimes { first, last, count }) = times else { continue };
-            if !(first > 0.0 && last > first && last.is_finite() && count > 1) {
-                return Err(format!(
-                    "{name} has count = {count}, first = {first:?} and last = {last:?}; it needs at least 2 times, the first \
-                     above 0 and the last above the first"
-                ));
-            }
-        }
-        if let Some(times) = self.truth.times.filter(|times| times.last > self.truth_duration()) {
-            return Err(format!(
-                "truth.times.last is {}, after the last record at {} = (truth.records - 1) x truth.interval; make it earlier, or \
-                 add records",
-                times.last,
-                self.truth_duration()
-            ));
-        }
+        self.check_early_times()?;
         let spans = [
             ("simulate.first", self.simulate.first.filter(|first| *first > 0.0).map(Until::Time)),
             ("simulate.interval", Some(Until::Time(self.simulate.interval))),
@@ -272,6 +256,27 @@ impl Input {
         if !(self.evaluate.equilibrium > 0.0 && self.evaluate.equilibrium <= 1.0) {
             let part = self.evaluate.equilibrium;
             return Err(format!("evaluate.equilibrium is {part}; it is the last fraction of a trajectory, in (0, 1]"));
+        }
+        Ok(())
+    }
+
+    fn check_early_times(&self) -> Result<(), String> {
+        for (name, times) in [("simulate.times", self.simulate.times), ("truth.times", self.truth.times)] {
+            let Some(GeometricTimes { first, last, count }) = times else { continue };
+            if !(first > 0.0 && last > first && last.is_finite() && count > 1) {
+                return Err(format!(
+                    "{name} has count = {count}, first = {first:?} and last = {last:?}; it needs at least 2 times, the first \
+                     above 0 and the last above the first"
+                ));
+            }
+        }
+        if let Some(times) = self.truth.times.filter(|times| times.last > self.truth_duration()) {
+            return Err(format!(
+                "truth.times.last is {}, after the last record at {} = (truth.records - 1) x truth.interval; make it earlier, or \
+                 add records",
+                times.last,
+                self.truth_duration()
+            ));
         }
         Ok(())
     }
