@@ -61,7 +61,16 @@ fn a_lost_ledger_is_named_and_data_files_vouch_for_themselves() {
     succeeds(0, &arguments);
     let ledger = out.join("stages.json");
     let whole = std::fs::read(&ledger).unwrap();
+    // A record that reads well and is wrong: no data file is to blame.
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let (name, record) = (text.replacen("\"small.h5\"", "\"smaml.h5\"", 1), {
+        let at = text.find("\"small.h5\": \"").unwrap() + "\"small.h5\": \"".len();
+        let other = if &text[at..=at] == "0" { "1" } else { "0" };
+        [&text[..at], other, &text[at + 1..]].concat()
+    });
     for (damage, bytes) in [
+        ("another name", Some(name.as_bytes())),
+        ("another checksum", Some(record.as_bytes())),
         ("cut", Some(&whole[..whole.len() / 2])),
         ("empty", Some(&[][..])),
         ("zeroed", Some(&vec![0; whole.len()][..])),
@@ -79,7 +88,7 @@ fn a_lost_ledger_is_named_and_data_files_vouch_for_themselves() {
         let restored: serde_json::Value = serde_json::from_slice(&std::fs::read(&ledger).unwrap()).unwrap();
         let before: serde_json::Value = serde_json::from_slice(&whole).unwrap();
         for stage in ["simulate", "upsample", "evolve", "closure", "train", "truth", "predict", "evaluate"] {
-            assert_eq!(restored[stage], before[stage], "{damage}: {stage}");
+            assert_eq!(restored["stages"][stage], before["stages"][stage], "{damage}: {stage}");
         }
     }
     // A file that was made from others does not vouch.

@@ -6,7 +6,7 @@ use common::{command, small_input, succeeds};
 use std::{
     fs::File,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -149,4 +149,26 @@ fn cuda_that_is_asked_for_and_absent_is_refused_before_any_work() {
     assert!(!output.status.success());
     assert!(error.contains("The device \"cuda\" cannot be used") && error.contains("--device cpu"), "{error}");
     assert!(!out.join("small.h5").exists());
+}
+
+/// A fit takes minutes: where its result goes is tried before.
+#[test]
+fn a_barrier_fit_that_cannot_be_written_or_read_is_refused_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent/model.safetensors");
+    for (out, word) in [(folder.path().join("model.bin"), "must end in .safetensors"), (absent, "No such file")] {
+        let environments = ["--environments", "9999999"];
+        let arguments = [&["barriers", "fit", "builtin", "--out", out.to_str().unwrap()], &environments[..]].concat();
+        let error = fails(command(0, &arguments));
+        assert!(error.contains(word) && error.contains(out.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn measurements_may_be_read_in_part() {
+    let mut job = command(0, &["bench", "glauber"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(job.stdout.take());
+    let output = job.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && error.is_empty(), "{}: {error}", output.status);
 }

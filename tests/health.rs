@@ -97,6 +97,14 @@ fn direct_trajectories_that_blow_up_are_counted_and_named() {
     let diverged = metrics["diverged_truth"]["value"].as_f64().unwrap();
     assert!(diverged > 0.0 && diverged < 30.0, "{diverged} of 30");
     assert_eq!(metrics["diverged_truth"]["samples"], 30);
+    // Every score of the survivors is marked, and no other.
+    let left_out = |name: &str| metrics[name]["left_out"].as_u64();
+    for name in ["equilibrium_prey_truth", "test_error", "test_error_noise_floor", "wasserstein_1_prey"] {
+        assert_eq!(left_out(name), Some(diverged as u64), "{name}: {metrics}");
+    }
+    for name in ["equilibrium_prey", "diverged_truth", "no_event_pairs", "calibration_ours_seed_1_component_0"] {
+        assert!(metrics[name].is_object() && left_out(name).is_none(), "{name}: {metrics}");
+    }
     let words = [
         &format!("{diverged} of 30 trajectories of truth left the finite numbers")[..],
         "record ",
@@ -107,6 +115,7 @@ fn direct_trajectories_that_blow_up_are_counted_and_named() {
     assert!(words.iter().all(|word| log.contains(word)), "{log}");
     let page = std::fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     assert!(page.contains("describe the survivors alone"), "the page does not say so");
+    assert!(page.contains(" †</td>") && page.contains("the value describes the survivors alone"), "no marks");
 }
 
 #[test]

@@ -21,7 +21,7 @@ if [[ -n ${STOP_AT:-} && $2 == "$STOP_AT" ]]; then exit 75; fi
 unset SLURM_NTASKS SLURM_JOB_ID
 exec mpirun --oversubscribe -n "$ranks" "$@"
 "#;
-const SCONTROL: &str = "#!/bin/bash\necho \"$@\" >>\"$SCONTROL_LOG\"\n";
+const SCONTROL: &str = "#!/bin/bash\nif [[ $1 == requeue ]]; then echo \"$@\" >>\"$SCONTROL_LOG\"; fi\n";
 
 fn script(folder: &Path, name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -18,12 +18,19 @@ pub struct Metric {
     pub samples: usize,
     /// Unit; "1" for a pure number.
     pub unit: String,
+    /// Trajectories that diverged and are left out: the estimate then describes the survivors alone. Not written if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Metric {
     /// An estimate with its standard error.
     pub fn new(value: f64, std_error: Option<f64>, samples: usize, unit: impl Into<String>) -> Self {
-        Self { value, std_error: std_error.filter(|error| error.is_finite()), samples, unit: unit.into() }
+        Self { value, std_error: std_error.filter(|error| error.is_finite()), samples, unit: unit.into(), left_out: 0 }
     }
 
     /// A number without a sampling error, such as a count.
@@ -59,6 +66,11 @@ impl Metrics {
             Some((_, old)) => *old = metric,
             None => self.0.push((name, metric)),
         }
+    }
+
+    /// Sets the number of trajectories that a metric leaves out.
+    pub fn leave_out(&mut self, name: &str, trajectories: usize) {
+        self.0.iter_mut().filter(|(known, _)| known == name).for_each(|(_, metric)| metric.left_out = trajectories);
     }
 
     /// The metric of this name.

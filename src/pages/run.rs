@@ -11,7 +11,7 @@ use crate::{
     pages::roles::{condition_label, roles, unit_label},
     report::{
         Axis, Block, Colour, Figure, Highlight, LatticeImage, LatticePalette, ReportError, Section, Series,
-        SmallMultiples, multiples::ensemble_panel, table::measured,
+        SmallMultiples, multiples::ensemble_panel, table::shown,
     },
     scores::{self, Evidence, ModelKind},
     systems::System,
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 /// The headline metrics.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
-    let value = |name: &str| metrics.get(name).map(|metric| measured(metric.value, metric.std_error));
+    let value = |name: &str| metrics.get(name).map(|metric| shown(metric));
     [
         ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
         (

@@ -87,7 +87,12 @@ impl Table {
                 cells.map(|(column, cell)| format!("<td{}>{}</td>", class(column), cell.html())).collect();
             body += &format!("<tr>{cells}</tr>\n");
         }
-        let notes = caption_html(&self.caption, &self.look_for);
+        let mut caption = self.caption.clone();
+        if self.rows.iter().flatten().any(Cell::of_survivors) {
+            caption += " † Trajectories that diverged are left out: the value describes the survivors alone (left_out in \
+                        metrics.json).";
+        }
+        let notes = caption_html(caption.trim_start(), &self.look_for);
         let title = figure::heading(&self.title);
         format!(
             "<figure class=\"table\">\n{title}<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n{notes}</figure>\n"
@@ -96,15 +101,24 @@ impl Table {
 }
 
 impl Cell {
+    fn of_survivors(&self) -> bool {
+        matches!(self, Self::Metric(metric) | Self::Best(metric) if metric.left_out > 0)
+    }
+
     fn html(&self) -> String {
         match self {
             Self::Text(text) => escape(text),
             Self::Number(value) => escape(&measured(*value, None)),
-            Self::Metric(metric) => escape(&measured(metric.value, metric.std_error)),
-            Self::Best(metric) => format!("<b>{}</b>", escape(&measured(metric.value, metric.std_error))),
+            Self::Metric(metric) => escape(&shown(metric)),
+            Self::Best(metric) => format!("<b>{}</b>", escape(&shown(metric))),
             Self::Empty => String::new(),
         }
     }
+}
+
+/// A metric with its error, and a dagger if it describes survivors alone.
+pub fn shown(metric: &Metric) -> String {
+    measured(metric.value, metric.std_error) + if metric.left_out > 0 { " †" } else { "" }
 }
 
 /// A value with its standard error: `0.51 ± 0.02`, or `(8.0 ± 0.3) × 10⁻⁴` for small and large values. The error has

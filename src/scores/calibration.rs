@@ -7,6 +7,10 @@ use crate::evaluation::{EvaluationError, Metric, Metrics};
 pub struct NoiseCalibration;
 
 impl Score for NoiseCalibration {
+    fn of_trajectories(&self) -> bool {
+        false
+    }
+
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         for (_, seed, variances) in evidence.calibrations.iter().filter(|(known, ..)| *known == kind) {
             for (component, variance) in variances.iter().enumerate() {

@@ -9,6 +9,10 @@ use crate::evaluation::{EvaluationError, Metric, Metrics};
 pub struct Caveats;
 
 impl Score for Caveats {
+    fn of_trajectories(&self) -> bool {
+        false
+    }
+
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         if kind != ModelKind::Ours {
             return Ok(());

@@ -20,6 +20,10 @@ pub struct DataConsistency;
 const FEWEST: usize = 5;
 
 impl Score for DataConsistency {
+    fn of_trajectories(&self) -> bool {
+        false
+    }
+
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         let Some(records) = oldest(&evidence.pairs.age).filter(|_| kind == ModelKind::Ours) else { return Ok(()) };
         let mut largest: Option<f64> = None;

@@ -11,6 +11,10 @@ pub struct LinearDriftFit;
 const NAMES: [&str; 3] = ["drift_slope", "drift_at_zero", "noise"];
 
 impl Score for LinearDriftFit {
+    fn of_trajectories(&self) -> bool {
+        false
+    }
+
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         let count = evidence.pairs.count;
         let mut found = [Vec::new(), Vec::new(), Vec::new()];

@@ -17,6 +17,7 @@ mod magnet;
 mod models;
 mod relaxation;
 mod relaxation_by_start;
+mod survivors;
 mod test_error;
 
 pub use caveats::{Caveats, warnings};
@@ -44,6 +45,12 @@ pub trait Score: Send + Sync {
     /// # Errors
     /// When the shapes of the ensembles do not match. If all trajectories of a model diverge, its metrics are NaN.
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError>;
+
+    /// Whether its metrics are of trajectories, so that diverged ones are left out of them; otherwise they are of the
+    /// training pairs, or count.
+    fn of_trajectories(&self) -> bool {
+        true
+    }
 
     /// Tables of its metrics for the page of a sweep, one column per metric. `observables` are those of the system.
     fn tables(&self, _observables: &[Observable]) -> Vec<MetricTable> {
@@ -98,7 +105,11 @@ pub fn metrics(evidence: &Evidence, scores: &[Box<dyn Score>]) -> Result<Metrics
     let mut metrics = Metrics::new();
     for (kind, _) in &evidence.models {
         for score in scores {
+            let first = metrics.len();
             score.score(evidence, *kind, &mut metrics)?;
+            if score.of_trajectories() {
+                survivors::mark(evidence, *kind, first, &mut metrics);
+            }
         }
     }
     Ok(metrics)

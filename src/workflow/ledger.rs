@@ -25,6 +25,17 @@ struct Entry {
     sources: BTreeMap<String, String>,
 }
 
+/// The complete stages by name.
+type Entries = BTreeMap<String, Entry>;
+
+/// The content of the file.
+#[derive(Serialize, Deserialize)]
+struct Ledger {
+    /// Hash of `stages`: a damaged record of a checksum must not be taken for a damaged data file.
+    checksum: String,
+    stages: Entries,
+}
+
 /// Hash of everything that determines the files of a stage: its own choices and those of the stages that it reads, and
 /// the content of the file of the law.
 pub fn fingerprint(stage: Stage, input: &Input) -> String {
@@ -39,8 +50,18 @@ pub fn fingerprint(stage: Stage, input: &Input) -> String {
     checksum::hexadecimal(&hasher.finalize())
 }
 
-fn read(folder: &Path) -> BTreeMap<String, Entry> {
-    read_json(&folder.join(FILE)).unwrap_or_default()
+/// The complete stages; `None` without a ledger that agrees with its own checksum.
+fn read_whole(path: &Path) -> Option<Entries> {
+    let Ledger { checksum, stages } = read_json(path).ok()?;
+    (checksum == checksum_of(&stages)).then_some(stages)
+}
+
+fn read(folder: &Path) -> Entries {
+    read_whole(&folder.join(FILE)).unwrap_or_default()
+}
+
+fn checksum_of(stages: &Entries) -> String {
+    checksum::hexadecimal(&Sha256::digest(serde_json::to_vec(stages).expect("names and checksums")))
 }
 
 /// The stages with data of other choices than those of the input, finished or unfinished: a run would replace them.
@@ -65,10 +86,10 @@ pub fn of_another_input(directory: &Directory) -> Vec<&'static str> {
 pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
     let path = directory.path(FILE);
     let files = |stage: Stage| stage.files(directory.input);
-    let fault = || match read_json::<BTreeMap<String, Entry>>(&path) {
-        Ok(_) => 0,
-        Err(_) if path.exists() => 1,
-        Err(_) => {
+    let fault = || match read_whole(&path) {
+        Some(_) => 0,
+        None if path.exists() => 1,
+        None => {
             2 * u8::from(Stage::ALL.iter().flat_map(|stage| files(*stage)).any(|file| directory.path(&file).exists()))
         }
     };
@@ -79,7 +100,7 @@ pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
         1 => "damaged",
         _ => "missing",
     };
-    let mut entries = BTreeMap::new();
+    let mut entries = Entries::new();
     for stage in Stage::ALL {
         let (sources, fingerprint) = (sources(&entries, stage), fingerprint(stage, directory.input));
         // Whether a file that is there tells its choices, and whether they fit.
@@ -99,26 +120,26 @@ pub fn restore(directory: &Directory) -> Result<Option<String>, StorageError> {
             entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
         }
     }
-    if directory.leads() {
-        let _lock = lock::ledger(&directory.folder)?;
-        write(directory, &entries)?;
-    }
-    directory.world.barrier();
     let names: Vec<&str> =
         Stage::ALL.iter().map(|stage| stage.name()).filter(|name| entries.contains_key(*name)).collect();
     let complete = if names.is_empty() { "none".into() } else { names.join(", ") };
+    if directory.leads() {
+        let _lock = lock::ledger(&directory.folder)?;
+        write(directory, entries)?;
+    }
+    directory.world.barrier();
     Ok(Some(format!(
         "warning: {} is {what}. By their data files these stages are complete: {complete}",
         path.display()
     )))
 }
 
-fn write(directory: &Directory, entries: &BTreeMap<String, Entry>) -> Result<(), StorageError> {
-    write_json(&directory.path(FILE), entries)
+fn write(directory: &Directory, stages: Entries) -> Result<(), StorageError> {
+    write_json(&directory.path(FILE), &Ledger { checksum: checksum_of(&stages), stages })
 }
 
 /// Checksums of the files that a stage reads.
-fn sources(entries: &BTreeMap<String, Entry>, stage: Stage) -> BTreeMap<String, String> {
+fn sources(entries: &Entries, stage: Stage) -> BTreeMap<String, String> {
     stage.needs().iter().filter_map(|need| entries.get(need.name())).flat_map(|entry| entry.files.clone()).collect()
 }
 
@@ -164,7 +185,7 @@ pub fn check_formats(directory: &Directory) -> Result<(), StageError> {
 pub fn forget(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
     let _lock = lock::ledger(&directory.folder)?;
     let mut entries = read(&directory.folder);
-    entries.remove(stage.name()).map_or(Ok(()), |_| write(directory, &entries))
+    if entries.remove(stage.name()).is_some() { write(directory, entries) } else { Ok(()) }
 }
 
 /// Adds a complete stage, with the checksums of its files, to the ledger. Collective.
@@ -178,7 +199,7 @@ pub fn note(directory: &Directory, stage: Stage) -> Result<(), StorageError> {
         let mut entries = read(&directory.folder);
         let (fingerprint, sources) = (fingerprint(stage, directory.input), sources(&entries, stage));
         entries.insert(stage.name().into(), Entry { fingerprint, files, sources });
-        write(directory, &entries)?;
+        write(directory, entries)?;
     }
     directory.world.barrier();
     Ok(())
@@ -221,7 +242,7 @@ pub fn adopt(directory: &Directory, stage: Stage, other: &Path) -> bool {
     let Ok(_lock) = lock::ledger(&directory.folder) else { return false };
     let mut entries = read(&directory.folder);
     entries.insert(stage.name().into(), entry);
-    write(directory, &entries).is_ok()
+    write(directory, entries).is_ok()
 }
 
 #[cfg(test)]
@@ -233,15 +254,16 @@ mod tests {
         let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("inputs/quickstart.toml");
         let input = &crate::config::load(&quickstart, &[]).unwrap()[0].input;
         let folder = tempfile::tempdir().unwrap();
-        let mut entries = BTreeMap::new();
+        let mut entries = Entries::new();
         for stage in [Stage::Closure, Stage::Train, Stage::Predict] {
             let files = stage.files(input).into_iter().map(|file| (file, "sum".to_owned())).collect::<BTreeMap<_, _>>();
             files.keys().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
             let (fingerprint, sources) = (fingerprint(stage, input), sources(&entries, stage));
             entries.insert(stage.name().to_owned(), Entry { fingerprint, files, sources });
         }
-        let write = |entries: &BTreeMap<String, Entry>| {
-            std::fs::write(folder.path().join(FILE), serde_json::to_string(entries).unwrap()).unwrap();
+        let write = |entries: &Entries| {
+            let ledger = Ledger { checksum: checksum_of(entries), stages: entries.clone() };
+            write_json(&folder.path().join(FILE), &ledger).unwrap();
             [Stage::Train, Stage::Predict].map(|stage| complete(folder.path(), stage, input))
         };
         assert_eq!(write(&entries), [true, true]);
