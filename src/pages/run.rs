@@ -21,7 +21,7 @@ use serde_json::Value;
 
 /// The headline metrics.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
-    let value = |name: &str| metrics.get(name).map(|metric| shown(metric));
+    let value = |name: &str| metrics.get(name).map(shown);
     [
         ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
         (
