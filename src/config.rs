@@ -268,6 +268,10 @@ pub struct TrainSection {
     /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of
     /// the data. Otherwise all learn from all of them.
     pub disjoint: bool,
+    /// Random models that other data of the same kind could have given, for the error band of the predictions; 0 for
+    /// none.
+    #[serde(default = "draws", skip_serializing_if = "is_usual")]
+    pub draws: usize,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,
     /// Networks for drift and diffusion.
@@ -339,6 +343,15 @@ impl Default for EvaluateInput {
     }
 }
 
+/// Usual number of draws.
+fn draws() -> usize {
+    32
+}
+
+fn is_usual(count: &usize) -> bool {
+    *count == draws()
+}
+
 impl Default for TrainSection {
     fn default() -> Self {
         Self {
@@ -346,6 +359,7 @@ impl Default for TrainSection {
             baseline: true,
             mirrored: false,
             disjoint: false,
+            draws: draws(),
             covariance_factor: None,
             model: SdeInput::default(),
             fit: TrainInput::default(),

@@ -51,6 +51,10 @@ pub enum Purpose {
     Environments = 18,
     /// A state whose correlation length is measured; item = [state, 0].
     CorrelationLength = 19,
+    /// Weights of the draws of a model's error band; item = [cluster of pairs, 0].
+    ErrorBand = 20,
+    /// Partial evolution of one patch for twice the time; item = [snapshot, 0].
+    TwoSteps = 21,
 }
 
 /// The stream of one unit of work.

@@ -7,7 +7,10 @@ use tessera::{
     evaluation::{Metrics, Symmetry},
     lattice::{Region, Shape, Window},
     rng::{Purpose, stream},
-    scores::{self, Choices, Equilibrium, Evidence, Magnet, ModelKind, PairsEvidence, PublishedTestError, Score},
+    scores::{
+        self, Choices, Equilibrium, Evidence, Magnet, ModelKind, PairsEvidence, PublishedTestError, Score,
+        TrustEvidence,
+    },
     systems::{Ising, System},
 };
 
@@ -71,6 +74,7 @@ fn evidence(truth: Array3<f64>, truth_word: Vec<usize>, mean: &Array2<f64>) -> E
         pairs: PairsEvidence::default(),
         equations: Vec::new(),
         calibrations: Vec::new(),
+        trust: TrustEvidence::default(),
         choices: Choices { seed: 1, equilibrium: 1.0, resamples: 50, discrepancy: false },
     }
 }

@@ -8,6 +8,11 @@ impl ModelKind {
         format!("{}_{seed}.safetensors", self.name())
     }
 
+    /// The file of the draws of our model trained with this seed.
+    pub fn draws_file(self, seed: u64) -> String {
+        format!("{}_{seed}_draws.safetensors", self.name())
+    }
+
     /// lambda: the variance of the pairs' noise over that of the equation.
     pub fn covariance_factor(self, input: &Input) -> f64 {
         match self {
@@ -18,6 +23,12 @@ impl ModelKind {
 }
 
 impl Input {
+    /// The files of the draws of all models: one for each of ours, if there are to be draws.
+    pub fn draws_files(&self) -> Vec<String> {
+        let seeds = self.train.seeds.iter().filter(|_| self.train.draws > 0);
+        seeds.map(|&seed| ModelKind::Ours.draws_file(seed)).collect()
+    }
+
     /// The kinds of model that this input asks for.
     pub fn model_kinds(&self) -> Vec<ModelKind> {
         if self.train.baseline { vec![ModelKind::Ours, ModelKind::Baseline] } else { vec![ModelKind::Ours] }

@@ -50,6 +50,11 @@ impl Reader {
         text.or_else(|_| attribute.read_scalar::<FixedUnicode<64>>().map(|text| text.to_string())).ok()
     }
 
+    /// Whether the file has a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.file.dataset(name).is_ok()
+    }
+
     /// Extents of a field; of one in bits, those that it has in the file.
     ///
     /// # Errors

@@ -1,9 +1,15 @@
 //! What scores and pages look at, read from the files of a run directory.
 
 use crate::{
-    files::{EvaluationFile, PredictionFile, latent::LatentFile},
+    dataset::Reader,
+    files::{
+        EvaluationFile, PredictionFile,
+        latent::LatentFile,
+        trainings::{Training, trainings},
+    },
+    learning::HeldOut,
     parallel::Alone,
-    scores::{Choices, Evidence, ModelKind, PairsEvidence},
+    scores::{Choices, Coverage, Evidence, ModelKind, PairsEvidence, TrustEvidence},
     workflow::{Context, StageError},
 };
 
@@ -36,15 +42,30 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
         starts: input.truth.starts.len(),
         symmetries: input.system.symmetries(),
         sites: input.truth_shape().sites(),
-        pairs: PairsEvidence::default(),
+        pairs: PairsEvidence { shared: !input.train.disjoint, ..PairsEvidence::default() },
         equations: Vec::new(),
         calibrations: Vec::new(),
+        trust: trust(context, &prediction)?,
         choices: Choices {
             seed: input.seed,
             equilibrium: input.evaluate.equilibrium,
             resamples: input.evaluate.resamples,
             discrepancy: input.evaluate.discrepancy,
         },
+    })
+}
+
+fn trust(context: &Context, prediction: &PredictionFile<Reader>) -> Result<TrustEvidence, StageError> {
+    let at_walls = context.input.model_kinds().into_iter().map(|kind| Ok((kind, prediction.at_walls(kind)?)));
+    let coverage = |training: Training| {
+        let HeldOut { pairs, within_90, distance } = training.held_out?;
+        Some((training.kind, Coverage { pairs, within_90, distance }))
+    };
+    Ok(TrustEvidence {
+        draws: prediction.draws()?,
+        at_walls: at_walls.collect::<Result<_, StageError>>()?,
+        held_out: trainings(context)?.into_iter().filter_map(coverage).collect(),
+        two_steps: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! How models were trained (`training.json`).
 
 use crate::{
-    learning::EpochRecord,
+    learning::{EpochRecord, HeldOut},
     scores::ModelKind,
     workflow::{Context, StageError},
 };
@@ -21,6 +21,9 @@ pub struct Training {
     /// Density of the normalised residuals of each latent component, see [`crate::learning::sde::calibration::edges`].
     #[serde(default)]
     pub residuals: Vec<Vec<f64>>,
+    /// Coverage of the held-out pairs.
+    #[serde(default)]
+    pub held_out: Option<HeldOut>,
     /// Losses by epoch.
     pub curve: Vec<EpochRecord>,
 }

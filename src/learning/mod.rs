@@ -59,7 +59,9 @@ pub use sde::{
     Coordinates, Diffusion, Drift, Factor, InputWidth, Label, Labels, MakeDiffusion, MakeDrift, Pairs, Sde, SdeInput,
     SdeModel, SymmetryGroup,
     calibration::calibration,
-    fit::fit,
+    draws::{DriftDraws, draws},
+    fit::{divided, fit},
+    held_out::{HeldOut, held_out},
     rollout::{Rollout, predict},
 };
 pub use train::{

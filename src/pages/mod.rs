@@ -7,3 +7,4 @@ pub mod run;
 pub mod scaling;
 pub mod sweep;
 pub mod training;
+pub mod trust;

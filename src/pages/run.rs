@@ -143,7 +143,7 @@ pub fn dynamics(input: &Input, evidence: &Evidence) -> Section {
 }
 
 /// Start and condition of a group of trajectories.
-fn group_title(input: &Input, group: usize) -> String {
+pub fn group_title(input: &Input, group: usize) -> String {
     let (condition, start) = input.truth_start(group * input.truth.trajectories);
     format!("start {} {}", input.truth.starts[start], condition_label(input, condition)).trim_end().to_owned()
         + &unit_label(input, condition)

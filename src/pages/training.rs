@@ -123,6 +123,7 @@ mod tests {
             covariance_factor: 1.0,
             calibration: variances.into(),
             residuals: Vec::new(),
+            held_out: None,
             curve: Vec::new(),
         };
         let names = ["M".to_owned(), "closure 0".to_owned()];

@@ -2,7 +2,7 @@
 
 use super::ModelKind;
 use crate::evaluation::{Observable, Symmetry};
-use ndarray::{Array1, Array2, Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array1, Array2, Array3, Array4, Array5, ArrayView3, Axis, s};
 
 /// The data of all scores and pages.
 #[derive(Clone, Debug)]
@@ -38,8 +38,52 @@ pub struct Evidence {
     pub equations: Vec<LearnedEquation>,
     /// Variances of the normalised residuals by coordinate, for each model: kind, seed, variances.
     pub calibrations: Vec<(ModelKind, u64, Vec<f64>)>,
+    /// What shows how far our models can be trusted.
+    pub trust: TrustEvidence,
     /// Choices of the input.
     pub choices: Choices,
+}
+
+/// What shows how far models can be trusted, without a direct simulation.
+#[derive(Clone, Debug, Default)]
+pub struct TrustEvidence {
+    /// Means over some trajectories from each start, `[model, draw, group, record, component]`, in equal noise: of our
+    /// models themselves (draw 0) and of those that other data of the same kind could have given.
+    pub draws: Option<Array5<f64>>,
+    /// Share of the steps of each predicted trajectory that ended beyond the training data, `[model, trajectory]`.
+    pub at_walls: Vec<(ModelKind, Array2<f64>)>,
+    /// Coverage of held-out pairs by each model.
+    pub held_out: Vec<(ModelKind, Coverage)>,
+    /// Pairs of twice the length beside two steps of our first model.
+    pub two_steps: Option<TwoSteps>,
+}
+
+/// Pairs of twice the length of the training pairs, beside what two steps of a model say of them; all arrays are `[pair,
+/// component]`.
+#[derive(Clone, Debug, Default)]
+pub struct TwoSteps {
+    /// Increments with the same mean at every state and less noise, where the rates of the law are known; otherwise the
+    /// increments.
+    pub quiet: Array2<f64>,
+    /// Increments.
+    pub increment: Array2<f64>,
+    /// Mean increment after two steps of the model.
+    pub expected: Array2<f64>,
+    /// Variance of the increment after two steps of the model.
+    pub variance: Array2<f64>,
+    /// The word of each pair: pairs of different words are independent.
+    pub word: Vec<usize>,
+}
+
+/// How a model covers pairs that it was not trained on, by coordinate.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Number of pairs.
+    pub pairs: usize,
+    /// Share of their increments within the central 90 % interval of the model.
+    pub within_90: Vec<f64>,
+    /// Largest distance between the distribution of their ranks and the uniform one.
+    pub distance: Vec<f64>,
 }
 
 /// Training pairs, and how they can be compared with the direct simulation.

@@ -19,12 +19,13 @@ mod relaxation;
 mod relaxation_by_start;
 mod survivors;
 mod test_error;
+mod trust;
 
 pub use caveats::{Caveats, warnings};
 pub use consistency::DataConsistency;
 pub use discrepancy::Discrepancy;
 pub use equilibrium::Equilibrium;
-pub use evidence::{Choices, Evidence, LearnedEquation, PairsEvidence, group};
+pub use evidence::{Choices, Coverage, Evidence, LearnedEquation, PairsEvidence, TrustEvidence, TwoSteps, group};
 pub use finite_size::{AgainstSide, CriticalPoint, FiniteSize, MagnetPoint, finite_size};
 pub use key::{Key, ModelKind, Source};
 pub use linear_drift::LinearDriftFit;
@@ -32,6 +33,7 @@ pub use magnet::Magnet;
 pub use relaxation::Relaxation;
 pub use relaxation_by_start::RelaxationByStart;
 pub use test_error::PublishedTestError;
+pub use trust::{Band, NINETY, Trust, bands};
 
 use crate::{
     evaluation::{EvaluationError, Metrics, Observable},
@@ -89,6 +91,7 @@ pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("equilibrium", || Box::new(Equilibrium)),
     ("discrepancy", || Box::new(Discrepancy)),
     ("linear_drift", || Box::new(LinearDriftFit)),
+    ("trust", || Box::new(Trust)),
     ("calibration", || Box::new(calibration::NoiseCalibration)),
 ]);
 

@@ -5,7 +5,7 @@ use crate::{
     learning::{Closure, Feature, Sde, sde::calibration},
     parallel::Ranks,
     scores::{self, Evidence, LearnedEquation, ModelKind},
-    stages::{engines::device, latent::latent_states},
+    stages::{engines::device, latent::latent_states, two_steps::two_steps},
     systems::System,
     workflow::{Context, StageError, say},
 };
@@ -24,7 +24,7 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
     if !context.leads() {
         return Ok(());
     }
-    let evidence = Evidence {
+    let mut evidence = Evidence {
         pairs: evidence::pairs(context)?,
         equations: equations(context)?,
         calibrations: trainings(context)?
@@ -33,6 +33,7 @@ pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
             .collect(),
         ..evidence::ensembles(context)?
     };
+    evidence.trust.two_steps = two_steps(context, system)?;
     let metrics = scores::metrics(&evidence, &scores::with_those_of_system(system.scores()))?;
     for warning in scores::warnings(&metrics) {
         say(context, &format!("warning: {warning}"))?;

@@ -3,10 +3,11 @@
 use crate::{
     config::{Input, LANES},
     dataset::{Reader, Writer},
+    dynamics::Until,
     files::{LargeFile, PairsFile, arrays::raw, large::Large, pairs::Row, records::Recorded},
     lattice::{Lattice, Tiling},
     parallel::Ranks,
-    rng::{Purpose, stream},
+    rng::{Purpose, Rng, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
     stages::{
         health::{Happenings, check_finite},
@@ -28,16 +29,8 @@ use rayon::prelude::*;
 /// When the kernel or the file system fails, or a clean stop is asked for.
 pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
-    let tiling = Tiling::new(input.large_shape(), input.patch_shape());
     let large = LargeFile::open(context)?;
-    let patches = EvolvedPatches {
-        input,
-        family: system.family(),
-        tiling: tiling.expect("the input was checked: patches tile the lattice"),
-        observables: large.observables(0..input.large_snapshots())?,
-        trajectories: large.trajectories()?,
-        happenings: Happenings::new(context),
-    };
+    let patches = EvolvedPatches::of(context, system, &large, input.evolve.until)?;
     announce(context, Stage::Evolve, patches.in_lanes().then_some(LANES))?;
     let file = PairsFile::create::<S>(context)?;
     if context.options.ranks_per_snapshot == 1 || !S::LOCAL || patches.in_lanes() {
@@ -48,6 +41,44 @@ pub fn evolve<S: System<Site: H5Type>>(context: &Context, system: &S) -> Result<
     patches.happenings.say(context, Stage::Evolve, "pairs")?;
     file.finish()
 }
+
+/// Evolves one patch of each of these snapshots twice as long as those of the training pairs, with randomness of its
+/// own, and passes it on with its snapshot, block by block.
+///
+/// # Errors
+/// When the kernel or the file system fails.
+pub fn evolve_twice_as_long<S: System<Site: H5Type>>(
+    context: &Context,
+    system: &S,
+    snapshots: &[usize],
+    mut take: impl FnMut(&[Lattice<S::Site>], &[Row<S::Site>]),
+) -> Result<(), StageError> {
+    let (large, shape) = (LargeFile::open(context)?, context.input.large_shape());
+    let seed = context.input.seed;
+    let until = match context.input.evolve.until {
+        Until::Time(time) => Until::Time(2.0 * time),
+        Until::Events(events) => Until::Events(2 * events),
+    };
+    let patches = EvolvedPatches::of(context, system, &large, until)?;
+    for snapshots in snapshots.chunks((BLOCK_SITES / shape.sites()).max(1)) {
+        let read = |&snapshot: &usize| -> Result<_, StageError> {
+            Ok(Lattice::from_sites(shape, raw(large.snapshots::<S::Site>(snapshot..snapshot + 1)?)))
+        };
+        let lattices: Vec<_> = snapshots.iter().map(read).collect::<Result<_, _>>()?;
+        let pair = |partial: &mut Vec<_>, (&snapshot, lattice): (&usize, &Lattice<S::Site>)| {
+            let choice = patches.draw(partial, lattice, snapshot);
+            let mut rng = stream(seed, Purpose::TwoSteps, [snapshot as u64, 0]);
+            patches.evolved(partial, lattice, (&choice, snapshot, choice.patches[0]), &mut rng)
+        };
+        let all = snapshots.par_iter().zip(&lattices).map_init(|| patches.memory(), pair);
+        let rows = all.collect::<Result<Vec<_>, _>>()?;
+        take(&lattices, &rows);
+    }
+    Ok(())
+}
+
+/// Sites of snapshots that are held at a time.
+const BLOCK_SITES: usize = 1 << 24;
 
 /// What is drawn of a snapshot.
 struct Drawn<S> {
@@ -68,10 +99,25 @@ struct EvolvedPatches<'a, S> {
     observables: Array2<f64>,
     /// That the snapshots come from.
     trajectories: Array1<u32>,
+    until: Until,
     happenings: Happenings,
 }
 
-impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
+impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
+    fn of(context: &'a Context, system: &S, large: &LargeFile<Reader>, until: Until) -> Result<Self, StageError> {
+        let input = context.input;
+        let tiling = Tiling::new(input.large_shape(), input.patch_shape());
+        Ok(Self {
+            input,
+            family: system.family(),
+            tiling: tiling.expect("the input was checked: patches tile the lattice"),
+            observables: large.observables(0..input.large_snapshots())?,
+            trajectories: large.trajectories()?,
+            until,
+            happenings: Happenings::new(context),
+        })
+    }
+
     /// Whether patches evolve in lanes.
     fn in_lanes(&self) -> bool {
         self.input.in_lanes(self.input.large_shape(), self.input.evolve.until)
@@ -82,7 +128,7 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         let (shape, patch) = (self.input.large_shape(), self.input.patch_shape());
         let choices = self.input.evolve;
         let evolution = |member| {
-            PartialEvolution::new(member, shape, patch, choices.surroundings, choices.until)
+            PartialEvolution::new(member, shape, patch, choices.surroundings, self.until)
                 .compensated(choices.compensator)
         };
         self.family.iter().map(evolution).collect()
@@ -115,13 +161,23 @@ impl<S: System<Site: H5Type>> EvolvedPatches<'_, S> {
         snapshot: usize,
         order: usize,
     ) -> Result<Row<S::Site>, StageError> {
-        let patch = drawn.patches[order];
-        let partial = &mut partial[Large::condition_of(self.input, snapshot)];
         let mut rng = stream(self.input.seed, Purpose::Partial, [snapshot as u64, order as u64]);
+        self.evolved(partial, lattice, (drawn, snapshot, drawn.patches[order]), &mut rng)
+    }
+
+    /// The pair of one patch of a snapshot.
+    fn evolved(
+        &self,
+        partial: &mut [PartialEvolution<S>],
+        lattice: &Lattice<S::Site>,
+        (drawn, snapshot, patch): (&Drawn<S>, usize, usize),
+        rng: &mut Rng,
+    ) -> Result<Row<S::Site>, StageError> {
+        let partial = &mut partial[Large::condition_of(self.input, snapshot)];
         let pair = if drawn.parts.is_empty() {
-            partial.evolve(lattice, self.tiling.origin(patch), &mut rng)?
+            partial.evolve(lattice, self.tiling.origin(patch), rng)?
         } else {
-            partial.evolve_part(lattice, &drawn.parts[patch], &mut rng)?
+            partial.evolve_part(lattice, &drawn.parts[patch], rng)?
         };
         self.row(snapshot, patch, pair, drawn.drift.as_ref())
     }

@@ -2,6 +2,7 @@
 
 mod closure;
 mod dispatch;
+mod draws;
 mod engines;
 mod evaluate;
 mod evolve;
@@ -18,6 +19,7 @@ mod starts;
 mod train;
 mod truth;
 mod truth_sweeps;
+mod two_steps;
 mod upsample;
 mod words;
 

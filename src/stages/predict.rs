@@ -1,16 +1,20 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
 use crate::{
-    config::Input,
     dataset::Writer,
     files::{PredictionFile, arrays::joined},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
     parallel::Ranks,
     sampling::intensive,
     scores::ModelKind,
-    stages::{engines::device, latent::latent_states, starts::start},
+    stages::{
+        draws::{Drawn, noise_seed},
+        engines::device,
+        latent::latent_states,
+        starts::start,
+    },
     systems::System,
-    workflow::{Context, Stage, StageError, ledger},
+    workflow::{Context, StageError},
 };
 use hdf5::H5Type;
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
@@ -51,11 +55,13 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
     let starts = starts.select(Axis(0), &repeated);
     let components = starts.ncols();
-    let file = PredictionFile::create(context, starts.dim())?;
+    let drawn = Drawn::of(context)?;
+    let file = PredictionFile::create(context, starts.dim(), drawn.draws)?;
     let (groups, at_once) =
         if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
     let all = groups_of_all_models(context, starts.nrows());
-    let pending = file.pending(all.len())?;
+    let unwritten = file.pending(all.len() + drawn.items())?;
+    let (pending, of_draws) = unwritten.split_at(unwritten.partition_point(|&item| item < all.len()));
     let own = &pending[context.world.share(pending.len())];
     let batches = merged(own.iter().map(|&group| all[group].clone()), groups);
     let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
@@ -71,6 +77,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
         progress.advance(groups.iter().map(Range::len).sum());
     }
     drop(progress);
+    drawn.roll_out(context, &file, starts.view(), (all.len(), &of_draws[context.world.share(of_draws.len())]))?;
     context.worked.set(start_of_work.elapsed().as_secs_f64());
     context.stop_together()?;
     file.finish()
@@ -101,6 +108,11 @@ fn roll_out(
             let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
             file.write(batch.kind, [batch.model, batch.trajectories.start, record], records.view())?;
         }
+    }
+    for (batch, rollout) in batches.iter().zip(&rollouts) {
+        let shares: Vec<f32> = rollout.share_at_walls().into_iter().map(|share| share as f32).collect();
+        let shares = ArrayView2::from_shape((1, shares.len()), &shares).expect("one share a trajectory");
+        file.write_at_walls(batch.kind, [batch.model, batch.trajectories.start], shares)?;
     }
     Ok(())
 }
@@ -168,13 +180,6 @@ impl Batch {
         let later = input.truth_schedule().times.split_off(1);
         Ok(Rollout::new(model, initial, input.predict.step, later, noise_seed(input), self.stream)?)
     }
-}
-
-/// The seed of the noise. Points of a sweep that are compared with one direct simulation have the same noise; others
-/// have noise of their own, so that their errors are independent.
-fn noise_seed(input: &Input) -> u64 {
-    let truth = ledger::fingerprint(Stage::Truth, input);
-    input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")
 }
 
 /// Latent states in which the trajectories of the direct simulation start.

@@ -15,6 +15,7 @@ use crate::{
         run::{against_time, brief, dynamics, highlights, image},
         sweep::page,
         training::training,
+        trust::trust,
     },
     parallel::Alone,
     report::{Block, ImageGrid, LatticePalette, Report, Section, Table},
@@ -71,6 +72,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
                 .into_iter()
                 .fold(Section::new("Result"), |section, warning| section.with(Block::Warning(warning)))
                 .with(Block::Highlights(highlights(&metrics))),
+            trust(input, &evidence, &metrics),
             dynamics(input, &evidence),
             against_time(input, &evidence),
             distributions(input, &evidence, &metrics),

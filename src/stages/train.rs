@@ -5,7 +5,10 @@ use crate::{
         latent::{LatentFile, labels},
         trainings::Training,
     },
-    learning::{Checkpoint, EpochRecord, Pairs, SymmetryGroup, TrainingContext, fit, sde::calibration},
+    learning::{
+        Checkpoint, DriftDraws, EpochRecord, Pairs, SymmetryGroup, TrainingContext, divided, draws, fit, held_out,
+        sde::calibration,
+    },
     parallel::{Alone, Ranks},
     scores::ModelKind,
     stages::engines::device,
@@ -113,13 +116,24 @@ fn train_one(
         model.labelled(labels(input, variables))?
     };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
+    let [trained, held] = divided(&pairs, &choices.fit, seed, ranks)?;
+    if kind == ModelKind::Ours && choices.draws > 0 {
+        // Pairs of one word depend on each other.
+        let word = |&trajectory: &u32| context.input.word_of(trajectory as usize) as u64;
+        let words: Vec<u64> = pairs.trajectory.iter().map(word).collect();
+        let drawn = draws(&model, (&pairs, &trained, &words), (choices.draws, seed), ranks)?;
+        if ranks.rank() == 0 {
+            DriftDraws::save(drawn.as_ref(), &context.path(&kind.draws_file(seed)))?;
+        }
+    }
+    let held_out = held_out(&model, &pairs.rows(&held), covariance_factor, ranks)?;
     if ranks.rank() == 0 {
         let more = [("sites", input.large_shape().sites().into()), ("patches", input.patches().into())];
         let metadata = context.provenance(Stage::Train).json(&more);
         model.save(&context.path(&kind.file(seed)), &metadata)?;
     }
     let (calibration, residuals) = (found.variance, found.density);
-    Ok(Training { kind, seed, covariance_factor, calibration, residuals, curve })
+    Ok(Training { kind, seed, covariance_factor, calibration, residuals, held_out, curve })
 }
 
 /// The pairs that a model learns from: its part of them, with their images, as the input says.

@@ -65,7 +65,7 @@ impl Stage {
             Self::Train => {
                 let kinds = input.model_kinds().into_iter();
                 let models = kinds.flat_map(|kind| input.train.seeds.iter().map(move |&seed| kind.file(seed)));
-                models.chain(["training.json".into()]).collect()
+                models.chain(input.draws_files()).chain(["training.json".into()]).collect()
             }
             Self::Truth => vec!["truth.h5".into()],
             Self::Predict => vec!["prediction.h5".into()],
@@ -83,7 +83,7 @@ impl Stage {
             Self::Closure => &[Self::Upsample, Self::Evolve],
             Self::Train => &[Self::Evolve, Self::Closure],
             Self::Predict => &[Self::Closure, Self::Train],
-            Self::Evaluate => &[Self::Evolve, Self::Closure, Self::Train, Self::Truth, Self::Predict],
+            Self::Evaluate => &[Self::Upsample, Self::Evolve, Self::Closure, Self::Train, Self::Truth, Self::Predict],
             Self::Report => &[Self::Simulate, Self::Evolve, Self::Closure, Self::Train, Self::Evaluate],
         }
     }

@@ -5,7 +5,7 @@
 use crate::{
     learning::{
         LearningError, Pairs,
-        sde::{Sde, likelihood::Factor},
+        sde::{Sde, likelihood::Factor, moments::moments},
         tensor::vector,
     },
     parallel::{Ranks, total_over},
@@ -20,6 +20,9 @@ use tch::{Kind, Tensor, no_grad};
 /// When the pairs do not fit the model.
 pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<Array2<f32>, LearningError> {
     let independent = model.coordinates().independent();
+    if model.parts().2.moment_steps > 0 {
+        return residuals_of_moments(model, pairs);
+    }
     let mut values = Vec::with_capacity(pairs.dt.len() * independent);
     in_chunks(model, pairs, &mut |rows, drift, factor| {
         let increment = model.coordinates().increments(pairs.increment.slice(s![rows.clone(), ..]));
@@ -27,6 +30,22 @@ pub fn residuals(model: &Sde, pairs: &Pairs, covariance_factor: f64) -> Result<A
         let dt = upload(model, pairs.dt.slice(s![rows]).iter(), 1);
         let solved = factor.solve(&(increment - drift * &dt)) / (dt * covariance_factor).sqrt();
         values.extend(vector::<f32>(&solved.to_kind(Kind::Float)));
+    })?;
+    Ok(Array2::from_shape_vec((pairs.dt.len(), independent), values).expect("one residual a coordinate"))
+}
+
+/// The residuals of a model that was trained on the moments of increments.
+fn residuals_of_moments(model: &Sde, pairs: &Pairs) -> Result<Array2<f32>, LearningError> {
+    let (steps, independent) = (model.parts().2.moment_steps, model.coordinates().independent());
+    let mut values = Vec::with_capacity(pairs.dt.len() * independent);
+    in_chunks(model, pairs, &mut |rows, _, _| {
+        let coordinates = model.coordinates();
+        let x = coordinates.states(pairs.z.slice(s![rows.clone(), ..]));
+        let increment = coordinates.increments(pairs.increment.slice(s![rows.clone(), ..]));
+        let [x, increment] = [&x, &increment].map(|array| upload(model, array.iter(), independent));
+        let dt = upload(model, pairs.dt.slice(s![rows]).iter(), 1);
+        let (mean, factor) = moments(&|x| model.fields(x), &x, &dt, steps);
+        values.extend(vector::<f32>(&factor.solve(&(increment - mean)).to_kind(Kind::Float)));
     })?;
     Ok(Array2::from_shape_vec((pairs.dt.len(), independent), values).expect("one residual a coordinate"))
 }

@@ -6,6 +6,7 @@ use crate::learning::{
         Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, FLOOR, InputWidth, Labels, SHIFT, Scales, SdeInput,
         SymmetryGroup, condition,
         coordinates::CoordinateTensors,
+        last_layer::change_last_layer,
         likelihood::Factor,
         onsager::DISSIPATION,
         scales,
@@ -123,6 +124,19 @@ impl Sde {
         let parameters = Parameters::over(layout, self.parameters.flat().to_kind(Kind::Double));
         let same = Self::new(self.input, self.scales, self.networks, parameters);
         Self { condition: self.condition, labels: self.labels, ..same }
+    }
+
+    /// The equation with a change `[outputs, inputs + 1]` of the last layer of its drift, in weights of its own.
+    pub(super) fn with_last_layer_changed(&self, change: &Tensor) -> Self {
+        let parameters = self.parameters.copied();
+        change_last_layer(&self.networks, &parameters, change);
+        let changed = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), parameters);
+        Self { condition: self.condition, labels: self.labels.clone(), ..changed }
+    }
+
+    /// Networks, weights and units.
+    pub(super) fn parts(&self) -> (&Networks, &Parameters, &Scales) {
+        (&self.networks, &self.parameters, &self.scales)
     }
 
     /// The equation with the symmetries of a group: the mean of its own fields and their images. It was trained on

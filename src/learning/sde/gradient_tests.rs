@@ -40,7 +40,7 @@ pub(super) fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Li
     let (networks, layout) = Networks::new(input, COMPONENTS, conditioned).unwrap();
     let perceptron = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
-    (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, perceptron }, parameters)
+    (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, perceptron, moments: None }, parameters)
 }
 
 #[test]

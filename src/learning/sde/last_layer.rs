@@ -35,34 +35,70 @@ pub(super) fn refit_last_layer(
     (packed, rows): (&Tensor, &[usize]),
     ranks: &dyn Ranks,
 ) -> Result<(), LearningError> {
-    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(()) };
+    let ones = |rows: &[usize]| Tensor::ones([rows.len() as i64, 1], (Kind::Double, packed.device()));
+    if let Some(changes) = changes(networks, parameters, (packed, rows), (1, &ones), ranks)? {
+        change_last_layer(networks, parameters, &changes.get(0));
+    }
+    Ok(())
+}
+
+/// Adds a change `[outputs, inputs + 1]`, the last column that of the bias, to the last layer of the drift.
+pub(super) fn change_last_layer(networks: &Networks, parameters: &Parameters, change: &Tensor) {
+    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return };
+    let change = change.to_kind(parameters.flat().kind()).to_device(parameters.flat().device());
+    let width = change.size()[1] - 1;
+    no_grad(|| {
+        let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
+        let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
+    });
+}
+
+/// How often the gradients of some rows count, `[rows, count]`.
+pub(super) type Weights<'a> = &'a dyn Fn(&[usize]) -> Tensor;
+
+/// The changes `[count, outputs, inputs + 1]` of the last layer that solve the normal equations, with the gradient of
+/// each pair counted `weights` `[rows, count]` times on their right. Weights of 1 lead to the minimum. `None` for a
+/// drift that is not a perceptron. Collective.
+///
+/// # Errors
+/// When the tensor library refuses an operation.
+pub(super) fn changes(
+    networks: &Networks,
+    parameters: &Parameters,
+    (packed, rows): (&Tensor, &[usize]),
+    (count, weights): (i64, Weights),
+    ranks: &dyn Ranks,
+) -> Result<Option<Tensor>, LearningError> {
+    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(None) };
     let [size, width] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
     // One more unknown per component, its bias.
     let (inputs, options) = (width + 1, (Kind::Double, packed.device()));
     let mut matrix = Tensor::zeros([size, inputs, size, inputs], options);
-    let mut right = Tensor::zeros([size, inputs], options);
+    let mut right = Tensor::zeros([count, size, inputs], options);
     for rows in rows.chunks(CHUNK) {
+        let weights = weights(rows);
         let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
         let batch = packed.index_select(0, &Tensor::from_slice(&rows).to_device(packed.device()));
-        no_grad(|| add(networks, parameters, &batch, (&mut matrix, &mut right)));
+        no_grad(|| add(networks, parameters, (&batch, &weights), (&mut matrix, &mut right)));
     }
     let unknowns = size * inputs;
     let mut sums: Vec<f64> = vector(&Tensor::cat(&[matrix.view([-1]), right.view([-1])], 0));
     total_over(ranks, &mut sums);
     let sums = Tensor::from_slice(&sums).to_device(packed.device());
     let matrix = sums.narrow(0, 0, unknowns * unknowns).view([unknowns, unknowns]);
+    let right = sums.narrow(0, unknowns * unknowns, count * unknowns).view([count, unknowns]);
     let prior = Tensor::eye(unknowns, options) / (PRIOR * PRIOR);
-    let change = Tensor::f_linalg_solve(&(matrix + prior), &sums.narrow(0, unknowns * unknowns, unknowns), true)?;
-    let change = change.view([size, inputs]).to_kind(parameters.flat().kind());
-    no_grad(|| {
-        let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
-        let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
-    });
-    Ok(())
+    let changes = Tensor::f_linalg_solve(&(matrix + prior), &right.tr(), true)?;
+    Ok(Some(changes.tr().reshape([count, size, inputs])))
 }
 
-/// Adds the pairs of a batch to the normal equations of the change of the last layer.
-fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, right): (&mut Tensor, &mut Tensor)) {
+/// Adds the pairs of a batch to the normal equations of the changes of the last layer.
+fn add(
+    networks: &Networks,
+    parameters: &Parameters,
+    (batch, pair_weights): (&Tensor, &Tensor),
+    (matrix, right): (&mut Tensor, &mut Tensor),
+) {
     let size = matrix.size()[0];
     let Columns { states, increment, root: time, condition, quiet } = Columns::of(batch, size, networks);
     let increment = quiet.unwrap_or(increment);
@@ -82,7 +118,8 @@ fn add(networks: &Networks, parameters: &Parameters, batch: &Tensor, (matrix, ri
     let residual = factor.solve(&(increment - drift * &time)).to_kind(Kind::Double);
     let dot = |left: &Tensor, right: &Tensor| (left * right).sum_dim_intlist(1, true, None::<Kind>);
     for (i, left) in columns.iter().enumerate() {
-        let _ = right.get(i as i64).g_add_(&(&inputs * dot(left, &residual)).sum_dim_intlist(0, false, None::<Kind>));
+        let gradients = &inputs * dot(left, &residual);
+        let _ = right.select(1, i as i64).g_add_(&pair_weights.tr().matmul(&gradients));
         for (j, other) in columns.iter().enumerate().skip(i) {
             let block = (&inputs * dot(left, other)).tr().matmul(&inputs);
             let _ = matrix.get(i as i64).select(1, j as i64).g_add_(&block);

@@ -9,7 +9,9 @@
 //! implements [`Diffusion`] and one line in [`DIFFUSIONS`]. Another crate adds them with `tessera::Program`.
 
 pub mod calibration;
+pub mod draws;
 pub mod fit;
+pub mod held_out;
 pub mod labels;
 pub mod likelihood;
 pub mod pairs;
@@ -25,6 +27,7 @@ mod last_layer;
 mod linear;
 mod matmul;
 mod mlp;
+mod moments;
 mod noise_by_condition;
 mod onsager;
 mod perceptron;

@@ -39,6 +39,8 @@ pub struct Rollout<M> {
     steps: usize,
     /// Times of the records to come.
     times: VecDeque<f64>,
+    /// Steps that ended beyond the walls, `[n]`.
+    beyond: Tensor,
 }
 
 /// A step under way: the equation where it began, the time since then, and the Brownian path up to now.
@@ -94,7 +96,8 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let states = states.to_kind(sde.kind()).to_device(sde.device());
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
-        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into() })
+        let beyond = Tensor::zeros([count as i64], (Kind::Double, states.device()));
+        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond })
     }
 
     /// The next `count` records, or those that are left, physical states `[count, n, d]`. Diverged states stay NaN or
@@ -152,13 +155,20 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let path = path + noise * at.span.sqrt();
         let mut states = &self.states + &drift * elapsed + factor.times(&path);
         if let Some(walls) = sde.walls() {
-            states = walls.keep(&states);
+            let (kept, moved) = walls.keep(&states);
+            states = kept;
+            moved.iter().filter(|_| at.ends_step).for_each(|moved| self.beyond += moved);
         }
         match at.ends_step {
             true => self.states = states.shallow_clone(),
             false => self.begun = Some(Step { drift, factor, elapsed, path }),
         }
         at.is_record.then_some(states)
+    }
+
+    /// The share of the steps so far, of each trajectory, that ended beyond the walls and were moved back to them.
+    pub fn share_at_walls(&self) -> Vec<f64> {
+        vector(&(&self.beyond / self.steps.max(1) as f64))
     }
 
     /// Numbers of trajectories and of coordinates.

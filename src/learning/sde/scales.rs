@@ -43,12 +43,24 @@ pub struct Scales {
     /// Least and largest value of each component in the training data; empty for a model of an earlier version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extent: Vec<[f64; 2]>,
+    /// Steps in which the moments of an increment are advanced; 0 for one Euler step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moment_steps: usize,
     /// The walls that keep predicted states within the data; `None` for a model of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walls: Option<Walls>,
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Scales {
+    /// The units in which drift and noise per mean dt are what the networks give, by coordinate: those of the moments.
+    pub(super) fn of_moments(&self) -> Vec<f64> {
+        self.diffusion.iter().map(|unit| unit * (self.covariance_factor * self.time).sqrt()).collect()
+    }
+
     /// Coordinates and units of the pairs of all ranks together.
     ///
     /// # Errors
@@ -85,6 +97,7 @@ impl Scales {
             strength: None,
             symmetry: None,
             extent: extent(ranks, pairs),
+            moment_steps: 0,
             walls: Some(walls.together(ranks)),
         })
     }

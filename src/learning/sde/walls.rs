@@ -83,18 +83,20 @@ pub(super) struct WallTensors {
 }
 
 impl WallTensors {
-    /// The states `[n, r]`, those beyond the walls moved back.
-    pub fn keep(&self, states: &Tensor) -> Tensor {
-        let mut states = states.shallow_clone();
+    /// The states `[n, r]`, those beyond the walls moved back, and 1 for those that were, `[n]`, if there are any.
+    pub fn keep(&self, states: &Tensor) -> (Tensor, Option<Tensor>) {
+        let (mut states, mut moved) = (states.shallow_clone(), None);
         for _ in 0..CORNERS {
             let (beyond, wall) = (states.matmul(&self.normals.tr()) - &self.bounds).max_dim(1, true);
-            if beyond.gt(0.0).any().int64_value(&[]) == 0 {
+            let outside = beyond.gt(0.0);
+            if outside.any().int64_value(&[]) == 0 {
                 break;
             }
+            moved.get_or_insert_with(|| outside.squeeze_dim(1).to_kind(Kind::Double));
             let back = beyond.relu() * self.normals.index_select(0, &wall.squeeze_dim(1));
             states = &states - back;
         }
-        states
+        (states, moved)
     }
 }
 
@@ -112,7 +114,9 @@ mod tests {
         let walls = walls.together(&Alone);
         let tensors = walls.tensors(Kind::Double, Device::Cpu);
         let states = Tensor::from_slice(&[0.2, 0.3, 5.0, 0.0, 0.0, -7.0, 1.0, 2.0, f64::NAN, 0.0]).view([5, 2]);
-        let kept = tensors.keep(&states);
+        let (kept, moved) = tensors.keep(&states);
+        assert_eq!(Vec::<f64>::try_from(moved.unwrap()).unwrap(), [0.0, 1.0, 1.0, 1.0, 0.0]);
+        assert!(tensors.keep(&Tensor::zeros([3, 2], (Kind::Double, Device::Cpu))).1.is_none());
         let kept: Vec<f64> = Vec::try_from(kept.view([-1])).unwrap();
         assert_eq!(&kept[..2], &[0.2, 0.3]);
         assert!(walls.hold(arr1(&[0.2, 0.3]).view()) && !walls.hold(arr1(&[0.9, 1.9]).view()));

@@ -43,6 +43,11 @@ pub struct TrainInput {
     /// The refit is discarded if it raises the validation loss. Other drifts are not refitted.
     #[serde(skip_serializing_if = "is_false")]
     pub refit: bool,
+    /// Steps in which mean and covariance of an increment are advanced over its time; 0 for one Euler step with the drift
+    /// of its start. For pairs of whole systems (lambda = 1) without conditions; their compensators are not used, and
+    /// nothing is refitted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moment_steps: usize,
     /// Factor on the learning rate when the validation loss stops improving. Unused with `decay`.
     pub plateau_factor: f64,
     /// Epochs without improvement before the learning rate is lowered.
@@ -71,6 +76,10 @@ fn is_false(choice: &bool) -> bool {
     !choice
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Default for TrainInput {
     fn default() -> Self {
         Self {
@@ -79,6 +88,7 @@ impl Default for TrainInput {
             learning_rate: 1e-3,
             decay: 1.0,
             refit: false,
+            moment_steps: 0,
             plateau_factor: 0.5,
             plateau_patience: 10,
             learning_rate_minimum: 1e-6,

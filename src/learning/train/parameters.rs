@@ -116,6 +116,11 @@ impl Parameters {
         Self::over(self.layout.clone(), self.flat.shallow_clone())
     }
 
+    /// The same weights in memory of their own.
+    pub fn copied(&self) -> Self {
+        Self::over(self.layout.clone(), self.snapshot())
+    }
+
     /// The list of weights.
     pub fn layout(&self) -> &Layout {
         &self.layout

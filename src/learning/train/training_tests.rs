@@ -28,6 +28,7 @@ use tch::{Device, Kind, Tensor};
 const SAMPLES: usize = 60;
 /// Nine epochs of five steps.
 const INPUT: TrainInput = TrainInput {
+    moment_steps: 0,
     epochs: 9,
     batch: 10,
     learning_rate: 0.05,
