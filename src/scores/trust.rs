@@ -103,7 +103,8 @@ impl Score for Trust {
                     Metric::exact(values[coordinate], coverage.pairs, "1")
                 });
                 let key = format!("{}_component_{coordinate}", Key::new(name).by(kind));
-                metrics.insert(key, over_models(&each.collect::<Vec<_>>(), "1"));
+                let Metric { value, std_error, .. } = over_models(&each.collect::<Vec<_>>(), "1");
+                metrics.insert(key, Metric::new(value, std_error, held_out[0].1.pairs, "1"));
             }
         }
         for (_, shares) in evidence.trust.at_walls.iter().filter(|(known, _)| *known == kind) {
