@@ -124,7 +124,9 @@ fn steps_beyond_the_data_are_counted() {
     let sde: Sde = PROCESS.trained(&model, &train, 3).0;
     let share = |start: f32, steps: usize| {
         let start = Array2::from_elem((50, 2), start);
-        let mut rollout = Rollout::new(&sde, start.view(), 0.05, (1..=steps).map(|step| 0.05 * step as f64).collect(), 1, [0, 0]).unwrap();
+        let mut rollout =
+            Rollout::new(&sde, start.view(), 0.05, (1..=steps).map(|step| 0.05 * step as f64).collect(), 1, [0, 0])
+                .unwrap();
         rollout.records(steps).unwrap();
         rollout.share_at_walls()
     };

@@ -113,7 +113,8 @@ impl Drawn {
                 [item.model, item.draw, group, 0],
                 first.view().insert_axis(Axis(0)).insert_axis(Axis(0)),
             )?;
-            let (step, later, seed) = (input.predict.step, input.truth_schedule().times.split_off(1), noise_seed(input));
+            let (step, later, seed) =
+                (input.predict.step, input.truth_schedule().times.split_off(1), noise_seed(input));
             let stream = [STREAM + item.model as u64, (item.condition as u64) << 16];
             rollouts.push(Rollout::new(self.model(context, item)?, initial.view(), step, later, seed, stream)?);
         }
