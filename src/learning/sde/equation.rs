@@ -6,7 +6,6 @@ use crate::learning::{
         Coordinates, DIFFUSIONS, DRIFTS, Diffusion, Drift, FLOOR, InputWidth, Labels, SHIFT, Scales, SdeInput,
         SymmetryGroup, condition,
         coordinates::CoordinateTensors,
-        last_layer::change_last_layer,
         likelihood::Factor,
         onsager::DISSIPATION,
         scales,
@@ -64,6 +63,17 @@ impl Networks {
         let features = self.features(weights, condition);
         let drift = self.drift.forward(weights, states, features.as_ref());
         (drift, self.diffusion.forward(weights, states, features.as_ref()))
+    }
+
+    /// Adds a change `[outputs, inputs + 1]`, the last column that of the bias, to the last layer of a perceptron drift.
+    pub fn change_last_layer(&self, parameters: &Parameters, change: &Tensor) {
+        let Some(&layer) = self.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return };
+        let change = change.to_kind(parameters.flat().kind()).to_device(parameters.flat().device());
+        let width = change.size()[1] - 1;
+        no_grad(|| {
+            let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
+            let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
+        });
     }
 
     /// Features of conditions `[samples, 1]`.
@@ -129,7 +139,7 @@ impl Sde {
     /// The equation with a change `[outputs, inputs + 1]` of the last layer of its drift, in weights of its own.
     pub(super) fn with_last_layer_changed(&self, change: &Tensor) -> Self {
         let parameters = self.parameters.copied();
-        change_last_layer(&self.networks, &parameters, change);
+        self.networks.change_last_layer(&parameters, change);
         let changed = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), parameters);
         Self { condition: self.condition, labels: self.labels.clone(), ..changed }
     }

@@ -37,20 +37,9 @@ pub(super) fn refit_last_layer(
 ) -> Result<(), LearningError> {
     let ones = |rows: &[usize]| Tensor::ones([rows.len() as i64, 1], (Kind::Double, packed.device()));
     if let Some(changes) = changes(networks, parameters, (packed, rows), (1, &ones), ranks)? {
-        change_last_layer(networks, parameters, &changes.get(0));
+        networks.change_last_layer(parameters, &changes.get(0));
     }
     Ok(())
-}
-
-/// Adds a change `[outputs, inputs + 1]`, the last column that of the bias, to the last layer of the drift.
-pub(super) fn change_last_layer(networks: &Networks, parameters: &Parameters, change: &Tensor) {
-    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return };
-    let change = change.to_kind(parameters.flat().kind()).to_device(parameters.flat().device());
-    let width = change.size()[1] - 1;
-    no_grad(|| {
-        let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
-        let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
-    });
 }
 
 /// How often the gradients of some rows count, `[rows, count]`.
