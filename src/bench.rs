@@ -11,7 +11,7 @@ mod scaling;
 mod storage;
 
 pub use learning::train;
-pub use scaling::{Scaling, scaling};
+pub use scaling::{Scaling, register, scaling};
 
 use crate::systems::alloy::barriers::BarrierError;
 use rustix::time::{ClockId, clock_gettime};

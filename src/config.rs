@@ -9,10 +9,12 @@ mod limits;
 mod memory;
 pub mod models;
 mod overrides;
+mod snapshots;
 mod upsampling;
 
 pub use memory::Memory;
 pub use overrides::{Point, load};
+pub use snapshots::Snapshots;
 pub use upsampling::Reason;
 
 use crate::{
@@ -291,6 +293,10 @@ pub struct PredictInput {
     /// Predicted trajectories for each one of the direct simulation, from the same state.
     #[serde(default = "single")]
     pub replicas: usize,
+    /// Whether the noise is that of a system of `truth.side`, with Sigma inverse to the number of sites, where that is not
+    /// `lattice.large`. Otherwise the model of one size is compared with another as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_size: bool,
 }
 
 /// Direct simulation of the large system.
@@ -308,6 +314,9 @@ pub struct TruthInput {
     /// More records, at times that grow by one factor: early ones. With tiles they are rounded to whole sweeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<GeometricTimes>,
+    /// Which records keep the microscopic state: "all", "none", or a number of them, evenly spread and the last among them.
+    #[serde(default, skip_serializing_if = "Snapshots::are_all")]
+    pub snapshots: Snapshots,
     /// Side of the simulated system; `lattice.large` when absent. Another one shows what a model of one size says of
     /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -34,6 +34,8 @@
 
 pub mod rng;
 
+pub mod sums;
+
 pub mod lattice;
 
 pub mod dynamics;

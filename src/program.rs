@@ -8,7 +8,7 @@
 //! ```
 
 use crate::{
-    cli,
+    bench, cli,
     learning::{Feature, MakeDiffusion, MakeDrift, sde},
     scores::{self, MakeScore},
     stages,
@@ -31,6 +31,7 @@ impl Program {
     /// prints.
     pub fn system<S: System<Site: H5Type, Feature: Feature>>(self, name: &'static str, template: &'static str) -> Self {
         stages::register::<S>(name, template);
+        bench::register::<S>(name);
         self
     }
 

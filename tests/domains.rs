@@ -61,6 +61,14 @@ fn all_ranks_get_the_bytes_of_each_in_order_whatever_their_lengths() {
     }
 }
 
+/// The share of a rank of a whole lattice.
+fn divided(decomposition: Decomposition, ranks: &dyn Ranks, halo: usize, whole: &Lattice<i8>) -> Domain<i8> {
+    let mut domain = Domain::new(decomposition, ranks.rank(), halo);
+    domain.fill(|origin, shape| Ok::<_, ()>(whole.part(origin, shape))).unwrap();
+    domain.share_edges(ranks);
+    domain
+}
+
 #[test]
 fn blocks_are_whole_tiles_and_every_site_has_one_owner() {
     for (lattice, tile, ranks) in [
@@ -73,20 +81,16 @@ fn blocks_are_whole_tiles_and_every_site_has_one_owner() {
         let decomposition = Decomposition::new(lattice, tile, ranks).unwrap();
         assert_eq!(decomposition.ranks(), ranks);
         let mut owners = Lattice::filled(lattice, usize::MAX);
-        let mut tiles = Vec::new();
         for rank in 0..ranks {
             let (origin, block) = decomposition.block(rank);
             let first = origin.map(|value| value as isize);
             assert!((0..3).all(|axis| block.0[axis].is_multiple_of(tile.0[axis]) && block.0[axis] > 0));
             owners.paste(first, block, &vec![rank; block.sites()]);
-            tiles.extend(decomposition.tiles(rank));
         }
         for (site, &owner) in owners.sites.iter().enumerate() {
             let coordinate = lattice.coordinate(site).map(|value| value as isize);
             assert_eq!(decomposition.owner(coordinate), owner, "{lattice:?} on {ranks} ranks, site {coordinate:?}");
         }
-        tiles.sort_unstable();
-        assert!(tiles.iter().copied().eq(0..decomposition.tiling.len()));
     }
 }
 
@@ -97,19 +101,14 @@ fn what_cannot_be_shared_out_is_refused_with_what_can() {
     assert_eq!(error, DecompositionError::Ranks { ranks: 7, counts: vec![2, 2], nearest: 4 });
     assert!(error.to_string().contains("Use 4 ranks, or smaller tiles"), "{error}");
     assert!(Decomposition::new(lattice, Shape::plane(8, 7), 1).unwrap_err().to_string().contains("do not fit"));
-    let thin = |tile| Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, &Lattice::filled(lattice, 0), tile, 0.1, &Alone);
+    let thin = |tile| Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, lattice, tile, 0.1, &Alone);
     assert!(matches!(thin(Shape::plane(1, 8)), Err(DecompositionError::Thin { least: 4, .. })));
     assert!(matches!(thin(Shape::plane(16, 8)), Err(DecompositionError::OneTile { .. })));
 }
 
 /// A way to divide a lattice, [`Sweeps::new`] or [`Sweeps::in_lanes`].
-type Divide<L> = fn(
-    &L,
-    &Lattice<<L as Law>::Site>,
-    Shape,
-    f64,
-    &dyn Ranks,
-) -> Result<Sweeps<L, <L as System>::Dynamics>, DecompositionError>;
+type Divide<L> =
+    fn(&L, Shape, Shape, f64, &dyn Ranks) -> Result<Sweeps<L, <L as System>::Dynamics>, DecompositionError>;
 
 /// The lattice after some sweeps, and how many events there were on all ranks.
 fn swept<L: System>(
@@ -130,7 +129,8 @@ fn swept_by<L: System>(
     ranks: usize,
 ) -> (Lattice<L::Site>, u64) {
     let all = on_ranks(ranks, |ranks| {
-        let mut sweeps = divide(law, start, tile, quantum, ranks).unwrap();
+        let mut sweeps = divide(law, start.shape, tile, quantum, ranks).unwrap();
+        sweeps.start(ranks, |origin, shape| start.part(origin, shape));
         let first = sweeps.advance(law, ranks, (5, 2), 0..3).unwrap();
         let second = sweeps.advance(law, ranks, (5, 2), 3..6).unwrap();
         (sweeps.domain().gather(ranks), first.events + second.events)
@@ -195,7 +195,8 @@ fn vacancies_wander_through_moving_tiles_alike_on_any_number_of_ranks() {
         let mut rng = stream(1, Purpose::Bench, [run, 7]);
         <Alloy as System>::Dynamics::default().evolve(&alloy, &mut window, Until::Time(160.0), &mut rng).unwrap();
         serial.push(order(&Lattice::from_sites(shape, window.values_of(Region::BOX).collect())));
-        let mut sweeps = Sweeps::<_, <Alloy as System>::Dynamics>::new(&alloy, &start, tile, 2.0, &Alone).unwrap();
+        let mut sweeps = Sweeps::<_, <Alloy as System>::Dynamics>::new(&alloy, shape, tile, 2.0, &Alone).unwrap();
+        sweeps.start(&Alone, |origin, shape| start.part(origin, shape));
         sweeps.advance(&alloy, &Alone, (6, run), 0..80).unwrap();
         tiled.push(order(&sweeps.domain().gather(&Alone)));
     }
@@ -243,7 +244,8 @@ fn sweeps_in_lanes_depend_neither_on_ranks_nor_on_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         let threads = pool.install(|| {
             let mut sweeps =
-                Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, &start, tile, 0.5, &Alone).unwrap();
+                Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, shape, tile, 0.5, &Alone).unwrap();
+            sweeps.start(&Alone, |origin, shape| start.part(origin, shape));
             sweeps.advance(&ising, &Alone, (5, 2), 0..6).unwrap();
             sweeps.domain().gather(&Alone)
         });
@@ -274,7 +276,8 @@ fn events_that_write_beyond_their_tile_lose_nothing_on_any_number_of_ranks() {
     };
     let run = |ranks| {
         on_ranks(ranks, |ranks| {
-            let mut sweeps = Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, &start, tile, 0.4, ranks).unwrap();
+            let mut sweeps = Sweeps::<_, Kmc<LinearScan>>::new(&Hopping, shape, tile, 0.4, ranks).unwrap();
+            sweeps.start(ranks, |origin, shape| start.part(origin, shape));
             let elapsed = sweeps.advance(&Hopping, ranks, (3, 1), 0..40).unwrap();
             (sweeps.domain().gather(ranks), elapsed)
         })
@@ -303,7 +306,7 @@ fn local_relaxation_is_the_same_on_a_divided_lattice() {
     for ranks in [1, 2, 3, 5, 6] {
         let all = on_ranks(ranks, |ranks| {
             let decomposition = Decomposition::new(shape, patch, ranks.size()).unwrap();
-            let mut domain = Domain::new(decomposition, ranks.rank(), 4 + 1, &start);
+            let mut domain = divided(decomposition, ranks, 4 + 1, &start);
             let plan = domain.plan(&Cover::overlapping(shape, patch, Boundary::Periodic), 0);
             let workers = Workers::<Ising, Kmc<RateClasses>>::new(patch);
             let mut total = Elapsed::default();
@@ -328,9 +331,46 @@ fn sums_over_tiles_are_those_of_the_whole_lattice_and_equal_on_any_number_of_ran
     for ranks in [1, 4, 6] {
         let found = on_ranks(ranks, |ranks| {
             let decomposition = Decomposition::new(shape, Shape::plane(4, 8), ranks.size()).unwrap();
-            let domain = Domain::new(decomposition, ranks.rank(), 1, &start);
+            let domain = divided(decomposition, ranks, 1, &start);
             domain.sum_over_tiles(ranks, (1, 2), |window| ising.observe(window, Region::BOX))
         });
         assert!(found.iter().all(|sums| *sums == expected), "{ranks} ranks: {found:?}, not {expected:?}");
     }
+}
+
+/// A rank's plan for a sweep, without the other ranks: messages, their bytes, and memory per site of its block.
+fn cost(side: usize, ranks: usize, rank: usize) -> ([usize; 3], f64) {
+    let (lattice, tile) = (Shape::plane(side, side), Shape::plane(64, 64));
+    let decomposition = Decomposition::new(lattice, tile, ranks).unwrap();
+    let cover = Cover::coloured(&decomposition.tiling);
+    let domain = Domain::<i8>::new(decomposition, rank, 1);
+    let plan = domain.plan(&cover, 0);
+    (plan.messages(), plan.bytes() as f64 / domain.block().1.sites() as f64)
+}
+
+/// The cost of a rank is that of its block, however many ranks and sites there are: 10^12 sites on 10^4 ranks.
+#[test]
+fn a_rank_among_ten_thousand_sends_and_keeps_as_little_as_one_among_nine() {
+    let few = [4, 8].map(|rank| cost(3 * 10_240, 9, rank));
+    let many = [5050, 9999, 0, 99].map(|rank| cost(100 * 10_240, 10_000, rank));
+    for (messages, memory) in few.into_iter().chain(many) {
+        // Two of the four colours touch each of two sides, one each of two corners; the other side's colours mirror it.
+        assert_eq!(messages, few[0].0);
+        assert!(messages[0] == messages[1] && messages[0] <= 32, "{messages:?}");
+        // Every site of the edge goes to one neighbour, those at corners to three.
+        assert_eq!(messages[2], 4 * 10_240 + 4);
+        assert!(memory < 0.05, "{memory} bytes a site");
+    }
+}
+
+#[test]
+fn blocks_are_as_square_as_the_ranks_allow() {
+    let grid =
+        |side: usize, ranks| Decomposition::new(Shape::plane(side, side), Shape::plane(64, 64), ranks).unwrap().grid;
+    // Stripes would have the fewest sites in the largest block, by 1 %, and three times the surface.
+    assert_eq!(grid(91 * 64, 32), [1, 4, 8]);
+    assert_eq!(grid(128 * 64, 10_000), [1, 100, 100]);
+    assert_eq!(grid(64 * 64, 2), [1, 1, 2]);
+    let cube = Decomposition::new(Shape([64; 3]), Shape([8; 3]), 64).unwrap();
+    assert_eq!(cube.grid, [4, 4, 4]);
 }

@@ -322,9 +322,9 @@ fn tiles_cover_once_and_colours_do_not_touch() {
         let (lattice, tile) = (Shape::plane(shape.0, shape.1), Shape::plane(tile.0, tile.1));
         let tiling = Tiling::new(lattice, tile).unwrap();
         let mut covered = Lattice::filled(lattice, 0);
-        for colour in Cover::coloured(&tiling).groups {
+        for colour in Cover::coloured(&tiling).groups() {
             let mut painted = Lattice::filled(lattice, 0);
-            for placed in colour {
+            for placed in colour.windows() {
                 let mut window = Window::<i32>::open(tile, 1);
                 window.load(&painted, placed.origin);
                 let around: i32 = window.values_of(Region { margin: 1 }).sum();
@@ -343,9 +343,9 @@ fn overlapping_patches_cover_every_site_four_times_and_colours_stay_apart() {
     for (lattice, patch) in [((16, 24), (8, 8)), ((32, 32), (8, 8)), ((20, 12), (4, 4))] {
         let (lattice, patch) = (Shape::plane(lattice.0, lattice.1), Shape::plane(patch.0, patch.1));
         let mut covered = Lattice::filled(lattice, 0);
-        for colour in Cover::overlapping(lattice, patch, Boundary::Periodic).groups {
+        for colour in Cover::overlapping(lattice, patch, Boundary::Periodic).groups() {
             let mut painted = Lattice::filled(lattice, 0);
-            for placed in colour {
+            for placed in colour.windows() {
                 let mut window = Window::<i32>::open(patch, 1);
                 window.load(&painted, placed.origin);
                 assert_eq!(
@@ -458,8 +458,8 @@ fn coloured_sweeps_relax_like_the_serial_kernel() {
         window.load(&start, [0; 3]);
         Kmc::<RateClasses>::default().evolve(&ising, &mut window, Until::Time(2.0), &mut rng(300 + run)).unwrap();
         serial.push(ising.observe(&window, Region::BOX)[1] / 4096.0);
-        let mut sweeps =
-            Sweeps::<_, Kmc<RateClasses>>::new(&ising, &start, Shape::plane(16, 32), 0.05, &Alone).unwrap();
+        let mut sweeps = Sweeps::<_, Kmc<RateClasses>>::new(&ising, shape, Shape::plane(16, 32), 0.05, &Alone).unwrap();
+        sweeps.start(&Alone, |origin, shape| start.part(origin, shape));
         sweeps.advance(&ising, &Alone, (1, run), 0..40).unwrap();
         window.load(&sweeps.domain().gather(&Alone), [0; 3]);
         tiled.push(ising.observe(&window, Region::BOX)[1] / 4096.0);

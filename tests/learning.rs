@@ -342,6 +342,14 @@ fn predictions_do_not_depend_on_blocks_of_time() {
     // Three groups of noise, the last one of 88 trajectories.
     let start = Array2::from_elem((600, 2), 0.5f32);
     let whole = predict(&learned, start.view(), 0.02, 60, 5, 4, [2, 0]).unwrap();
+    // With a quarter of the sites, the first step has the same mean and twice the noise.
+    let first = |ratio| {
+        let mut rollout = Rollout::new(&learned, start.view(), 0.02, vec![0.02], 4, [2, 0]).unwrap().of_size(ratio);
+        rollout.records(1).unwrap().index_axis_move(Axis(0), 0).mapv(f64::from)
+    };
+    let [none, one, quarter] = [1e12, 1.0, 0.25].map(first);
+    let (wide, narrow) = (&quarter - &none, &one - &none);
+    assert!(wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - 2.0 * narrow).abs() < 1e-5), "{wide}, {narrow}");
     let times = (1..=12).map(|record| 0.1 * f64::from(record)).collect();
     let mut rollout = Rollout::new(&learned, start.view(), 0.02, times, 4, [2, 0]).unwrap();
     let mut record = 1;

@@ -52,7 +52,8 @@ fn swept(ising: &Ising, times: &[f64], quantum: f64, in_lanes: bool) -> Historie
     let history = |run| {
         // Other random starts than the serial runs: the two samples are independent.
         let (lattice, tile) = (start(ising, RUNS + run), Shape::plane(8, 12));
-        let mut sweeps = new(ising, &lattice, tile, quantum, &Alone).unwrap();
+        let mut sweeps = new(ising, lattice.shape, tile, quantum, &Alone).unwrap();
+        sweeps.start(&Alone, |origin, shape| lattice.part(origin, shape));
         let mut done = 0;
         let mut observed = Vec::new();
         for &time in times {
@@ -73,7 +74,8 @@ fn swept_in_words(ising: &Ising, times: &[f64], quantum: f64) -> Histories {
         let starts: Vec<_> = (0..3).map(|lane| start(ising, (2 + lane) * RUNS + run)).collect();
         let starts: Vec<&[i8]> = starts.iter().map(|start| &start.sites[..]).collect();
         let words = law.pack(Shape::plane(SIDE, SIDE), &starts);
-        let mut sweeps = Sweeps::<_, Lanes>::new(&law, &words, tile, quantum, &Alone).unwrap();
+        let mut sweeps = Sweeps::<_, Lanes>::new(&law, words.shape, tile, quantum, &Alone).unwrap();
+        sweeps.start(&Alone, |origin, shape| words.part(origin, shape));
         let mut done = 0;
         let mut observed = Vec::new();
         for &time in times {

@@ -8,7 +8,8 @@
 # Strong and weak scaling of sweeps on 1, 2, 4, ... 2^array-index ranks: sbatch jobs/slurm/scaling.sh FILE.jsonl [OPTIONS]
 # 64 ranks at most, as the array of 0-6 says; more: sbatch --ntasks=1024 --array=0-10 ... Figures to publish need nodes of
 # their own: --exclusive. Options go to `tessera scaling`, for instance --side 4096.
-# In the weak half that is the side of each rank's part, and each rank first draws the whole lattice, one byte a site: many ranks want a small one.
+# An input measures its system, tile and quantum: sbatch jobs/slurm/scaling.sh FILE.jsonl INPUT. In the weak half the
+# side is that of each rank's part.
 # When the array is through: tessera report FILE.jsonl makes the table and the figures.
 set -euo pipefail
 

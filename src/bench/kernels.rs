@@ -37,9 +37,9 @@ fn tiled(ising: &Ising, side: usize, quantum: f64) -> Measurement {
     let shape = Shape::plane(side, side);
     let lattice = ising.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [side as u64, 1]));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
-    let mut sweeps =
-        Sweeps::<_, <Ising as System>::Dynamics>::new(ising, &lattice, Shape::plane(64, 64), quantum, &Alone)
-            .expect("64 divides the side");
+    let mut sweeps = Sweeps::<_, <Ising as System>::Dynamics>::new(ising, shape, Shape::plane(64, 64), quantum, &Alone)
+        .expect("64 divides the side");
+    sweeps.start(&Alone, |origin, shape| lattice.part(origin, shape));
     let mut next = 0;
     let mut advance = |count| -> Elapsed {
         let first = next;

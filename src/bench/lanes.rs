@@ -66,7 +66,8 @@ fn trajectories(side: usize) -> Measurement {
     let start = Lattice::from_sites(shape, (0..shape.sites()).map(|_| Word(rng.random())).collect());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     let seconds = pool.install(|| {
-        let mut sweeps = Sweeps::<_, Lanes>::new(&law, &start, tile, 1.0, &Alone).expect("64 divides the side");
+        let mut sweeps = Sweeps::<_, Lanes>::new(&law, shape, tile, 1.0, &Alone).expect("64 divides the side");
+        sweeps.start(&Alone, |origin, shape| start.part(origin, shape));
         drop(start);
         let mut next = 0;
         let mut advance = |count| {
@@ -92,8 +93,9 @@ fn sweeps(side: usize) -> Measurement {
     let start = ising.draw(shape, Some(0.0), &mut stream(1, Purpose::Bench, [side as u64, 1]));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
     let seconds = pool.install(|| {
-        let mut sweeps = Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, &start, tile, 1.0, &Alone)
+        let mut sweeps = Sweeps::<_, <Ising as System>::Dynamics>::in_lanes(&ising, shape, tile, 1.0, &Alone)
             .expect("64 divides the side");
+        sweeps.start(&Alone, |origin, shape| start.part(origin, shape));
         let mut next = 0;
         let mut advance = |count| {
             sweeps.advance(&ising, &Alone, (1, 0), next..next + count).expect("a time");

@@ -3,11 +3,6 @@
 use super::{ConfigError, GeometricTimes, Input, Kernel, Relax, UpsampleKind};
 use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings};
 
-/// The longest side: a whole lattice of this side still fits one window.
-const LONGEST: usize = 16_000;
-/// Windows number their sites, halo included, with 32 bits.
-const MOST_SITES: usize = 1 << 31;
-
 impl Input {
     /// Checks everything that types cannot.
     ///
@@ -17,6 +12,7 @@ impl Input {
         self.system
             .check(&self.truth.starts)
             .and_then(|()| self.check_bounds())
+            .and_then(|()| self.check_sides())
             .and_then(|()| self.check_sizes())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_conditions())
@@ -32,18 +28,6 @@ impl Input {
     fn check_sizes(&self) -> Result<(), String> {
         let (patch, large) = (self.lattice.patch, self.lattice.large);
         let small = self.lattice.small.unwrap_or(patch);
-        let sides = [("lattice.patch", patch), ("lattice.large", large), ("lattice.small", small)];
-        let least = self.system.least_side();
-        for (name, side) in sides.into_iter().chain(self.truth.side.map(|side| ("truth.side", side))) {
-            if !(least..=LONGEST).contains(&side) {
-                return Err(format!("{name} is {side}; it must be from {least} to {LONGEST}"));
-            }
-        }
-        for sites in [self.large_shape().sites(), self.truth_shape().sites()] {
-            if sites > MOST_SITES {
-                return Err(format!("a lattice has {sites} sites; at most {MOST_SITES} are possible"));
-            }
-        }
         if !large.is_multiple_of(patch) {
             return Err(format!("lattice.large is {large}; it must be a multiple of lattice.patch = {patch}"));
         }
@@ -327,6 +311,13 @@ impl Input {
     }
 
     fn check_learning(&self) -> Result<(), String> {
+        if self.closes() && !self.truth.snapshots.are_all() {
+            return Err(format!(
+                "truth.snapshots keeps some states only, but {} closure variables are read from all; write \"all\", or set \
+                 closure.variables = 0",
+                self.closure.components()
+            ));
+        }
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
         if self.train.mirrored && self.system.symmetries().len() == 1 {

@@ -127,6 +127,12 @@ impl Input {
         (self.upsample.kind == UpsampleKind::Compatible).then_some(ratio)
     }
 
+    /// How many times as many sites the system has that is predicted as the one that the model was learned for.
+    pub fn size_ratio(&self) -> f64 {
+        let sites = self.truth_shape().sites() as f64 / self.large_shape().sites() as f64;
+        if self.predict.by_size { sites } else { 1.0 }
+    }
+
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.
     pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
         let (small, large) = (self.small_shape(), self.large_shape());

@@ -12,6 +12,14 @@ const MOST_EVENTS: f64 = 1e16;
 /// The most steps of a model, or sweeps of a lattice, between two records.
 const MOST_STEPS: f64 = 1e9;
 
+/// The longest side of a system that some rank holds whole: it still fits one window.
+const LONGEST: usize = 16_000;
+/// Windows number their sites, halo included, with 32 bits.
+const MOST_SITES: f64 = (1_u64 << 31) as f64;
+/// The longest side, and the most sites, of a lattice in tiles, of which every rank holds a share.
+const LONGEST_IN_TILES: usize = 1 << 24;
+const MOST_SITES_IN_TILES: f64 = (1_u64 << 48) as f64;
+
 impl Input {
     /// Bounds the counts that all others follow from.
     pub(super) fn check_bounds(&self) -> Result<(), String> {
@@ -25,6 +33,32 @@ impl Input {
         ] {
             if count > most {
                 return Err(format!("{name} is {count}; it must be at most {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds the sizes of systems.
+    pub(super) fn check_sides(&self) -> Result<(), String> {
+        let (patch, large) = (self.lattice.patch, self.lattice.large);
+        let small = self.lattice.small.unwrap_or(patch);
+        let sides = [("lattice.patch", patch), ("lattice.large", large), ("lattice.small", small)];
+        let least = self.system.least_side();
+        let (longest, most) = match self.truth.tile {
+            Some(_) => (LONGEST_IN_TILES, MOST_SITES_IN_TILES),
+            None => (LONGEST, MOST_SITES),
+        };
+        let truth = self.truth.side.map(|side| ("truth.side", side, longest));
+        for (name, side, longest) in sides.map(|(name, side)| (name, side, LONGEST)).into_iter().chain(truth) {
+            if !(least..=longest).contains(&side) {
+                let tiles = if longest == LONGEST { ". truth.side may be longer, with truth.tile" } else { "" };
+                return Err(format!("{name} is {side}; it must be from {least} to {longest}{tiles}"));
+            }
+        }
+        for (shape, most) in [(self.large_shape(), MOST_SITES), (self.truth_shape(), most)] {
+            let sites = shape.0.iter().map(|&extent| extent as f64).product::<f64>();
+            if sites > most {
+                return Err(format!("a lattice has {sites} sites; at most {most} are possible"));
             }
         }
         Ok(())

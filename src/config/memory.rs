@@ -31,7 +31,7 @@ impl Input {
     /// The stage that needs the most memory on one of so many ranks, which share the pairs, with so many threads.
     pub fn memory(&self, threads: usize, ranks: usize) -> Memory {
         let learning = self.learning_memory(threads, ranks as f64);
-        let stages = [self.data_memory(threads), learning, self.evaluation_memory()].concat();
+        let stages = [self.data_memory(threads, ranks as f64), learning, self.evaluation_memory()].concat();
         let largest = stages.into_iter().max_by(|one, other| one.1.total_cmp(&other.1)).expect("there are stages");
         let (stage, bytes, keys) = largest;
         Memory { stage, bytes: PROGRAM + bytes, keys }
@@ -43,7 +43,7 @@ impl Input {
     }
 
     /// Stages whose items are held in blocks: at least one item a thread, and copied once to be written.
-    fn data_memory(&self, threads: usize) -> Vec<(&'static str, f64, &'static str)> {
+    fn data_memory(&self, threads: usize, ranks: f64) -> Vec<(&'static str, f64, &'static str)> {
         let bytes = |sites: usize| (sites * self.system.site_bytes()) as f64;
         let (small, patch, large, truth) = (
             bytes(self.small_shape().sites()),
@@ -72,7 +72,10 @@ impl Input {
         // Trajectories in lanes are written one by one.
         let recorded = held(self.truth_trajectories() as f64 / starts, item, 1.0);
         let copied = if self.truth_in_lanes() { item / starts } else { recorded };
-        let shared = if self.truth.tile.is_some() { 6.0 * truth } else { recorded + copied };
+        // A block, what the tiles of a colour wrote, and a copy to be written to the file; one in lanes has 8 bytes a site.
+        let in_words = if self.truth_in_lanes() { 8.0 + starts } else { 0.0 };
+        let tiled = (2.5 * truth).max(in_words * truth) / ranks;
+        let shared = if self.truth.tile.is_some() { tiled } else { recorded + copied };
         vec![
             ("simulate", simulate, "simulate.snapshots, lattice.small, simulate.trajectories"),
             ("upsample", 2.0 * upsample + small * upsample / large, "lattice.large, simulate.snapshots"),

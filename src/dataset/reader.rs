@@ -100,6 +100,21 @@ impl Reader {
         Ok(bits.unpacked(packed))
     }
 
+    /// A block of a field of values, not of bits, by its first entry and its extents.
+    ///
+    /// # Errors
+    /// As `read`, and when the block does not lie within the field.
+    pub fn read_at<T: H5Type>(
+        &self,
+        name: &str,
+        first: &[usize],
+        extents: &[usize],
+    ) -> Result<ArrayD<T>, DatasetError> {
+        let block = first.iter().zip(extents).map(|(first, extent)| (*first..first + extent).into());
+        let selection = hdf5::Hyperslab::new(block.collect::<Vec<hdf5::SliceOrIndex>>());
+        self.field(name)?.read_slice(selection).map_err(self.refused(name))
+    }
+
     fn field(&self, name: &str) -> Result<hdf5::Dataset, DatasetError> {
         self.file.dataset(name).map_err(self.refused(name))
     }

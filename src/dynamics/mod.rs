@@ -34,6 +34,8 @@ pub trait Law: Sync {
     /// Whether events that would write beyond the box of an open window do not happen. Tiles must then lie elsewhere
     /// from sweep to sweep, or nothing would ever cross their edges.
     const CONFINED: bool = false;
+    /// The state of the sites at which events start, if they start at few: sweeps pass over tiles that hold none.
+    const STARTS: Option<Self::Site> = None;
     /// What lies beyond the edges of the system.
     const BOUNDARY: Boundary = Boundary::Periodic;
     /// The sites that the rate or drift of a site depends on.

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 /// One measurement of sweeps, one JSON object a line in a file of measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPoint {
-    /// Side of the square lattice, in sites.
+    /// Name of the system, and what was done if not sweeps.
+    pub system: String,
+    /// Sites of the lattice.
+    pub sites: usize,
+    /// Side of the lattice, in units of the system.
     pub side: usize,
     /// Side of a tile.
     pub tile: usize,
@@ -30,7 +34,11 @@ pub struct ScalingPoint {
     pub bytes: f64,
     /// Seconds of a sweep in which the slowest rank packed, unpacked or waited.
     pub waited: f64,
-    /// Bytes of memory a site and rank, beyond those of the idle program.
+    /// Seconds until the slowest rank has its share of the first state.
+    pub start: f64,
+    /// Most bytes of memory of a rank.
+    pub peak: f64,
+    /// The same without those of the idle program, all ranks together, a site.
     pub memory: f64,
     /// The network between two ranks; none for a single rank.
     pub network: Option<Network>,
@@ -57,7 +65,7 @@ pub struct CostModel {
 impl CostModel {
     /// The model of a measurement on one core.
     pub fn of(point: &ScalingPoint, network: Network) -> Self {
-        Self { site: point.seconds.0 / (point.side * point.side) as f64, network }
+        Self { site: point.seconds.0 / point.sites as f64, network }
     }
 
     /// Seconds of a sweep of `sites` sites a rank that sends `messages` messages of `bytes` bytes together.

@@ -1,7 +1,9 @@
 //! Files of states, all of one layout: `small.h5`, `large.h5` and `truth.h5`.
 //!
 //! `snapshots` holds `[item..., site...]` (sites of two states as bits, see [`crate::dataset`]) and `observables`
-//! `[item..., observable]`, where items count along the axes `[trajectory, time]` or `[snapshot]`. `word` says which
+//! `[item..., observable]`, where items count along the axes `[trajectory, time]` or `[snapshot]`. Where only some
+//! records keep their state, `snapshots` holds `[trajectory, kept, site...]`, and `kept` their indices; where none does,
+//! there is neither. `word` says which
 //! items of the first axis shared random numbers. Each kind of file has one more field; a family of systems also has the
 //! [conditions].
 
@@ -27,6 +29,7 @@ use std::{marker::PhantomData, ops::Range};
 const SNAPSHOTS: &str = "snapshots";
 const OBSERVABLES: &str = "observables";
 const TIME: &str = "time";
+const KEPT: &str = "kept";
 /// The word of items that evolved in lanes.
 pub(super) const WORD: &str = "word";
 /// What its field means.
@@ -53,6 +56,10 @@ pub trait Recorded {
     }
     /// The condition, by index, of an item of the first axis.
     fn condition_of(input: &Input, item: usize) -> usize;
+    /// Which records of a trajectory keep the microscopic state; all items of a file without records do.
+    fn kept(input: &Input) -> Vec<usize> {
+        (0..Self::extents(input).get(1).copied().unwrap_or(1)).collect()
+    }
     /// The word, by index, that an item of the first axis shared random numbers with.
     fn word_of(input: &Input, item: usize) -> usize;
     /// Declares the field that only this kind of file has, and writes it if this rank `leads`.
@@ -73,6 +80,8 @@ pub(super) fn times<S: System>(file: &mut Writer, schedule: &Schedule, leads: bo
 pub struct RecordsFile<'c, K, F> {
     input: &'c Input,
     pub(super) file: F,
+    /// Records that keep their state.
+    kept: Vec<usize>,
     kind: PhantomData<K>,
 }
 
@@ -86,7 +95,19 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
         let (input, extents) = (context.input, K::extents(context.input));
         let mut file = context.create(K::STAGE, K::FILE)?;
         let shapes = (K::shape(input), K::part(input));
-        declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), shapes, K::MEANING)?;
+        let (kept, records) = (K::kept(input), extents.get(1).copied().unwrap_or(1));
+        if kept.len() == records {
+            declare_sites::<S>(&mut file, SNAPSHOTS, (K::AXES, &extents), shapes, K::MEANING)?;
+        } else if !kept.is_empty() {
+            let items = (&[K::AXES[0], KEPT][..], &[extents[0], kept.len()][..]);
+            declare_sites::<S>(&mut file, SNAPSHOTS, items, shapes, K::MEANING)?;
+            let meaning = "index of the record of each state";
+            file.declare::<u32>(Field { name: KEPT, axes: &[KEPT], extents: &[kept.len()], unit: "1", meaning })?;
+            let indices: Vec<u32> = kept.iter().map(|&record| record as u32).collect();
+            if context.leads() {
+                file.write(KEPT, 0, shaped(&[kept.len()], &indices))?;
+            }
+        }
         declare_observables::<S>(&mut file, OBSERVABLES, (K::AXES, &extents), "")?;
         conditions::declare(&mut file, input, K::AXES[0], extents[0])?;
         let (axes, items) = (&K::AXES[..1], &extents[..1]);
@@ -98,7 +119,7 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
             let words: Vec<u32> = (0..extents[0]).map(|item| K::word_of(input, item) as u32).collect();
             file.write(WORD, 0, shaped(items, &words))?;
         }
-        Ok(Self { input, file, kind: PhantomData })
+        Ok(Self { input, file, kept, kind: PhantomData })
     }
 
     /// The file as the items that are still to be written.
@@ -113,9 +134,14 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
     /// When HDF5 refuses.
     pub fn write<T: H5Type + Pod>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
         let items = [&[block.len()], &K::extents(self.input)[1..]].concat();
-        let sites = joined(block.iter().map(|trajectory| &trajectory.sites));
-        let extents = [&items[..], &K::shape(self.input).used()].concat();
-        self.file.write(SNAPSHOTS, first, shaped(&extents, &sites))?;
+        let sites = K::shape(self.input).sites();
+        let state = |trajectory: &Trajectory<T>, record: usize| trajectory.sites[record * sites..][..sites].to_vec();
+        let states = block.iter().flat_map(|trajectory| self.kept.iter().map(move |&record| state(trajectory, record)));
+        if !self.kept.is_empty() {
+            let of_items = [&items[..1], &items[1..].iter().map(|_| self.kept.len()).collect::<Vec<_>>()].concat();
+            let extents = [&of_items[..], &K::shape(self.input).used()].concat();
+            self.file.write(SNAPSHOTS, first, shaped(&extents, &joined(states)))?;
+        }
         let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
         let extents = [&items[..], &[observables.len() / items.iter().product::<usize>()]].concat();
         Ok(self.file.write(OBSERVABLES, first, shaped(&extents, &observables))?)
@@ -140,8 +166,11 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
             let extents = [&ones[..], &[observables.len()]].concat();
             self.file.write_at(OBSERVABLES, item, shaped(&extents, observables))?;
         }
+        let place = self.kept.iter().position(|record| *record == item.get(1).copied().unwrap_or(0));
+        let Some(place) = place else { return Ok(()) };
         let unused = 3 - K::shape(self.input).used().len();
-        let first = [item, &origin[unused..]].concat();
+        let item = [&item[..1], &item[1..].iter().map(|_| place).collect::<Vec<_>>()].concat();
+        let first = [&item[..], &origin[unused..]].concat();
         let extents = [&ones, &block.0[unused..]].concat();
         if team.size() > 1 && team.size() == world.size() {
             return Ok(self.file.write_together(SNAPSHOTS, &first, &extents, sites)?);
@@ -164,7 +193,8 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Reader> {
     /// # Errors
     /// When there is none.
     pub fn open(context: &'c Context) -> Result<Self, StageError> {
-        Ok(Self { input: context.input, file: context.open(K::FILE)?, kind: PhantomData })
+        let (input, file) = (context.input, context.open(K::FILE)?);
+        Ok(Self { input, file, kept: K::kept(input), kind: PhantomData })
     }
 
     /// The time of each record of a file of trajectories.

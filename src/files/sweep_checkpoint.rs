@@ -1,14 +1,15 @@
 //! Checkpoints of one trajectory that advances by sweeps: two generations, `<trajectory>.<generation>.h5`.
 //!
 //! The state is the lattice (`sites`, and `checksum` of each tile) and the number of sweeps done; random streams are
-//! keyed by sweep, so there is no generator to keep. The ranks of a team write it together, and any number of ranks can
-//! read it. The number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
+//! keyed by sweep, so there is no generator to keep. Every rank of a team writes its own block and reads its own, so that
+//! any number of ranks can go on, and none holds the whole. The number of sweeps is a small checkpoint of its own within the file (`head`), which is verified first.
 
 use crate::{
     dataset::{DatasetError, Field, Provenance, Reader, Writer},
+    dynamics::{Dynamics, Law},
     files::arrays::{raw, shaped},
-    lattice::{Lattice, Shape, Tiling, Window},
-    parallel::{Domain, Ranks, World},
+    lattice::{Shape, Tiling},
+    parallel::{Domain, Ranks, Sweeps, World},
     storage::{
         checkpoint::{decode, encode, not_used},
         create_folder,
@@ -16,7 +17,8 @@ use crate::{
     workflow::StageError,
 };
 use bytemuck::Pod;
-use ndarray::{Array1, IxDyn};
+use ndarray::Array1;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +51,11 @@ impl<'a> SweepCheckpoints<'a> {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write<S: Pod + Default + Send + Sync>(&self, domain: &Domain<S>, sweeps: u64) -> Result<(), StageError> {
+    pub fn write<S: Pod + Default + PartialEq + Send + Sync>(
+        &self,
+        domain: &Domain<S>,
+        sweeps: u64,
+    ) -> Result<(), StageError> {
         if self.team.rank() == 0 {
             create_folder(&self.folder)?;
         }
@@ -69,13 +75,12 @@ impl<'a> SweepCheckpoints<'a> {
         file.declare::<u64>(Field { name: CHECKSUM, axes: &["tile"], extents: &[tiling.len()], unit: "1", meaning })?;
         let meaning = "checkpoint of the number of sweeps done";
         file.declare::<u8>(Field { name: HEAD, axes: &["head_byte"], extents: &[head.len()], unit: "1", meaning })?;
-        let (origin, block) = domain.block();
-        let (sites, extents) = (domain.sites(), [&block.0[unused..], &[size_of::<S>()]].concat());
-        file.write_at(SITES, &origin[unused..], shaped(&extents, bytemuck::cast_slice::<S, u8>(&sites)))?;
-        for tile in decomposition.tiles(self.team.rank()) {
-            let mut window = Window::open(tiling.tile, 0);
-            domain.load(&mut window, tiling.origin(tile));
-            file.write(CHECKSUM, tile, shaped(&[1], &[checksum(window.values())]))?;
+        for (origin, shape) in domain.bands() {
+            let sites = domain.cut(origin, shape);
+            let extents = [&shape.0[unused..], &[size_of::<S>()]].concat();
+            file.write_at(SITES, &origin[unused..], shaped(&extents, bytemuck::cast_slice::<S, u8>(&sites)))?;
+            let sums = checksums(&sites, shape, tiling.tile);
+            file.write(CHECKSUM, first_tile(&tiling, origin), shaped(&[sums.len()], &sums))?;
         }
         if self.team.rank() == 0 {
             file.write(HEAD, 0, shaped(&[head.len()], &head))?;
@@ -83,14 +88,13 @@ impl<'a> SweepCheckpoints<'a> {
         Ok(file.finish()?)
     }
 
-    /// The newest state that is whole, with its number of sweeps. `warn` hears of damaged ones. Every rank of the team
-    /// reads the whole lattice and comes to the same result.
-    pub fn read<S: Pod + Default>(
+    /// Sets `sweeps` to the newest state that is whole, and returns its number of sweeps. `warn` hears of damaged ones.
+    /// Every rank of the team reads its own block, and all use the same state. Collective.
+    pub fn read<L: Law, D: Dynamics<L> + Default + Send>(
         &self,
-        tiling: &Tiling,
-        shape: Shape,
+        sweeps: &mut Sweeps<L, D>,
         warn: impl Fn(&str),
-    ) -> Option<(Lattice<S>, u64)> {
+    ) -> Option<u64> {
         let mut found: Vec<(u64, u64)> = Vec::new();
         for generation in (0..2).filter(|&generation| self.path(generation).exists()) {
             match self.sweeps(generation) {
@@ -99,14 +103,52 @@ impl<'a> SweepCheckpoints<'a> {
             }
         }
         found.sort_unstable();
-        for (sweeps, generation) in found.into_iter().rev() {
+        for (done, generation) in found.into_iter().rev() {
             let path = self.path(generation);
-            match verified(&path, tiling, shape) {
-                Ok(lattice) => return Some((lattice, sweeps)),
-                Err(reason) => warn(&not_used(&path, &format!("it is damaged ({reason})"))),
+            let failed = match self.restart(&path, sweeps) {
+                Ok(()) => None,
+                Err(own) => Some(own.unwrap_or_default()),
+            };
+            let reasons = self.team.all_gather(failed.as_deref().unwrap_or_default().as_bytes());
+            if failed.is_none() {
+                return Some(done);
             }
+            let reason = reasons.into_iter().find(|reason| !reason.is_empty()).unwrap_or_default();
+            warn(&not_used(&path, &format!("it is damaged ({})", String::from_utf8_lossy(&reason))));
         }
         None
+    }
+
+    /// Sets the state to that of a checkpoint, every tile compared with its checksum; otherwise the reason, if it is
+    /// this rank's. Collective.
+    fn restart<L: Law, D: Dynamics<L> + Default + Send>(
+        &self,
+        path: &Path,
+        sweeps: &mut Sweeps<L, D>,
+    ) -> Result<(), Option<String>> {
+        let decomposition = sweeps.domain().decomposition();
+        let (tiling, lattice) = (decomposition.tiling, decomposition.lattice);
+        let reason = |error: DatasetError| error.to_string();
+        let file = Reader::open(path).map_err(reason).and_then(|file| {
+            let whole = [&lattice.used()[..], &[size_of::<L::Site>()]].concat();
+            let fits = file.extents(SITES).map_err(reason)? == whole;
+            let fits = fits && file.extents(CHECKSUM).map_err(reason)? == [tiling.len()];
+            if fits { Ok(file) } else { Err("it belongs to a lattice of another size".into()) }
+        });
+        let unused = 3 - lattice.used().len();
+        sweeps.restart(self.team, |origin, shape| {
+            let file = file.as_ref().map_err(Clone::clone)?;
+            let (first, extents) =
+                ([&origin[unused..], &[0]].concat(), [&shape.0[unused..], &[size_of::<L::Site>()]].concat());
+            let bytes = raw(file.read_at::<u8>(SITES, &first, &extents).map_err(reason)?);
+            let sites: Vec<L::Site> = bytemuck::pod_collect_to_vec(&bytes);
+            let (sums, first) = (checksums(&sites, shape, tiling.tile), first_tile(&tiling, origin));
+            let expected = raw(file.read_at::<u64>(CHECKSUM, &[first], &[sums.len()]).map_err(reason)?);
+            match sums.iter().zip(&expected).position(|(sum, expected)| sum != expected) {
+                Some(tile) => Err(format!("tile {} does not match its checksum", first + tile)),
+                None => Ok(sites),
+            }
+        })
     }
 
     /// Removes both generations.
@@ -128,27 +170,21 @@ impl<'a> SweepCheckpoints<'a> {
     }
 }
 
-/// The lattice of a checkpoint, every tile compared with its checksum.
-fn verified<S: Pod + Default>(path: &Path, tiling: &Tiling, shape: Shape) -> Result<Lattice<S>, String> {
-    let reason = |error: DatasetError| error.to_string();
-    let file = Reader::open(path).map_err(reason)?;
-    let bytes = raw(file.read::<u8, IxDyn>(SITES).map_err(reason)?);
-    let checksums: Array1<u64> = file.read(CHECKSUM).map_err(reason)?;
-    if bytes.len() != shape.sites() * size_of::<S>() || checksums.len() != tiling.len() {
-        return Err("it belongs to a lattice of another size".into());
-    }
-    let lattice = Lattice::from_sites(shape, bytemuck::pod_collect_to_vec::<u8, S>(&bytes));
-    let mut window = Window::open(tiling.tile, 0);
-    for (tile, &expected) in checksums.iter().enumerate() {
-        window.load(&lattice, tiling.origin(tile));
-        if checksum(window.values()) != expected {
-            return Err(format!("tile {tile} does not match its checksum"));
-        }
-    }
-    Ok(lattice)
+/// Index of the tile with this first site.
+fn first_tile(tiling: &Tiling, origin: [usize; 3]) -> usize {
+    let coordinate = std::array::from_fn(|axis| (origin[axis] / tiling.tile.0[axis]) as isize);
+    Shape(tiling.counts).wrapped_index(coordinate)
 }
 
-fn checksum<S: Pod>(sites: &[S]) -> u64 {
-    let hash = Sha256::digest(bytemuck::cast_slice::<S, u8>(sites));
-    hash.iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+/// The checksums of a row of tiles.
+fn checksums<S: Pod + Sync>(sites: &[S], shape: Shape, tile: Shape) -> Vec<u64> {
+    let (columns, width) = (shape.0[2], tile.0[2]);
+    let of_tile = |first: usize| {
+        let mut hasher = Sha256::new();
+        for row in sites.chunks_exact(columns) {
+            hasher.update(bytemuck::cast_slice::<S, u8>(&row[first..first + width]));
+        }
+        hasher.finalize().iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+    };
+    (0..columns).step_by(width).collect::<Vec<_>>().into_par_iter().map(of_tile).collect()
 }

@@ -29,6 +29,10 @@ impl Recorded for Truth {
         vec![input.truth_trajectories(), input.truth_schedule().records()]
     }
 
+    fn kept(input: &Input) -> Vec<usize> {
+        input.truth.snapshots.of(input.truth_schedule().records())
+    }
+
     fn shape(input: &Input) -> Shape {
         input.truth_shape()
     }

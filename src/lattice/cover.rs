@@ -1,4 +1,7 @@
 //! Windows that cover a lattice, in groups that may evolve at the same time with fixed surroundings.
+//!
+//! A cover is a rule, not a list: windows are found from their group and their position in it, so that a rank needs to
+//! look only at those near its own sites.
 
 use super::{Boundary, Shape, Tiling};
 
@@ -12,34 +15,75 @@ pub struct Placed {
 }
 
 /// Windows of one shape, group by group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cover {
     /// Extents of each window.
     pub shape: Shape,
-    /// The groups. Windows of one group are apart, so they may evolve in any order or at once.
-    pub groups: Vec<Vec<Placed>>,
+    axes: [Axis; 3],
+    shift: [isize; 3],
+    /// Whether windows count row by row, as the tiles of a tiling, not group by group.
+    by_row: bool,
+}
+
+/// The windows along one axis, coloured in turn.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    count: usize,
+    stride: usize,
+    /// Colours that follow one another.
+    cycle: usize,
+    /// Whether the last window has a colour of its own.
+    last_apart: bool,
+}
+
+impl Axis {
+    fn colours(&self) -> usize {
+        self.cycle + usize::from(self.last_apart)
+    }
+
+    /// Windows of a colour.
+    fn len(&self, colour: usize) -> usize {
+        if colour == self.cycle {
+            return 1;
+        }
+        (self.count - usize::from(self.last_apart) - colour).div_ceil(self.cycle)
+    }
+
+    /// Which of all windows the one at this position of a colour is.
+    fn coordinate(&self, colour: usize, position: usize) -> usize {
+        if colour == self.cycle { self.count - 1 } else { colour + position * self.cycle }
+    }
+}
+
+/// The windows of a cover that may evolve at the same time: they are apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    cover: Cover,
+    colour: [usize; 3],
+    /// Windows along each axis.
+    pub counts: Shape,
+    /// Windows of the groups before.
+    before: u64,
 }
 
 impl Cover {
     /// The tiles in groups of one colour, with the indices of the tiling; no two tiles of a group touch. Two colours
     /// along each axis that is cut; an odd count (above 1) needs three.
     pub fn coloured(tiling: &Tiling) -> Self {
-        let colours = tiling.counts.map(|count| if count == 1 { 1 } else { 2 + count % 2 });
-        let colour_of = |coordinate: [usize; 3]| -> [usize; 3] {
-            std::array::from_fn(|axis| {
-                let last_of_odd = colours[axis] == 3 && coordinate[axis] + 1 == tiling.counts[axis];
-                if last_of_odd { 2 } else { coordinate[axis] % 2.min(colours[axis]) }
-            })
-        };
-        let groups = group_by_colour(Shape(tiling.counts), Shape(colours), colour_of);
-        let placed = |tile| Placed { index: tile as u64, origin: tiling.origin(tile) };
-        Self { shape: tiling.tile, groups: groups.into_iter().map(|g| g.into_iter().map(placed).collect()).collect() }
+        Self::of_tiles(tiling, |count| (count.min(2), count > 1 && count % 2 == 1))
     }
 
     /// All tiles as one group, for laws in which every site takes its step from the same old state.
     pub fn together(tiling: &Tiling) -> Self {
-        let placed = |tile| Placed { index: tile as u64, origin: tiling.origin(tile) };
-        Self { shape: tiling.tile, groups: vec![(0..tiling.len()).map(placed).collect()] }
+        Self::of_tiles(tiling, |_| (1, false))
+    }
+
+    fn of_tiles(tiling: &Tiling, colours: impl Fn(usize) -> (usize, bool)) -> Self {
+        let axis = |axis: usize| {
+            let (cycle, last_apart) = colours(tiling.counts[axis]);
+            Axis { count: tiling.counts[axis], stride: tiling.tile.0[axis], cycle, last_apart }
+        };
+        Self { shape: tiling.tile, axes: std::array::from_fn(axis), shift: [0; 3], by_row: true }
     }
 
     /// Overlapping patches with stride half a patch (LocalRelax of Algorithm 1), counted in the order of the groups.
@@ -51,36 +95,38 @@ impl Cover {
     /// # Panics
     /// When half a patch does not divide the lattice.
     pub fn overlapping(lattice: Shape, patch: Shape, boundary: Boundary) -> Self {
-        let stride = Self::stride(patch);
-        let counts: [usize; 3] = std::array::from_fn(|axis| {
-            assert!(lattice.0[axis].is_multiple_of(stride[axis]), "half a patch of {patch:?} must divide {lattice:?}");
-            match boundary {
-                Boundary::Periodic => lattice.0[axis] / stride[axis],
-                Boundary::Mirrored => (lattice.0[axis] - patch.0[axis]) / stride[axis] + 1,
-            }
-        });
-        let colours = counts.map(|count| match boundary {
-            Boundary::Periodic => (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count),
-            Boundary::Mirrored => count.min(3),
-        });
-        let colour_of = |coordinate: [usize; 3]| std::array::from_fn(|axis| coordinate[axis] % colours[axis]);
-        let mut indices = 0..;
-        let mut placed = |patch| {
-            let coordinate = Shape(counts).coordinate(patch);
-            let origin = std::array::from_fn(|axis| (coordinate[axis] * stride[axis]) as isize);
-            Placed { index: indices.next().unwrap_or_default(), origin }
+        let strides = Self::stride(patch);
+        let axis = |axis: usize| {
+            let stride = strides[axis];
+            assert!(lattice.0[axis].is_multiple_of(stride), "half a patch of {patch:?} must divide {lattice:?}");
+            let count = match boundary {
+                Boundary::Periodic => lattice.0[axis] / stride,
+                Boundary::Mirrored => (lattice.0[axis] - patch.0[axis]) / stride + 1,
+            };
+            let cycle = match boundary {
+                Boundary::Periodic => (3..=count).find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(count),
+                Boundary::Mirrored => count.min(3),
+            };
+            Axis { count, stride, cycle, last_apart: false }
         };
-        let groups = group_by_colour(Shape(counts), Shape(colours), colour_of);
-        Self { shape: patch, groups: groups.into_iter().map(|g| g.into_iter().map(&mut placed).collect()).collect() }
+        Self { shape: patch, axes: std::array::from_fn(axis), shift: [0; 3], by_row: false }
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + use<> {
+        let (cover, colours) = (*self, Shape(self.axes.map(|axis| axis.colours())));
+        (0..colours.sites()).scan(0, move |before, group| {
+            let colour = colours.coordinate(group);
+            let counts = Shape(std::array::from_fn(|axis| cover.axes[axis].len(colour[axis])));
+            let group = Group { cover, colour, counts, before: *before };
+            *before += counts.sites() as u64;
+            Some(group)
+        })
     }
 
     /// The same windows somewhere else.
     pub fn shifted(&self, by: [isize; 3]) -> Self {
-        let mut shifted = self.clone();
-        for placed in shifted.groups.iter_mut().flatten() {
-            placed.origin = std::array::from_fn(|axis| placed.origin[axis] + by[axis]);
-        }
-        shifted
+        Self { shift: std::array::from_fn(|axis| self.shift[axis] + by[axis]), ..*self }
     }
 
     /// Half a patch along each used axis: the stride of overlapping patches.
@@ -89,11 +135,32 @@ impl Cover {
     }
 }
 
-fn group_by_colour(counts: Shape, colours: Shape, colour_of: impl Fn([usize; 3]) -> [usize; 3]) -> Vec<Vec<usize>> {
-    let mut groups = vec![Vec::new(); colours.sites()];
-    for index in 0..counts.sites() {
-        let colour = colour_of(counts.coordinate(index)).map(|value| value as isize);
-        groups[colours.wrapped_index(colour)].push(index);
+impl Group {
+    /// First sites along `axis` of the windows in their order.
+    pub fn origins(&self, axis: usize) -> impl Iterator<Item = isize> {
+        (0..self.counts.0[axis]).map(move |position| self.origin(axis, position))
     }
-    groups
+
+    fn origin(&self, axis: usize, position: usize) -> isize {
+        let windows = &self.cover.axes[axis];
+        (windows.coordinate(self.colour[axis], position) * windows.stride) as isize + self.cover.shift[axis]
+    }
+
+    /// The window at a position of the group, counted row by row.
+    pub fn window(&self, position: usize) -> Placed {
+        let along = self.counts.coordinate(position);
+        let index = if self.cover.by_row {
+            let counts = Shape(self.cover.axes.map(|axis| axis.count));
+            let coordinate = |axis: usize| self.cover.axes[axis].coordinate(self.colour[axis], along[axis]) as isize;
+            counts.wrapped_index(std::array::from_fn(coordinate)) as u64
+        } else {
+            self.before + position as u64
+        };
+        Placed { index, origin: std::array::from_fn(|axis| self.origin(axis, along[axis])) }
+    }
+
+    /// All windows in their order.
+    pub fn windows(&self) -> impl Iterator<Item = Placed> {
+        (0..self.counts.sites()).map(|position| self.window(position))
+    }
 }

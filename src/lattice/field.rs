@@ -86,6 +86,23 @@ impl<S: Copy> Lattice<S> {
         (start..start + columns, wrapped(coordinate[2], columns))
     }
 
+    /// Whether a site of a box has this value, by its first site; periodic.
+    pub fn holds(&self, origin: [isize; 3], shape: Shape, value: S) -> bool
+    where
+        S: PartialEq,
+    {
+        let [depth, rows, columns] = shape.0;
+        (0..depth).flat_map(|z| (0..rows).map(move |y| [z as isize, y as isize])).any(|[z, y]| {
+            let row = self.row([origin[0] + z, origin[1] + y, origin[2]], columns);
+            row.iter().any(|sites| sites.contains(&value))
+        })
+    }
+
+    /// The values of a box within the lattice, row-major, by its first site and shape.
+    pub fn part(&self, origin: [usize; 3], shape: Shape) -> Vec<S> {
+        self.cut(origin.map(|value| value as isize), shape)
+    }
+
     /// The values of a box whose first site lies at `origin`, row-major; periodic.
     pub fn cut(&self, origin: [isize; 3], shape: Shape) -> Vec<S> {
         let [depth, rows, columns] = shape.0;

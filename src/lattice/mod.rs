@@ -12,7 +12,7 @@ mod shape;
 mod tiling;
 mod window;
 
-pub use cover::{Cover, Placed};
+pub use cover::{Cover, Group, Placed};
 pub use field::Lattice;
 pub use shape::{Boundary, Shape, Stencil};
 pub use tiling::Tiling;

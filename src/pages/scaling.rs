@@ -12,14 +12,17 @@ const FABRIC: Network = Network { latency: 3e-6, bandwidth: 5e8 };
 
 /// The page of all measurements of a study, in any order. Repeats are averaged.
 pub fn page(mut points: Vec<ScalingPoint>) -> Report {
-    points.sort_by_key(|point| (point.side, point.tile, point.ranks * point.threads));
+    points.sort_by_key(|point| (point.system.clone(), point.side, point.tile, point.ranks * point.threads));
     let runs = points.len();
     page_of(&averaged(points), runs)
 }
 
 /// Averages repeats of one measurement. Several repeats have the standard error between them.
 fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
-    let key = |point: &ScalingPoint| (point.side, point.tile, point.quantum.to_bits(), point.ranks, point.threads);
+    let key = |point: &ScalingPoint| {
+        let lattice = (point.system.clone(), point.side, point.tile, point.quantum.to_bits());
+        (lattice, point.ranks, point.threads)
+    };
     let mut groups: Vec<Vec<ScalingPoint>> = Vec::new();
     for point in points {
         match groups.iter_mut().find(|group| key(&group[0]) == key(&point)) {
@@ -43,19 +46,20 @@ fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
 fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a ScalingPoint> {
     points.iter().find(|other| {
         (other.ranks, other.threads, other.side, other.tile) == (1, 1, point.side, point.tile)
-            && other.quantum == point.quantum
+            && (other.quantum, &other.system) == (point.quantum, &point.system)
     })
 }
 
 /// The columns of a measurement.
-fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 14] {
-    let sites = (point.side * point.side) as f64;
+fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 17] {
+    let sites = point.sites as f64;
     let one = reference(points, point);
     let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
         let seconds = CostModel::of(one, network).seconds(sites / point.ranks as f64, point.messages, point.bytes);
         Cell::Number(one.seconds.0 / seconds)
     });
     [
+        ("system", Cell::Text(point.system.clone())),
         ("side", Cell::Number(point.side as f64)),
         ("tile", Cell::Number(point.tile as f64)),
         ("quantum", Cell::Number(point.quantum)),
@@ -70,6 +74,8 @@ fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cel
         ("messages", Cell::Number(point.messages)),
         ("ms idle", Cell::Number(1e3 * point.waited)),
         ("bytes per site", Cell::Number(point.memory)),
+        ("peak MB", Cell::Number(1e-6 * point.peak)),
+        ("s to start", Cell::Number(point.start)),
     ]
 }
 
@@ -89,15 +95,17 @@ fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
     }
     let mut report =
         Report { title: "Scaling of sweeps".into(), subtitle: format!("{runs} runs"), sections: vec![section] };
-    if let Some(one) = points.iter().rfind(|point| (point.ranks, point.threads) == (1, 1)) {
+    let square = |point: &&ScalingPoint| point.sites == point.side * point.side;
+    if let Some(one) = points.iter().filter(square).rfind(|point| (point.ranks, point.threads) == (1, 1)) {
         report.sections.push(extrapolated(one));
     }
     report
 }
 
 fn measured(points: &[ScalingPoint]) -> Option<Figure> {
-    let mut sides: Vec<(usize, usize)> = points.iter().map(|point| (point.side, point.tile)).collect();
-    sides.dedup();
+    let of = |point: &ScalingPoint| (point.system.clone(), point.side, point.tile);
+    let mut lattices: Vec<_> = points.iter().map(of).collect();
+    lattices.dedup();
     let most = points.iter().map(|point| point.ranks * point.threads).max().filter(|&most| most > 1)? as f64;
     let axes = (Axis::logarithmic("cores"), Axis::logarithmic("speed-up"));
     let mut figure = Figure::new("Strong scaling", axes.0, axes.1).with(Series::line(
@@ -106,8 +114,8 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
         &[1.0, most],
         &[1.0, most],
     ));
-    for (index, &(side, tile)) in sides.iter().enumerate() {
-        let own: Vec<&ScalingPoint> = points.iter().filter(|point| (point.side, point.tile) == (side, tile)).collect();
+    for (index, lattice) in lattices.iter().enumerate() {
+        let own: Vec<&ScalingPoint> = points.iter().filter(|point| of(point) == *lattice).collect();
         let curve: Vec<(f64, f64)> = own
             .iter()
             .filter_map(|point| {
@@ -118,7 +126,8 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
         let (x, y): (Vec<f64>, Vec<f64>) = curve.into_iter().unzip();
         let colour = [Colour::Ours, Colour::Baseline][index % 2];
         if !x.is_empty() {
-            figure = figure.with(Series::line(format!("{side} x {side}, tiles of {tile}"), colour, &x, &y));
+            let (system, side, tile) = lattice;
+            figure = figure.with(Series::line(format!("{system}, side {side}, tiles of {tile}"), colour, &x, &y));
         }
     }
     Some(figure.described("Speed-up of one lattice on more cores.", "points near the ideal line."))

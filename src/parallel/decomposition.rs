@@ -69,8 +69,8 @@ pub struct Decomposition {
 }
 
 impl Decomposition {
-    /// Divides `lattice` over the grid of `ranks` ranks with the smallest largest block, and of these the one with the
-    /// smallest surface.
+    /// Divides `lattice` over the grid of `ranks` ranks whose largest block is the smallest, counting a tile more on every
+    /// divided axis: the surface costs too, so that blocks are as square as the number of ranks allows.
     ///
     /// # Errors
     /// When the tiles do not fit, or no grid of this many ranks gives every rank a tile.
@@ -108,28 +108,18 @@ impl Decomposition {
         (bounds.clone().map(|range| range.start), Shape(bounds.map(|range| range.len())))
     }
 
-    /// The rank that owns a site at a periodic coordinate.
-    pub fn owner(&self, site: [isize; 3]) -> usize {
-        let position = std::array::from_fn(|axis| {
-            let tile = site[axis].rem_euclid(self.lattice.0[axis] as isize) as usize / self.tiling.tile.0[axis];
-            let (counts, grid) = (self.tiling.counts[axis], self.grid[axis]);
-            // The largest position whose first tile, position * counts / grid rounded down, is at most this one.
-            (((tile + 1) * grid - 1) / counts) as isize
-        });
-        Shape(self.grid).wrapped_index(position)
+    /// The position of the grid along `axis` that owns the sites with this coordinate.
+    pub(super) fn position(&self, axis: usize, site: usize) -> usize {
+        let (tile, counts, grid) = (site / self.tiling.tile.0[axis], self.tiling.counts[axis], self.grid[axis]);
+        // The largest position whose first tile, position * counts / grid rounded down, is at most this one.
+        ((tile + 1) * grid - 1) / counts
     }
 
-    /// Indices of the tiles of a rank, ascending.
-    pub fn tiles(&self, rank: usize) -> impl Iterator<Item = usize> {
-        let (origin, block) = self.block(rank);
-        let tile = self.tiling.tile.0;
-        let first: [usize; 3] = std::array::from_fn(|axis| origin[axis] / tile[axis]);
-        let counts = Shape(std::array::from_fn(|axis| block.0[axis] / tile[axis]));
-        let all = Shape(self.tiling.counts);
-        (0..counts.sites()).map(move |index| {
-            let within = counts.coordinate(index);
-            all.wrapped_index(std::array::from_fn(|axis| (first[axis] + within[axis]) as isize))
-        })
+    /// The rank that owns a site at a periodic coordinate.
+    pub fn owner(&self, site: [isize; 3]) -> usize {
+        let inside = |axis: usize| site[axis].rem_euclid(self.lattice.0[axis] as isize) as usize;
+        let position = std::array::from_fn(|axis| self.position(axis, inside(axis)) as isize);
+        Shape(self.grid).wrapped_index(position)
     }
 }
 
@@ -139,10 +129,10 @@ fn best_grid(tiling: &Tiling, ranks: usize) -> Option<[usize; 3]> {
         .flat_map(|first| divisors(ranks / first).map(move |second| [first, second, ranks / first / second]));
     let fits = |grid: &[usize; 3]| (0..3).all(|axis| (1..=tiling.counts[axis]).contains(&grid[axis]));
     grids.filter(fits).min_by_key(|grid| {
-        let block: [usize; 3] =
-            std::array::from_fn(|axis| tiling.counts[axis].div_ceil(grid[axis]) * tiling.tile.0[axis]);
-        let sites: usize = block.iter().product();
-        let cut = (0..3).filter(|&axis| grid[axis] > 1).map(|axis| sites / block[axis]).sum::<usize>();
-        (sites, cut)
+        let largest = |axis: usize| tiling.counts[axis].div_ceil(grid[axis]) * tiling.tile.0[axis];
+        let block: [usize; 3] = std::array::from_fn(largest);
+        let grown = |axis: usize| block[axis] + if grid[axis] > 1 { tiling.tile.0[axis] } else { 0 };
+        let longest = grid.iter().max().copied();
+        ((0..3).map(grown).product::<usize>(), block.iter().product::<usize>(), longest)
     })
 }

@@ -12,6 +12,7 @@ use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Law, Until},
     lattice::{Cover, Lattice, Region, Shape, Tiling, Window},
     rng::Rng,
+    sums::ExactSum,
 };
 use bytemuck::Pod;
 use rayon::prelude::*;
@@ -40,15 +41,53 @@ pub struct Domain<S> {
     traffic: Traffic,
 }
 
-impl<S: Pod + Default + Send + Sync> Domain<S> {
-    /// The share of `rank` of the whole lattice, with `halo` sites around it on each divided axis.
-    pub fn new(decomposition: Decomposition, rank: usize, halo: usize, whole: &Lattice<S>) -> Self {
+impl<S: Pod + Default + PartialEq + Send + Sync> Domain<S> {
+    /// The share of `rank`, with `halo` sites around it on each divided axis, all sites at their default.
+    pub fn new(decomposition: Decomposition, rank: usize, halo: usize) -> Self {
         let extent = Extent { decomposition, halo };
-        let (origin, shape) = extent.local(rank);
-        let mut cut = Window::open(shape, 0);
-        cut.load(whole, origin);
-        let local = Lattice::from_sites(shape, cut.values().to_vec());
+        let local = Lattice::filled(extent.local(rank).1, S::default());
         Self { extent, rank, local, traffic: Traffic::default() }
+    }
+
+    /// Boxes that make up the block, by their first sites and shapes: rows of whole tiles.
+    pub fn bands(&self) -> impl Iterator<Item = ([usize; 3], Shape)> + use<S> {
+        let (origin, block) = self.block();
+        let [depth, height, _] = self.extent.decomposition.tiling.tile.0;
+        let counts = [block.0[0] / depth, block.0[1] / height];
+        (0..counts[0] * counts[1]).map(move |band| {
+            let [z, y] = [band / counts[1] * depth, band % counts[1] * height];
+            ([origin[0] + z, origin[1] + y, origin[2]], Shape([depth, height, block.0[2]]))
+        })
+    }
+
+    /// Sets the block band by band; `sites` gives those of a box, row-major, by its first site and its shape. Other
+    /// ranks hold old copies until [`share_edges`](Self::share_edges).
+    ///
+    /// # Errors
+    /// The first one of `sites`.
+    pub fn fill<E>(&mut self, mut sites: impl FnMut([usize; 3], Shape) -> Result<Vec<S>, E>) -> Result<(), E> {
+        for (origin, shape) in self.bands() {
+            let values = sites(origin, shape)?;
+            self.local.paste(self.home(origin.map(|value| value as isize)), shape, &values);
+        }
+        Ok(())
+    }
+
+    /// Copies the edges of all blocks into the halos around them. Collective.
+    pub fn share_edges(&mut self, ranks: &dyn Ranks) {
+        let edges = self.extent.edges(self.rank);
+        let (origin, _) = self.block();
+        let home = self.home(origin.map(|value| value as isize));
+        for part in &edges.own {
+            if part.at != home {
+                let values = self.local.cut(part.within(home), part.shape);
+                self.local.paste(part.at, part.shape, &values);
+            }
+        }
+        let outgoing = packed(&edges.sends, |part| self.local.cut(part.within(home), part.shape));
+        let mut incoming = buffers::<S>(&edges.receives);
+        ranks.exchange(&outgoing, &mut incoming, &mut || ());
+        self.unpack(&edges.receives, &incoming);
     }
 
     /// The division of the lattice.
@@ -79,18 +118,25 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
     /// Fills `window`, whose box has its first site at `origin`, a coordinate of the whole lattice. This site must be
     /// in the block of this rank, and the box with its halo within the local copy.
     pub fn load(&self, window: &mut Window<S>, origin: [isize; 3]) {
+        window.load(&self.local, self.home(origin));
+    }
+
+    /// The coordinate in the local lattice of a site of the block.
+    fn home(&self, site: [isize; 3]) -> [isize; 3] {
         let (local, _) = self.extent.local(self.rank);
         let lattice = self.extent.decomposition.lattice.0;
-        let home = |axis: usize| origin[axis].rem_euclid(lattice[axis] as isize) - local[axis];
-        window.load(&self.local, std::array::from_fn(home));
+        std::array::from_fn(|axis| site[axis].rem_euclid(lattice[axis] as isize) - local[axis])
+    }
+
+    /// The sites of a box of the block, row-major.
+    pub fn cut(&self, origin: [usize; 3], shape: Shape) -> Vec<S> {
+        self.local.cut(self.home(origin.map(|value| value as isize)), shape)
     }
 
     /// The sites of the block, row-major.
     pub fn sites(&self) -> Vec<S> {
         let (origin, block) = self.block();
-        let mut cut = Window::open(block, 0);
-        self.load(&mut cut, origin.map(|value| value as isize));
-        cut.values().to_vec()
+        self.cut(origin, block)
     }
 
     /// The whole lattice on every rank.
@@ -135,21 +181,26 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         let Group { own, awaited, sends, receives } = &plan.groups[group];
         let (task, region, sites) =
             (Task { law, until, stream }, Region { margin: plan.spread as isize }, plan.written.sites());
+        let lively = self.lively::<L>(own, plan.tile);
         // Words store their sites themselves. Other windows wait until all have evolved, as synchronous laws need it.
         let kept = if plan.lanes == 1 { sites } else { 0 };
-        let mut written = vec![S::default(); own.len() * kept];
+        let mut written = vec![S::default(); lively.len() * kept];
         let local = RwLock::new(&mut self.local);
-        let (edge, interior) = own.split_at(*awaited);
+        let windows: Vec<&Own> = lively.iter().map(|&index| &own[index as usize]).collect();
+        let awaited = lively.partition_point(|&index| (index as usize) < *awaited);
+        let (edge, interior) = windows.split_at(awaited);
         let (first, others) = written.split_at_mut(awaited * kept);
         let done = workers.0.evolve(&task, (&local, edge), (region, first))?;
         let packing = Instant::now();
-        let outgoing = packed(sends, |index, part| match first.get(index * sites..(index + 1) * sites) {
+        let of_window = |index: usize| {
+            let place = lively[..awaited].binary_search(&(index as u32)).ok().filter(|_| kept > 0)?;
+            Some(&first[place * sites..][..sites])
+        };
+        let outgoing = packed(sends, |(index, part)| match of_window(*index) {
             Some(values) => cut(values, plan.written, part),
-            None => read(&local).cut(part.within(own[index].home), part.shape),
+            None => read(&local).cut(part.within(own[*index].start(plan.margin)), part.shape),
         });
-        let expected = |parts: &[Part]| parts.iter().map(|part| part.shape.sites()).sum::<usize>() * size_of::<S>();
-        let mut incoming: Vec<Message> =
-            receives.iter().map(|(rank, parts)| Message { rank: *rank, bytes: vec![0; expected(parts)] }).collect();
+        let mut incoming = buffers::<S>(receives);
         self.traffic.messages += outgoing.len() as u64;
         self.traffic.bytes += outgoing.iter().map(|message| message.bytes.len() as u64).sum::<u64>();
         let (mut inner, mut evolving) = (Ok(Elapsed::default()), Duration::ZERO);
@@ -159,16 +210,28 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
             evolving = start.elapsed();
         });
         let done = done.beside(inner?);
-        self.store(own, &written, plan.written);
+        self.store(&windows, &written, plan);
         self.unpack(receives, &incoming);
         self.traffic.waited += packing.elapsed().saturating_sub(evolving);
         Ok(done)
     }
 
+    /// Indices of the windows of this shape in which something can happen.
+    fn lively<L: Law<Site = S>>(&self, own: &[Own], shape: Shape) -> Vec<u32> {
+        let all = 0..own.len() as u32;
+        let Some(starts) = L::STARTS else { return all.collect() };
+        all.into_par_iter().filter(|&index| self.local.holds(own[index as usize].home(), shape, starts)).collect()
+    }
+
     /// Updates this rank's copies of the sites that its own windows wrote.
-    fn store(&mut self, own: &[Own], written: &[S], shape: Shape) {
+    fn store(&mut self, own: &[&Own], written: &[S], plan: &Plan) {
+        let shape = plan.written;
         for (own, values) in own.iter().zip(written.chunks_exact(shape.sites())) {
-            for copy in &own.copies {
+            let Some(copies) = &own.copies else {
+                self.local.paste(own.start(plan.margin), shape, values);
+                continue;
+            };
+            for copy in copies {
                 if copy.shape == shape {
                     self.local.paste(copy.at, copy.shape, values);
                 } else {
@@ -191,8 +254,9 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         }
     }
 
-    /// Sums of the values of `observe` over all tiles of the lattice, added in the order of the tiles for any number of
-    /// ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` values. Collective.
+    /// Sums of the values of `observe` over all tiles of the lattice, exact and rounded once, so that they do not depend
+    /// on the number of ranks. `observe` gets an open window with a halo of `reach` sites and returns `count` values.
+    /// Collective.
     pub fn sum_over_tiles(
         &self,
         ranks: &dyn Ranks,
@@ -200,35 +264,41 @@ impl<S: Pod + Default + Send + Sync> Domain<S> {
         observe: impl Fn(&Window<S>) -> Vec<f64> + Sync,
     ) -> Vec<f64> {
         let Tiling { tile, .. } = self.extent.decomposition.tiling;
-        let tiles: Vec<usize> = self.extent.decomposition.tiles(self.rank).collect();
-        let sums = |&index: &usize| {
-            let mut window = Window::open(tile, reach).bounded(self.extent.decomposition.boundary);
-            self.load(&mut window, self.extent.decomposition.tiling.origin(index));
-            observe(&window)
+        let none = || vec![ExactSum::default(); count];
+        let window = Window::open(tile, reach).bounded(self.extent.decomposition.boundary);
+        let memory = || (window.clone(), none());
+        let add = |(mut window, mut sums): (Window<S>, Vec<ExactSum>), (origin, shape): ([usize; 3], Shape)| {
+            for x in (0..shape.0[2]).step_by(tile.0[2]) {
+                self.load(&mut window, [origin[0], origin[1], origin[2] + x].map(|value| value as isize));
+                sums.iter_mut().zip(observe(&window)).for_each(|(sum, value)| sum.add(value));
+            }
+            (window, sums)
         };
-        let found: Vec<Vec<f64>> = tiles.par_iter().map(sums).collect();
-        // Each slot is zero on all ranks but one, so the sum over ranks is exact.
-        let mut slots = vec![0.0; count * self.extent.decomposition.tiling.len()];
-        for (index, sums) in tiles.iter().zip(found) {
-            slots[index * count..][..count].copy_from_slice(&sums);
-        }
-        ranks.sum(&mut slots);
-        let mut total = vec![0.0; count];
-        for sums in slots.chunks_exact(count) {
-            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-        }
-        total
+        let bands: Vec<_> = self.bands().collect();
+        let own = bands.into_par_iter().fold(memory, add).map(|(_, sums)| sums).reduce(none, |mut left, right| {
+            left.iter_mut().zip(&right).for_each(|(left, right)| left.merge(right));
+            left
+        });
+        let mut digits: Vec<f64> = own.into_iter().flat_map(ExactSum::digits).collect();
+        ranks.sum(&mut digits);
+        digits.chunks_exact(ExactSum::DIGITS).map(ExactSum::rounded).collect()
     }
 }
 
-/// The messages of a group, with the values of the parts of own windows.
-fn packed<S: Pod>(sends: &[(usize, Vec<(usize, Part)>)], values: impl Fn(usize, &Part) -> Vec<S>) -> Vec<Message> {
-    let bytes = |(own, part): &(usize, Part)| bytemuck::cast_slice::<S, u8>(&values(*own, part)).to_vec();
-    let message = |(rank, parts): &(usize, Vec<(usize, Part)>)| Message {
-        rank: *rank,
-        bytes: parts.iter().flat_map(bytes).collect(),
+/// The messages of a group, with the values of their parts.
+fn packed<S: Pod, P>(sends: &[(usize, Vec<P>)], values: impl Fn(&P) -> Vec<S>) -> Vec<Message> {
+    let message = |(rank, parts): &(usize, Vec<P>)| {
+        let mut bytes = Vec::new();
+        parts.iter().for_each(|part| bytes.extend_from_slice(bytemuck::cast_slice::<S, u8>(&values(part))));
+        Message { rank: *rank, bytes }
     };
     sends.iter().map(message).collect()
+}
+
+/// Buffers for the messages with these parts.
+fn buffers<S>(receives: &[(usize, Vec<Part>)]) -> Vec<Message> {
+    let bytes = |parts: &[Part]| parts.iter().map(|part| part.shape.sites()).sum::<usize>() * size_of::<S>();
+    receives.iter().map(|(rank, parts)| Message { rank: *rank, bytes: vec![0; bytes(parts)] }).collect()
 }
 
 /// The sites of a part of a written box.

@@ -13,11 +13,11 @@
 use super::{Decomposition, DecompositionError, Domain, Plan, Ranks, Workers};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, InLanes, Law, Until},
-    lattice::{Boundary, Cover, Lattice, Shape, Tiling},
+    lattice::{Boundary, Cover, Shape, Tiling},
     rng::{Purpose, stream},
 };
 use rand::seq::{IndexedRandom, SliceRandom};
-use std::ops::Range;
+use std::{convert::Infallible, ops::Range};
 
 /// The fewest tiles of a colour that evolve in lanes. A word takes as long as a few tiles on their own.
 const LEAST_LANES: usize = 16;
@@ -26,7 +26,7 @@ const LEAST_LANES: usize = 16;
 /// few.
 pub fn tiles_in_lanes<L: Law>(law: &L, lattice: Shape, tile: Shape) -> Option<usize> {
     let tiling = Tiling::new(lattice, tile)?;
-    let count = Cover::coloured(&tiling).groups.iter().map(Vec::len).max()?;
+    let count = Cover::coloured(&tiling).groups().map(|group| group.counts.sites()).max()?;
     let plain = L::SPREAD == 0 && L::LOCAL && !L::CONFINED && L::BOUNDARY == Boundary::Periodic;
     let fits = plain && law.synchronous_step().is_none() && count >= LEAST_LANES;
     (fits && InLanes::<L, 1>::new(law).is_some()).then_some(count)
@@ -42,14 +42,15 @@ pub struct Sweeps<L: Law, D> {
 }
 
 impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
-    /// Divides `whole` into tiles of shape `tile`, and these over `ranks`. In one sweep each tile evolves for a time
-    /// `quantum`, or for the synchronous step of the law.
+    /// Divides a lattice of shape `whole` into tiles of shape `tile`, and these over `ranks`. In one sweep each tile evolves
+    /// for a time `quantum`, or for the synchronous step of the law. The sites have their default until
+    /// [`start`](Self::start).
     ///
     /// # Errors
     /// When the tiles do not fit, are too small for the law, or cannot be divided over this many ranks.
     pub fn new(
         law: &L,
-        whole: &Lattice<L::Site>,
+        whole: Shape,
         tile: Shape,
         quantum: f64,
         ranks: &dyn Ranks,
@@ -64,12 +65,12 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     /// As [`new`](Self::new).
     pub fn in_lanes(
         law: &L,
-        whole: &Lattice<L::Site>,
+        whole: Shape,
         tile: Shape,
         quantum: f64,
         ranks: &dyn Ranks,
     ) -> Result<Self, DecompositionError> {
-        let count = tiles_in_lanes(law, whole.shape, tile);
+        let count = tiles_in_lanes(law, whole, tile);
         let workers = count.and_then(|count| Workers::in_lanes(law, tile, count));
         Self::with(workers.unwrap_or_else(|| Workers::new(tile)), law, whole, (tile, quantum), ranks)
     }
@@ -77,18 +78,18 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     fn with(
         workers: Workers<L, D>,
         law: &L,
-        whole: &Lattice<L::Site>,
+        whole: Shape,
         (tile, quantum): (Shape, f64),
         ranks: &dyn Ranks,
     ) -> Result<Self, DecompositionError> {
-        let decomposition = Decomposition::new(whole.shape, tile, ranks.size())?;
-        let one = (0..3).any(|axis| decomposition.tiling.counts[axis] == 1 && whole.shape.0[axis] > 1);
+        let decomposition = Decomposition::new(whole, tile, ranks.size())?;
+        let one = (0..3).any(|axis| decomposition.tiling.counts[axis] == 1 && whole.0[axis] > 1);
         if one {
-            return Err(DecompositionError::OneTile { tile: tile.used(), lattice: whole.shape.used() });
+            return Err(DecompositionError::OneTile { tile: tile.used(), lattice: whole.used() });
         }
         // An axis with one site would count as unused.
         let least = (L::REACH + 2 * L::SPREAD).max(2);
-        if tile.0.iter().zip(whole.shape.0).any(|(&side, extent)| extent > 1 && side < least) {
+        if tile.0.iter().zip(whole.0).any(|(&side, extent)| extent > 1 && side < least) {
             let (reach, spread) = (L::REACH, L::SPREAD);
             return Err(DecompositionError::Thin { tile: tile.used(), reach, spread, least });
         }
@@ -100,7 +101,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
         let shifts = if L::CONFINED { shifts(tile) } else { vec![[0; 3]] };
         let overhang = shifts.iter().flatten().copied().max().unwrap_or(0) as usize;
         let halo = L::REACH.max(L::SPREAD) + overhang;
-        let domain = Domain::new(decomposition.bounded(L::BOUNDARY), ranks.rank(), halo, whole);
+        let domain = Domain::new(decomposition.bounded(L::BOUNDARY), ranks.rank(), halo);
         let plan = |shift| domain.plan_in_words(&cover.shifted(shift), L::SPREAD, workers.lanes());
         let plans = shifts.into_iter().map(plan).collect();
         Ok(Self { domain, plans, workers, quantum: step.unwrap_or(quantum) })
@@ -109,6 +110,31 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Sweeps<L, D> {
     /// This rank's share of the lattice.
     pub fn domain(&self) -> &Domain<L::Site> {
         &self.domain
+    }
+
+    /// Sets the state: `sites` gives those of a box of whole tiles of this rank's block, row-major, by its first site and
+    /// its shape. Collective.
+    pub fn start(&mut self, ranks: &dyn Ranks, mut sites: impl FnMut([usize; 3], Shape) -> Vec<L::Site>) {
+        let Ok(()) = self.domain.fill(|origin, shape| Ok::<_, Infallible>(sites(origin, shape)));
+        self.domain.share_edges(ranks);
+    }
+
+    /// As [`start`](Self::start), from what can fail. Ranks that succeed wait for the edges of the others: when `sites`
+    /// fails on any rank, no rank gets them. Whether all succeeded. Collective.
+    pub fn restart<E>(
+        &mut self,
+        ranks: &dyn Ranks,
+        sites: impl FnMut([usize; 3], Shape) -> Result<Vec<L::Site>, E>,
+    ) -> Result<(), Option<E>> {
+        let own = self.domain.fill(sites);
+        let mut failed = [f64::from(u8::from(own.is_err()))];
+        ranks.sum(&mut failed);
+        own.map_err(Some)?;
+        if failed[0] > 0.0 {
+            return Err(None);
+        }
+        self.domain.share_edges(ranks);
+        Ok(())
     }
 
     /// Advances the lattice by the sweeps with these indices, and returns the events of this rank. Random streams are

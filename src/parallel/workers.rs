@@ -65,7 +65,7 @@ impl<L: Law, D: Dynamics<L> + Send> Memory<L, D> {
     pub fn evolve<R: Fn(u64) -> Rng + Sync>(
         &self,
         task: &Task<L, R>,
-        (local, own): (&RwLock<&mut Lattice<L::Site>>, &[Own]),
+        (local, own): (&RwLock<&mut Lattice<L::Site>>, &[&Own]),
         (region, written): (Region, &mut [L::Site]),
     ) -> Result<Elapsed, EvolveError> {
         match self {
@@ -80,13 +80,13 @@ impl<L: Law, D: Dynamics<L> + Send> Memory<L, D> {
 fn evolve_windows<L: Law, D: Dynamics<L> + Send, R: Fn(u64) -> Rng + Sync>(
     threads: &Threads<(Window<L::Site>, D)>,
     task: &Task<L, R>,
-    (local, own): (&Lattice<L::Site>, &[Own]),
+    (local, own): (&Lattice<L::Site>, &[&Own]),
     (region, written): (Region, &mut [L::Site]),
 ) -> Result<Elapsed, EvolveError> {
     let sites = written.len() / own.len().max(1);
-    let evolve = |(own, written): (&Own, &mut [L::Site])| {
+    let evolve = |(own, written): (&&Own, &mut [L::Site])| {
         threads.with(|(window, dynamics)| {
-            window.load(local, own.home);
+            window.load(local, own.home());
             let elapsed = dynamics.evolve(task.law, window, task.until, &mut (task.stream)(own.word))?;
             written.copy_from_slice(&window.cut(region));
             Ok(elapsed)
@@ -100,11 +100,11 @@ fn evolve_windows<L: Law, D: Dynamics<L> + Send, R: Fn(u64) -> Rng + Sync>(
 fn evolve_words<L: Law, R: Fn(u64) -> Rng + Sync, const W: usize>(
     threads: &Threads<WordMemory<W>>,
     task: &Task<L, R>,
-    (local, own): (&RwLock<&mut Lattice<L::Site>>, &[Own]),
+    (local, own): (&RwLock<&mut Lattice<L::Site>>, &[&Own]),
 ) -> Result<Elapsed, EvolveError> {
     let law = InLanes::new(task.law).expect("whose workers are in lanes has them");
-    let words: Vec<&[Own]> = own.chunk_by(|left, right| left.word == right.word).collect();
-    let evolve = |word: &[Own]| {
+    let words: Vec<&[&Own]> = own.chunk_by(|left, right| left.word == right.word).collect();
+    let evolve = |word: &[&Own]| {
         threads.with(|memory| {
             memory.load(&read(local), word);
             let WordMemory { window, kernel, .. } = memory;
@@ -153,14 +153,14 @@ impl<const W: usize> WordMemory<W> {
     }
 
     /// Fills the window, all lanes row by row, as the tiles of a word lie in memory.
-    fn load<S: Pod>(&mut self, local: &Lattice<S>, word: &[Own]) {
+    fn load<S: Pod>(&mut self, local: &Lattice<S>, word: &[&Own]) {
         let Self { window, padded, packing, .. } = self;
         packing.clear();
         for (coordinate, row) in window.rows(*padded) {
             for own in word {
-                let [sites, rest] = local.row(window.coordinate(own.home, coordinate), row.len());
-                packing.put(own.lane, row.start, sites);
-                packing.put(own.lane, row.start + sites.len(), rest);
+                let [sites, rest] = local.row(window.coordinate(own.home(), coordinate), row.len());
+                packing.put(own.lane(), row.start, sites);
+                packing.put(own.lane(), row.start + sites.len(), rest);
             }
         }
         packing.transpose();
@@ -168,15 +168,15 @@ impl<const W: usize> WordMemory<W> {
     }
 
     /// Copies the box of each lane to the lattice.
-    fn store<S: Pod>(&mut self, local: &mut Lattice<S>, word: &[Own]) {
+    fn store<S: Pod>(&mut self, local: &mut Lattice<S>, word: &[&Own]) {
         let Self { window, packing, .. } = self;
         packing.fill(window.values());
         packing.transpose();
         for (coordinate, row) in window.rows(Region::BOX) {
             for own in word {
-                let [sites, rest] = local.row_mut(window.coordinate(own.home, coordinate), row.len());
-                packing.get(own.lane, row.start, sites);
-                packing.get(own.lane, row.start + sites.len(), rest);
+                let [sites, rest] = local.row_mut(window.coordinate(own.home(), coordinate), row.len());
+                packing.get(own.lane(), row.start, sites);
+                packing.get(own.lane(), row.start + sites.len(), rest);
             }
         }
     }

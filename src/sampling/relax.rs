@@ -46,7 +46,7 @@ impl<'a, L: Law, D: Dynamics<L> + Default> LocalRelax<'a, L, D> {
         let mut total = Elapsed::default();
         let Some(until) = self.until else { return Ok(total) };
         let patches = Cover::overlapping(lattice.shape, self.window.shape(), L::BOUNDARY);
-        for patch in patches.groups.into_iter().flatten() {
+        for patch in patches.groups().flat_map(|group| group.windows().collect::<Vec<_>>()) {
             self.window.load(lattice, patch.origin);
             let in_field = self.law.in_mean_field_of(lattice, &self.window);
             let law = in_field.as_ref().unwrap_or(self.law);

@@ -4,6 +4,7 @@ use crate::{
     dynamics::{Dynamics, EvolveError, InLanes, Lanes, Law, Until},
     lattice::{Lattice, Region, Shape, Tiling, Window},
     rng::Rng,
+    sums::ExactSum,
     systems::System,
 };
 
@@ -114,18 +115,18 @@ pub fn intensive<S: System>(system: &S, window: &Window<S::Site>) -> Vec<f64> {
     system.observe(window, Region::BOX).into_iter().map(|sum| sum / sites).collect()
 }
 
-/// The observables of a whole lattice, per site, as the mean over its patches in their order: the same bits whoever
-/// owns which patch.
+/// The observables of a whole lattice, per site, as the exact mean over its patches: the same bits whoever owns which
+/// patch.
 ///
 /// # Panics
 /// When patches of this shape do not tile the lattice.
 pub fn mean_over_patches<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: Shape) -> Vec<f64> {
     let tiling = Tiling::new(lattice.shape, patch).expect("the input was checked: patches tile the lattice");
     let mut window = S::open_window(patch, S::REACH);
-    let mut total = vec![0.0; S::OBSERVABLES.len()];
+    let mut total = vec![ExactSum::default(); S::OBSERVABLES.len()];
     for index in 0..tiling.len() {
         window.load(lattice, tiling.origin(index));
-        total.iter_mut().zip(system.observe(&window, Region::BOX)).for_each(|(total, sum)| *total += sum);
+        total.iter_mut().zip(system.observe(&window, Region::BOX)).for_each(|(total, sum)| total.add(sum));
     }
-    total.into_iter().map(|sum| sum / lattice.shape.sites() as f64).collect()
+    total.into_iter().map(|sum| sum.value() / lattice.shape.sites() as f64).collect()
 }

@@ -21,6 +21,7 @@ mod truth;
 mod truth_sweeps;
 mod two_steps;
 mod upsample;
+mod watch;
 mod words;
 
 pub use dispatch::{export, register};

@@ -110,7 +110,10 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (if input.closes() { 2 * patch } else { 0 } + 96),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
-        Stage::Truth => trajectories * input.truth_schedule().records() * (truth + 16),
+        Stage::Truth => {
+            let records = input.truth_schedule().records();
+            trajectories * (input.truth.snapshots.of(records).len() * truth + records * 16)
+        }
         _ => return None,
     };
     Some(bytes as f64)

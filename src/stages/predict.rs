@@ -3,15 +3,16 @@
 use crate::{
     dataset::Writer,
     files::{PredictionFile, arrays::joined},
+    lattice::{Region, Shape, Window},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
-    parallel::Ranks,
+    parallel::{Alone, Decomposition, Domain, Ranks},
     sampling::intensive,
     scores::ModelKind,
     stages::{
         draws::{Drawn, noise_seed},
         engines::device,
         latent::latent_states,
-        starts::start,
+        starts::Start,
     },
     systems::System,
     workflow::{Context, StageError},
@@ -19,7 +20,7 @@ use crate::{
 use hdf5::H5Type;
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
 use rayon::prelude::*;
-use std::{ops::Range, time::Instant};
+use std::{convert::Infallible, ops::Range, time::Instant};
 use tch::Device;
 
 /// Bytes of records that a rank holds before it writes them.
@@ -178,7 +179,8 @@ impl Batch {
             model = model.at_condition(condition)?;
         }
         let later = input.truth_schedule().times.split_off(1);
-        Ok(Rollout::new(model, initial, input.predict.step, later, noise_seed(input), self.stream)?)
+        Ok(Rollout::new(model, initial, input.predict.step, later, noise_seed(input), self.stream)?
+            .of_size(input.size_ratio()))
     }
 }
 
@@ -189,14 +191,20 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
 ) -> Result<Array2<f32>, StageError> {
     let (input, shape) = (context.input, context.input.truth_shape());
     let closure = Closure::load(&context.path("closure.safetensors"), device(context)?)?;
-    let mut window = S::closed_window(shape);
+    let mut window: Option<Window<S::Site>> = None;
     let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {
         let system = &system.at_condition(input.truth_start(trajectory).0);
-        let lattice = start(input, system, trajectory);
+        let start = Start::new(input, system, trajectory);
+        if let Some(tile) = input.truth_tile().filter(|_| closure.variables() == 0) {
+            observables.push(observed_in_tiles(context, system, &start, tile)?);
+            continue;
+        }
+        let lattice = start.whole();
+        let window = window.get_or_insert_with(|| S::closed_window(shape));
         window.load(&lattice, [0; 3]);
-        observables.push(intensive(system, &window));
+        observables.push(intensive(system, window));
         if closure.variables() > 0 {
             sites.push(lattice.sites);
         }
@@ -207,6 +215,25 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
     let states = latent_states::<S>(context, &closure, observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
+}
+
+/// The observables of an initial state, per site, of which every rank draws its share. Collective.
+fn observed_in_tiles<S: System>(
+    context: &Context,
+    system: &S,
+    start: &Start<S::Site>,
+    tile: Shape,
+) -> Result<Vec<f64>, StageError> {
+    let (shape, world) = (context.input.truth_shape(), context.world);
+    let shared = Decomposition::new(shape, tile, world.size()).map(|shared| (shared, world as &dyn Ranks));
+    let (decomposition, ranks) =
+        shared.or_else(|_| Decomposition::new(shape, tile, 1).map(|one| (one, &Alone as _)))?;
+    let mut domain = Domain::new(decomposition.bounded(S::BOUNDARY), ranks.rank(), S::REACH);
+    let Ok(()) = domain.fill(|origin, shape| Ok::<_, Infallible>(start.part(origin, shape)));
+    domain.share_edges(ranks);
+    let observe = |window: &_| system.observe(window, Region::BOX);
+    let sums = domain.sum_over_tiles(ranks, (S::REACH, S::OBSERVABLES.len()), observe);
+    Ok(sums.into_iter().map(|sum| sum / shape.sites() as f64).collect())
 }
 
 #[cfg(test)]

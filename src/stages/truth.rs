@@ -13,7 +13,7 @@ use crate::{
     rng::{Purpose, stream},
     stages::{
         health::look_at_trajectories,
-        starts::start,
+        starts::Start,
         truth_sweeps::{by_sweeps, tiles_together},
         words::announce,
     },
@@ -81,7 +81,8 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
             let trajectories: Vec<usize> = input.trajectories_of_word(word).collect();
             let mut recorded = Vec::new();
             for trajectories in trajectories.chunks(LANES) {
-                let starts: Vec<_> = trajectories.iter().map(|&trajectory| start(input, system, trajectory)).collect();
+                let starts: Vec<_> =
+                    trajectories.iter().map(|&trajectory| Start::new(input, system, trajectory).whole()).collect();
                 let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectories[0] as u64, 0]);
                 recorded.extend(schedule.record_in_lanes(system, &law, &starts, &mut rng)?);
             }
@@ -120,7 +121,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
         |dynamics, (), trajectories| {
             let trajectory = trajectories.start;
             let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectory as u64, 0]);
-            let start = start(input, system, trajectory);
+            let start = Start::new(input, system, trajectory).whole();
             let system = &system.at_condition(input.truth_start(trajectory).0);
             let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();

@@ -6,9 +6,12 @@ use crate::{
     dataset::Writer,
     dynamics::{Dynamics, InLanes, Lanes, Law, Until, Word},
     files::{SweepCheckpoints, TruthFile},
-    lattice::{Lattice, Region, Shape, Window},
-    parallel::{Decomposition, DecompositionError, Domain, Ranks, Sweeps, World, tiles_in_lanes},
-    stages::starts::start,
+    lattice::{Region, Shape, Window},
+    parallel::{DecompositionError, Domain, Ranks, Sweeps, World, tiles_in_lanes},
+    stages::{
+        starts::Start,
+        watch::{Order, Watch},
+    },
     systems::System,
     workflow::{
         Context, Stage, StageError,
@@ -17,7 +20,7 @@ use crate::{
     },
 };
 use hdf5::H5Type;
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 /// The most tiles of one lattice that evolve together in the lanes of words, where the input asks for lanes and does not
 /// fill them with trajectories: tiles of one lattice that share a word make its early fluctuations too large, which no
@@ -58,17 +61,8 @@ pub fn by_sweeps<S: System<Site: H5Type>>(
     Ok(())
 }
 
-/// What the first rank of a team decides between sweeps.
-#[derive(Clone, Copy, PartialEq)]
-enum Order {
-    Continue,
-    Checkpoint,
-    Stop,
-}
-
 /// How a lattice is divided.
-type Divide<L, D> =
-    fn(&L, &Lattice<<L as Law>::Site>, Shape, f64, &dyn Ranks) -> Result<Sweeps<L, D>, DecompositionError>;
+type Divide<L, D> = fn(&L, Shape, Shape, f64, &dyn Ranks) -> Result<Sweeps<L, D>, DecompositionError>;
 
 /// One item on one team: a trajectory, or several in lanes.
 struct Shared<'a, S> {
@@ -90,10 +84,11 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
             Some(_) => Sweeps::in_lanes,
             None => Sweeps::new,
         };
+        let start = Start::new(input, system, trajectory);
         self.simulate(
             system,
             divide,
-            || start(input, system, trajectory),
+            |origin, shape| start.part(origin, shape),
             |domain, record| {
                 let observe = |window: &_| system.observe(window, Region::BOX);
                 let sums = domain.sum_over_tiles(self.team, (S::REACH, S::OBSERVABLES.len()), observe);
@@ -106,10 +101,11 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
     fn in_lanes(&self, law: &InLanes<S, 1>) -> Result<(), StageError> {
         let (input, system, lanes) = (self.context.input, self.system, self.trajectories.len());
         let tile = self.tile;
-        let begin = || {
-            let starts: Vec<_> = self.trajectories.iter().map(|&trajectory| start(input, system, trajectory)).collect();
-            let starts: Vec<&[S::Site]> = starts.iter().map(|lattice| &lattice.sites[..]).collect();
-            law.pack(input.truth_shape(), &starts)
+        let start = |&trajectory: &usize| Start::new(input, system, trajectory);
+        let starts: Vec<Start<S::Site>> = self.trajectories.iter().map(start).collect();
+        let begin = |origin, shape| {
+            let parts: Vec<Vec<S::Site>> = starts.iter().map(|start| start.part(origin, shape)).collect();
+            law.pack(shape, &parts.iter().map(|part| &part[..]).collect::<Vec<_>>()).sites
         };
         let observe = |words: &Window<Word<1>>| {
             let mut window = S::open_window(tile, S::REACH);
@@ -132,7 +128,7 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
         &self,
         law: &L,
         divide: Divide<L, D>,
-        begin: impl FnOnce() -> Lattice<L::Site>,
+        begin: impl FnMut([usize; 3], Shape) -> Vec<L::Site>,
         record: impl Fn(&Domain<L::Site>, usize) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         let (context, input, team) = (self.context, self.context.input, self.team);
@@ -140,20 +136,18 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
         let checkpoints = SweepCheckpoints::new(self.folder, self.item, team, &provenance);
         let (_, quantum) = input.sweeps_per_record(law.synchronous_step());
         let sweep_of = |time: f64| (time / quantum).round() as u64;
-        let decomposition = Decomposition::new(input.truth_shape(), self.tile, team.size())?;
         let warn = |text: &str| {
             if team.rank() == 0 {
                 warn_user(context, text);
             }
         };
-        let found = checkpoints.read(&decomposition.tiling, input.truth_shape(), warn);
-        let (lattice, mut sweep) = found.unwrap_or_else(|| (begin(), 0));
-        let mut sweeps = divide(law, &lattice, self.tile, quantum, team)?;
-        drop(lattice);
+        let mut sweeps = divide(law, input.truth_shape(), self.tile, quantum, team)?;
+        let mut sweep = checkpoints.read(&mut sweeps, warn).unwrap_or(0);
         if sweep == 0 {
+            sweeps.start(team, begin);
             record(sweeps.domain(), 0)?;
         }
-        let mut last = Instant::now();
+        let mut watch = Watch::new(&context.stop, context.options.checkpoint_seconds);
         for (next, last_sweep) in input.truth_schedule().times.into_iter().map(sweep_of).enumerate().skip(1) {
             while sweep < last_sweep {
                 sweeps.advance(law, team, stream, sweep..sweep + 1)?;
@@ -161,10 +155,10 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
                 if sweep == last_sweep {
                     record(sweeps.domain(), next)?;
                 }
-                let order = self.order(last);
+                let order = watch.look(team);
                 if order != Order::Continue {
                     checkpoints.write(sweeps.domain(), sweep)?;
-                    last = Instant::now();
+                    watch.restart();
                 }
                 if order == Order::Stop {
                     return Ok(());
@@ -174,15 +168,6 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
         complete(self.file.items(), team, self.item)?;
         checkpoints.remove();
         Ok(())
-    }
-
-    /// The first rank looks at the clock and at requests to stop, and decides for the team.
-    fn order(&self, last: Instant) -> Order {
-        let stop = self.context.stop.requested();
-        let due = last.elapsed().as_secs_f64() >= self.context.options.checkpoint_seconds;
-        let mut order = [if stop { 2 } else { u8::from(due) }];
-        self.team.broadcast(&mut order);
-        [Order::Continue, Order::Checkpoint, Order::Stop][usize::from(order[0])]
     }
 
     /// Writes the record with this index of each trajectory: this rank's block of sites, one trajectory after another,

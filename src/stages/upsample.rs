@@ -16,6 +16,7 @@ use crate::{
     sampling::{LocalRelax, Trajectory, mean_over_patches, raised_compatibly, upsampled, upsampled_in_lanes},
     stages::{
         health::check_finite,
+        starts::Start,
         words::{announce, by_words},
     },
     systems::{System, Tiles, Upsampling},
@@ -26,7 +27,7 @@ use crate::{
     },
 };
 use hdf5::H5Type;
-use std::ops::Range;
+use std::{convert::Infallible, ops::Range};
 
 /// Upsamples the snapshots of `small.h5` and draws the shuffled ones; writes `large.h5`. With several ranks for a
 /// snapshot, Upsample, which is cheap, is done by all of them, and LocalRelax is shared.
@@ -85,7 +86,7 @@ fn by_threads<S: System<Site: H5Type>>(
                 let condition = Large::condition_of(input, word[0]);
                 let system = &family[condition];
                 let lattices = match pools.pool(input, word[0]).is_empty() {
-                    true => word.iter().map(|&snapshot| shuffled(input, system, snapshot)).collect(),
+                    true => word.iter().map(|&snapshot| Start::shuffled(input, system, snapshot).whole()).collect(),
                     false => relax.upsampled(input, system, (condition, &factors), pools, word)?,
                 };
                 let trajectory = |(&snapshot, lattice): (&usize, Lattice<S::Site>)| {
@@ -197,7 +198,11 @@ fn by_teams<S: System<Site: H5Type>>(
         let pool = Pools::<S>::read(input, small, snapshot..snapshot + 1)?.pool(input, snapshot);
         let domain = if pool.is_empty() {
             let decomposition = Decomposition::new(input.large_shape(), patch, team.size())?.bounded(S::BOUNDARY);
-            Domain::new(decomposition, team.rank(), S::REACH, &shuffled(input, system, snapshot))
+            let (start, mut domain) =
+                (Start::shuffled(input, system, snapshot), Domain::new(decomposition, team.rank(), S::REACH));
+            let Ok(()) = domain.fill(|origin, shape| Ok::<_, Infallible>(start.part(origin, shape)));
+            domain.share_edges(team);
+            domain
         } else {
             upsampled_by_team(input, &workers, system, team, snapshot as u64, pool)?
         };
@@ -225,7 +230,10 @@ fn upsampled_by_team<S: System>(
     let share = |lattice: &Lattice<S::Site>| -> Result<Domain<S::Site>, DecompositionError> {
         let halo = S::REACH + patch.0.into_iter().max().unwrap_or(0) / 2;
         let decomposition = Decomposition::new(lattice.shape, patch, team.size())?.bounded(S::BOUNDARY);
-        Ok(Domain::new(decomposition, team.rank(), halo, lattice))
+        let mut domain = Domain::new(decomposition, team.rank(), halo);
+        let Ok(()) = domain.fill(|origin, shape| Ok::<_, Infallible>(lattice.part(origin, shape)));
+        domain.share_edges(team);
+        Ok(domain)
     };
     for (level, factor) in (0_u64..).zip(&factors) {
         let mut rng = stream(input.seed, Purpose::Upsample, [snapshot, level]);
@@ -306,9 +314,4 @@ pub fn upsampling<S: System>(input: &Input, system: &S) -> Box<dyn Upsampling<S>
         UpsampleKind::Tiles => Box::new(Tiles),
         _ => system.upsampling(),
     }
-}
-
-/// A random initial state of the large system.
-fn shuffled<S: System>(input: &Input, system: &S, snapshot: usize) -> Lattice<S::Site> {
-    system.draw(input.large_shape(), None, &mut stream(input.seed, Purpose::ShuffledDraw, [snapshot as u64, 0]))
 }

@@ -6,7 +6,7 @@
 //! patches. A patch has no halo. It evolves in the mean field of the whole system, with the sum of the other spins held
 //! fixed. Observable: magnetisation M.
 
-use super::{Generator, GeneratorOf, Observable, Symmetry, System, spins};
+use super::{Composition, Generator, GeneratorOf, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{Events, Kmc, Law, Selector},
     lattice::{Lattice, Region, Shape, Stencil, Window},
@@ -179,7 +179,7 @@ impl System for CurieWeiss {
     }
 
     /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
+    fn composition(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Composition<i8> {
         spins::shuffled(shape, start, rng)
     }
 

@@ -4,10 +4,10 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Condition, ConditionAxis, Generator, GeneratorOf, Observable, Symmetry, System, spins};
+use super::{Composition, Condition, ConditionAxis, Generator, GeneratorOf, Observable, Symmetry, System, spins};
 use crate::{
     dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
-    lattice::{Lattice, Region, Shape, Stencil, Window},
+    lattice::{Region, Shape, Stencil, Window},
     rng::Rng,
     scores::{CriticalPoint, Magnet, Score},
 };
@@ -124,7 +124,7 @@ impl System for Ising {
     }
 
     /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
+    fn composition(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Composition<i8> {
         spins::shuffled(shape, start, rng)
     }
 

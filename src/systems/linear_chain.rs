@@ -4,10 +4,10 @@
 //! displacement m of n particles obeys dm = (-gamma m + F / n) dt + sigma / sqrt(n) dB: drift and diffusion both depend
 //! on the size.
 
-use super::{GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
+use super::{Composition, GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
-    lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
+    lattice::{Boundary, Region, Shape, Stencil, Window},
     rng::Rng,
 };
 use rand::Rng as _;
@@ -90,8 +90,9 @@ impl System for LinearChain {
     }
 
     /// All particles at the displacement `start`, by default uniform in [-spread, spread].
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<f64> {
-        Lattice::filled(shape, start.unwrap_or_else(|| rng.random_range(-self.spread..=self.spread)))
+    fn composition(&self, _: Shape, start: Option<f64>, rng: &mut Rng) -> Composition<f64> {
+        let value = start.unwrap_or_else(|| rng.random_range(-self.spread..=self.spread));
+        Composition::Independent(Box::new(move |_, _| value))
     }
 
     fn observe(&self, window: &Window<f64>, region: Region) -> Vec<f64> {

@@ -7,6 +7,7 @@ pub mod alloy;
 
 mod any;
 mod atoms;
+mod composition;
 mod condition;
 mod correlation;
 mod curie_weiss;
@@ -22,6 +23,7 @@ pub use crate::evaluation::{Observable, Symmetry};
 pub use alloy::Alloy;
 pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
 pub use atoms::{Atoms, AtomsOf};
+pub use composition::Composition;
 pub use condition::{Condition, ConditionAxis};
 pub use correlation::correlation_length;
 pub use curie_weiss::{CurieWeiss, UpBeforeDown};
@@ -139,8 +141,14 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
         None
     }
 
-    /// Draws an initial state far from equilibrium. `start` fixes its parameters, which are random otherwise.
-    fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site>;
+    /// What an initial state of this shape, far from equilibrium, consists of. `start` fixes its parameters, which are
+    /// random otherwise.
+    fn composition(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Composition<Self::Site>;
+
+    /// Draws an initial state.
+    fn draw(&self, shape: Shape, start: Option<Self::Start>, rng: &mut Rng) -> Lattice<Self::Site> {
+        self.composition(shape, start, rng).draw(shape, rng)
+    }
 
     /// Sum of the density of each observable over the sites of `region`. Each end of a pair counts half of it. The mean
     /// over all patches, divided by the sites of a patch, is thus the observable of the whole lattice.

@@ -6,10 +6,10 @@
 //! draws m from (0.45, 0.55) and k from (0.05, 0.15). The paper prints these intervals swapped. Observables: means of u
 //! and v over the sites.
 
-use super::{GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
+use super::{Composition, GeneratorOf, Interpolate, Observable, System, Upsampling, fields, generator::of_fields};
 use crate::{
     dynamics::{DriftNoise, Langevin, Law},
-    lattice::{Boundary, Lattice, Region, Shape, Stencil, Window},
+    lattice::{Boundary, Region, Shape, Stencil, Window},
     rng::Rng,
 };
 use rand::Rng as _;
@@ -114,14 +114,13 @@ impl System for PredatorPrey {
     }
 
     /// A cosine with mean m and amplitude k given by `start`, by default drawn from the published ranges.
-    fn draw(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Lattice<[f64; 2]> {
+    fn composition(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Composition<[f64; 2]> {
         let [mean, amplitude] = start.unwrap_or_else(|| Self::random_start(rng));
-        let at = |site: usize| {
+        Composition::Independent(Box::new(move |[_, _, site], _| {
             let position = (site as f64 + 0.5) / shape.sites() as f64;
             let prey = mean + amplitude * (10.0 * PI * position).cos();
             [prey, 1.0 - prey]
-        };
-        Lattice::from_sites(shape, (0..shape.sites()).map(at).collect())
+        }))
     }
 
     fn observe(&self, window: &Window<[f64; 2]>, region: Region) -> Vec<f64> {

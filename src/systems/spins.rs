@@ -1,11 +1,8 @@
 //! Initial states and parameter checks of spin systems.
 
-use super::ConditionAxis;
-use crate::{
-    lattice::{Lattice, Shape},
-    rng::Rng,
-};
-use rand::{Rng as _, seq::SliceRandom};
+use super::{Composition, ConditionAxis};
+use crate::{lattice::Shape, rng::Rng};
+use rand::Rng as _;
 
 /// Colours of the spins, down before up.
 pub const STATES: &[(&str, [u8; 3])] = &[("spin down", [31, 62, 99]), ("spin up", [244, 236, 220])];
@@ -14,13 +11,11 @@ pub const STATES: &[(&str, [u8; 3])] = &[("spin down", [31, 62, 99]), ("spin up"
 pub const TEMPERATURE: ConditionAxis = ConditionAxis { name: "temperature", unit: "J / k_B" };
 
 /// Random spins with the magnetisation `start`, by default uniform in [-1, 1].
-pub fn shuffled(shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<i8> {
+pub fn shuffled(shape: Shape, start: Option<f64>, rng: &mut Rng) -> Composition<i8> {
     let magnetisation = start.unwrap_or_else(|| rng.random_range(-1.0..=1.0));
-    let up = ((1.0 + magnetisation) / 2.0 * shape.sites() as f64).round() as usize;
-    let mut lattice = Lattice::filled(shape, -1);
-    lattice.sites[..up.min(shape.sites())].fill(1);
-    lattice.sites.shuffle(rng);
-    lattice
+    let up = ((1.0 + magnetisation) / 2.0 * shape.sites() as f64).round() as u64;
+    let up = up.min(shape.sites() as u64);
+    Composition::Mixed { states: vec![1, -1], counts: vec![vec![up, shape.sites() as u64 - up]] }
 }
 
 /// Checks temperatures, field and starts. `name` is that of the system's table.

@@ -9,15 +9,15 @@
 mod order;
 
 use order::Order;
-use rand::{Rng as _, seq::SliceRandom};
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use tessera::{
     Program,
     dynamics::{ClassedEvents, Events, Kmc, Law, RateClasses},
-    lattice::{Lattice, Region, Shape, Stencil, Window},
+    lattice::{Region, Shape, Stencil, Window},
     rng::Rng,
     scores::Score,
-    systems::{Condition, ConditionAxis, Observable, Symmetry, System},
+    systems::{Composition, Condition, ConditionAxis, Observable, Symmetry, System},
 };
 
 /// Number of colours.
@@ -122,17 +122,15 @@ impl System for Potts {
     }
 
     /// Colours shuffled at shares that are `start`, or else uniform among all that add up to 1.
-    fn draw(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Lattice<u8> {
+    fn composition(&self, shape: Shape, start: Option<[f64; 2]>, rng: &mut Rng) -> Composition<u8> {
         let [red, green] = start.unwrap_or_else(|| {
             let (one, other) = (rng.random::<f64>(), rng.random::<f64>());
             [one.min(other), (one - other).abs()]
         });
-        let end = |share: f64| ((share * shape.sites() as f64).round() as usize).min(shape.sites());
-        let mut lattice = Lattice::filled(shape, 2);
-        lattice.sites[..end(red + green)].fill(1);
-        lattice.sites[..end(red)].fill(0);
-        lattice.sites.shuffle(rng);
-        lattice
+        let sites = shape.sites() as u64;
+        let end = |share: f64| ((share * sites as f64).round() as u64).min(sites);
+        let counts = vec![end(red), end(red + green) - end(red), sites - end(red + green)];
+        Composition::Mixed { states: vec![0, 1, 2], counts: vec![counts] }
     }
 
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {

@@ -41,6 +41,8 @@ pub struct Rollout<M> {
     times: VecDeque<f64>,
     /// Steps that ended beyond the walls, `[n]`.
     beyond: Tensor,
+    /// Factor of the noise.
+    noise: f64,
 }
 
 /// A step under way: the equation where it began, the time since then, and the Brownian path up to now.
@@ -97,7 +99,14 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
         let beyond = Tensor::zeros([count as i64], (Kind::Double, states.device()));
-        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond })
+        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond, noise: 1.0 })
+    }
+
+    /// The same ensemble for a system with `ratio` times as many sites: intensive observables have the same drift, and a
+    /// covariance that many times smaller.
+    #[must_use]
+    pub fn of_size(self, ratio: f64) -> Self {
+        Self { noise: ratio.recip().sqrt(), ..self }
     }
 
     /// The next `count` records, or those that are left, physical states `[count, n, d]`. Diverged states stay NaN or
@@ -111,7 +120,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let mut kept = Vec::with_capacity(count);
         no_grad(|| {
             for instants in self.instants(count).chunks(ahead) {
-                let noise = self.noise(instants.len());
+                let noise = self.noise(instants.len()) * self.noise;
                 for (instant, index) in instants.iter().zip(0..) {
                     if let Some(states) = self.advance(instant, noise.get(index)) {
                         kept.push(self.model.borrow().map().physical(&states).to_kind(Kind::Float));

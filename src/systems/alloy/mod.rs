@@ -12,10 +12,13 @@ pub mod kinetics;
 pub mod memory;
 pub mod order;
 pub mod samples;
+pub mod start;
 
 pub use kinetics::VacancyKmc;
 
-use super::{AtomsOf, Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling};
+use super::{
+    AtomsOf, Composition, Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling,
+};
 use crate::{
     dynamics::Law,
     lattice::{
@@ -165,33 +168,9 @@ impl Alloy {
         self.parameters.composition.map(|share| share * occupied)
     }
 
-    /// A configuration with the composition of the parameters. At `order` 1 it has B2 order: Mo fills the sublattice of
-    /// the even layers first, and Ta that of the odd layers. A share 1 - `order` of the atoms, drawn at random, is then
-    /// shuffled.
+    /// A configuration with the composition of the parameters (see [`start`]).
     pub fn configuration(&self, shape: Shape, order: f64, rng: &mut Rng) -> Lattice<u8> {
-        let [vacancies, nb, mo, ta] = self.counts(shape.sites());
-        let atoms =
-            [(2, mo), (1, nb), (3, ta)].into_iter().flat_map(|(species, count)| std::iter::repeat_n(species, count));
-        let layer = shape.0[1] * shape.0[2];
-        let (mut even, mut odd): (Vec<usize>, Vec<usize>) =
-            (0..shape.sites()).partition(|site| (site / layer).is_multiple_of(2));
-        even.shuffle(rng);
-        odd.shuffle(rng);
-        let mut sites = [even, odd].concat();
-        let empty: Vec<usize> = rand::seq::index::sample(rng, sites.len(), vacancies).into_vec();
-        let mut lattice = Lattice::filled(shape, VACANCY);
-        let empty: std::collections::HashSet<usize> = empty.into_iter().collect();
-        sites.retain(|site| !empty.contains(site));
-        for (&site, species) in sites.iter().zip(atoms) {
-            lattice.sites[site] = species;
-        }
-        let loose: Vec<usize> = sites.into_iter().filter(|_| rng.random::<f64>() >= order).collect();
-        let mut species: Vec<u8> = loose.iter().map(|&site| lattice.sites[site]).collect();
-        species.shuffle(rng);
-        for (site, species) in loose.into_iter().zip(species) {
-            lattice.sites[site] = species;
-        }
-        lattice
+        start::composition(self, shape, order, rng).draw(shape, rng)
     }
 
     /// Restores the composition: random sites of species or vacancies in excess get those that are missing.
@@ -219,6 +198,7 @@ impl Law for Alloy {
     type Site = u8;
     const REACH: usize = environment::REACH;
     const CONFINED: bool = true;
+    const STARTS: Option<u8> = Some(VACANCY);
 
     fn stencil(&self) -> Stencil {
         bcc::stencil(&OFFSETS)
@@ -259,9 +239,9 @@ impl System for Alloy {
         (1..=3).flat_map(|species| sites.iter().map(move |&site| f32::from(u8::from(site == species)))).collect()
     }
 
-    /// A random configuration. `start` is the degree of B2 order, by default 0 (see [`Alloy::configuration`]).
-    fn draw(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Lattice<u8> {
-        self.configuration(shape, start.unwrap_or(0.0), rng)
+    /// A random configuration. `start` is the degree of B2 order, by default 0 (see [`start`]).
+    fn composition(&self, shape: Shape, start: Option<f64>, rng: &mut Rng) -> Composition<u8> {
+        start::composition(self, shape, start.unwrap_or(0.0), rng)
     }
 
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
