@@ -1,6 +1,8 @@
 //! Equations, data and error norms of A. Zhu and Q. Li, arXiv 2402.14475 (code: github.com/Aiqing-Zhu/DynGMA): drift and
 //! diffusion from trajectories with long steps.
 
+#![allow(dead_code)]
+
 use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
