@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod export;
+pub mod fit;
 pub mod model;
 mod signals;
 
@@ -84,6 +85,8 @@ enum Command {
     /// Fit, evaluate and compare models of the alloy's jump barriers
     #[command(subcommand)]
     Barriers(BarrierCommand),
+    /// Learn an equation from your own pairs or trajectories, without a system of tessera
+    Fit(fit::FitOptions),
     /// Write microscopic states of a run for OVITO, ASE or ParaView
     Export(export::ExportOptions),
     /// Show a learned model, or evaluate its drift and diffusion
@@ -226,6 +229,7 @@ fn alone(command: Command) {
             return report(bench::run(kernel, weights.as_deref(), json));
         }
         Command::Barriers(command) => return report(barriers(&command).map(|text| show(&text))),
+        Command::Fit(options) => return report(fit::run(&options).map(|summary| show(&(summary + "\n")))),
         Command::Export(options) => return report(export::run(&options)),
         Command::Model(command) => return report(model::run(&command).map(|text| show(&text))),
         Command::Scaling(choices) => return scaling(&choices),

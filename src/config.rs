@@ -5,6 +5,7 @@
 
 mod checks;
 mod derived;
+mod fit;
 mod limits;
 mod memory;
 pub mod models;
@@ -12,8 +13,9 @@ mod overrides;
 mod snapshots;
 mod upsampling;
 
+pub use fit::{FitInput, FitPredictInput};
 pub use memory::Memory;
-pub use overrides::{Point, load};
+pub use overrides::{Point, load, load_as};
 pub use snapshots::Snapshots;
 pub use upsampling::Reason;
 

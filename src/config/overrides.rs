@@ -2,6 +2,7 @@
 
 use super::{ConfigError, Input};
 use crate::systems::SystemInput;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use toml::{Table, Value};
@@ -98,6 +99,23 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
         ))),
         None => Ok(points),
     }
+}
+
+/// Reads choices of another kind than an [`Input`], with overrides; all defaults without a file.
+///
+/// # Errors
+/// The first error in the file or the overrides.
+pub fn load_as<T: DeserializeOwned>(path: Option<&Path>, overrides: &[String]) -> Result<T, ConfigError> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    };
+    let text = path.map(read).transpose()?.unwrap_or_default();
+    let mut table: Table =
+        toml::from_str(&text).map_err(|error| located(path.unwrap_or(Path::new("")), &text, &error))?;
+    overrides.iter().try_for_each(|entry| set(&mut table, entry))?;
+    let location = path.map_or("--set".into(), |path| format!("{} and --set", path.display()));
+    let parsed = Value::Table(table).try_into();
+    parsed.map_err(|error| ConfigError::Parse { location, message: with_hint(error.message(), "") })
 }
 
 /// An input from its text.

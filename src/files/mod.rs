@@ -8,6 +8,7 @@ pub mod evidence;
 mod fields;
 pub mod large;
 pub mod latent;
+pub mod own;
 pub mod pairs;
 pub mod prediction;
 pub mod records;

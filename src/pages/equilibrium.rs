@@ -6,7 +6,7 @@ use crate::{
         Metrics, Observable,
         distributions::{common_edges, density},
     },
-    pages::roles::{condition_label, roles},
+    pages::roles::{Names, roles},
     report::{Axis, Block, Cell, Colour, Figure, Section, Series, SmallMultiples, Table},
     scores::{Evidence, Key, ModelKind, Source},
 };
@@ -18,12 +18,10 @@ const BINS: usize = 60;
 const RECORDS: usize = 500;
 
 /// The section on the distributions of one run, without ensembles in which all trajectories have diverged.
-pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> Section {
+pub fn distributions(input: &Input, names: &Names, evidence: &Evidence, metrics: &Metrics) -> Section {
     let (part, observables) = (input.evaluate.equilibrium, evidence.observables);
     let mut section = Section::new("Equilibrium distributions");
     let conditions = evidence.conditions.len();
-    let caption = format!("Last {:.0} % of every trajectory.", 100.0 * part);
-    let look_for = "equal position and equal width.";
     if conditions > 1 {
         let panels = observables.iter().map(|observable| against_condition(input, metrics, observable)).collect();
         section = section.with(Block::Multiples(
@@ -35,19 +33,27 @@ pub fn distributions(input: &Input, evidence: &Evidence, metrics: &Metrics) -> S
         ));
         section = section.with(Block::Table(at_each_condition(input, metrics, observables)));
     }
-    for (component, observable) in observables.iter().enumerate() {
+    histograms_of_all(names, evidence).into_iter().fold(section, Section::with)
+}
+
+/// The distributions of every observable, one panel for each condition.
+pub fn histograms_of_all(names: &Names, evidence: &Evidence) -> Vec<Block> {
+    let caption = format!("Last {:.0} % of every trajectory.", 100.0 * evidence.choices.equilibrium);
+    let look_for = "equal position and equal width.";
+    let conditions = evidence.conditions.len();
+    let of_observable = |(component, observable): (usize, &Observable)| {
         let panel =
             |condition, title: &str| histograms(evidence, title.trim_end(), observable.symbol, (component, condition));
         let title = format!("P({})", observable.symbol);
-        section = section.with(if conditions > 1 {
-            let panels = (0..conditions).map(|condition| panel(condition, &condition_label(input, condition)));
+        if conditions > 1 {
+            let panels = (0..conditions).map(|condition| panel(condition, &names.conditions[condition]));
             let panels = SmallMultiples::new(title, panels.collect());
             Block::Multiples(panels.described(caption.clone(), look_for))
         } else {
             Block::Figure(panel(0, &title).described(caption.clone(), look_for))
-        });
-    }
-    section
+        }
+    };
+    evidence.observables.iter().enumerate().map(of_observable).collect()
 }
 
 /// Distributions of every observable, and the first observable along one trajectory, with one panel per point of a
@@ -100,7 +106,7 @@ fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condit
     let ours = beside(&all[0].2, &all[1].2);
     let views = [all[0].2.view(), ours.view()];
     let mut figure = Figure::new(title, Axis::linear(symbol), Axis::linear("probability density"));
-    if let Ok(edges) = common_edges(&views, BINS) {
+    if let Ok(edges) = common_edges(&views, BINS).map(|edges| on_steps(edges, &all[0].2)) {
         for (label, colour, sample) in &all {
             if let Ok(found) = density(sample.view(), &edges, evidence.choices.resamples, evidence.choices.seed) {
                 figure = figure.with(Series::histogram(*label, *colour, &found));
@@ -108,6 +114,24 @@ fn histograms(evidence: &Evidence, title: &str, symbol: &str, (component, condit
         }
     }
     figure
+}
+
+/// Edges of bins of whole steps of a quantity with discrete values: half a step off the values. Others stay as they are.
+fn on_steps(edges: Vec<f64>, truth: &Array2<f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = truth.iter().copied().filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (edges[0], edges[edges.len() - 1]);
+    let gaps = values.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 1e-9 * (high - low));
+    let step = gaps.fold(f64::INFINITY, f64::min);
+    let width = (high - low) / (edges.len() - 1) as f64;
+    // Steps much finer than the bins leave no pattern.
+    if !(step > 0.05 * width && step.is_finite()) {
+        return edges;
+    }
+    let width = (width / step).ceil() * step;
+    let start = values[0] - 0.5 * step - ((values[0] - low) / width).ceil() * width;
+    let bins = ((high - start) / width).ceil() as usize + 1;
+    (0..=bins).map(|edge| start + edge as f64 * width).collect()
 }
 
 /// A prediction, clamped to the range of the truth plus its width on either side.
@@ -170,4 +194,21 @@ fn against_condition(input: &Input, metrics: &Metrics, observable: &Observable) 
         figure = figure.with(series(label, colour, &x, &y).with_band(&error));
     }
     figure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_of_discrete_values_are_whole_steps() {
+        let truth = Array2::from_shape_fn((4, 50), |(row, column)| 0.25 * ((row * 50 + column) % 21) as f64);
+        let edges = on_steps(common_edges(&[truth.view()], 60).unwrap(), &truth);
+        assert!(edges.windows(2).all(|pair| (pair[1] - pair[0] - 0.25).abs() < 1e-9), "{edges:?}");
+        assert!(truth.iter().all(|value| edges.iter().all(|edge| (edge - value).abs() > 0.1)));
+        assert!(edges[0] < 0.0 && edges[edges.len() - 1] > 5.0);
+        let smooth = Array2::from_shape_fn((4, 500), |(row, column)| ((row * 500 + column) as f64).sin());
+        let edges = common_edges(&[smooth.view()], 60).unwrap();
+        assert_eq!(on_steps(edges.clone(), &smooth), edges);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod equilibrium;
 pub mod finite_size;
+pub mod glossary;
 pub mod roles;
 pub mod run;
 pub mod scaling;

@@ -1,14 +1,13 @@
 //! The page of one run: the predictions beside the truth.
 
 use crate::{
-    config::Input,
     evaluation::{
-        Metrics,
+        Metrics, Observable,
         trajectories::{MeanAndSpread, mean_and_spread},
     },
     lattice::Lattice,
     learning::Feature,
-    pages::roles::{condition_label, roles, unit_label},
+    pages::roles::{Names, roles},
     report::{
         Axis, Block, Colour, Figure, Highlight, LatticeImage, LatticePalette, ReportError, Section, Series,
         SmallMultiples, multiples::ensemble_panel, table::shown,
@@ -18,6 +17,27 @@ use crate::{
 };
 use ndarray::Array2;
 use serde_json::Value;
+
+/// The title of a page: what was learned and how well, in a sentence. `of` follows the names of the observables.
+pub fn title(observables: &[Observable], of: &str, metrics: &Metrics) -> String {
+    let names: Vec<String> = observables.iter().map(|observable| observable.name.replace('_', " ")).collect();
+    let names = match &names[..] {
+        [all @ .., last] if !all.is_empty() && all.len() < 3 => format!("{} and {last}", all.join(", ")),
+        [name] => name.clone(),
+        all => format!("{} observables", all.len()),
+    };
+    let percent = |name: &str| {
+        let value = 100.0 * metrics.get(name)?.value;
+        let decimals = (1.0 - value.log10().floor()).clamp(0.0, 6.0) as usize;
+        value.is_finite().then(|| format!("{value:.decimals$} %"))
+    };
+    let well = match (percent("test_error"), percent("test_error_noise_floor")) {
+        (Some(error), Some(floor)) => format!(": relative error {error}, where chance alone makes {floor}"),
+        (Some(error), None) => format!(": relative error {error}"),
+        _ => String::new(),
+    };
+    format!("The dynamics of {names}{of}{well}")
+}
 
 /// The headline metrics.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
@@ -50,8 +70,8 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for (_, _, ensemble) in all.filter(|(_, colour, _)| *colour != Colour::Baseline) {
         for (mean, spread) in ensemble.mean.column(component).iter().zip(ensemble.spread.column(component)) {
-            // `min` and `max` ignore NaN.
-            (low, high) = (low.min(mean - spread), high.max(mean + spread));
+            // `min` and `max` ignore NaN: a single trajectory has no spread.
+            (low, high) = (low.min(*mean).min(mean - spread), high.max(*mean).max(mean + spread));
         }
     }
     let room = 0.15 * (high - low);
@@ -59,7 +79,7 @@ fn range<'a>(all: impl Iterator<Item = &'a (&'a str, Colour, MeanAndSpread)>, co
 }
 
 /// The section on the observables against time, with one panel per start and condition.
-pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
+pub fn against_time(names: &Names, evidence: &Evidence) -> Section {
     let groups = evidence.groups();
     let mut section = Section::new("Observables against time");
     let by_group: Vec<Vec<(&str, Colour, MeanAndSpread)>> = (0..groups)
@@ -76,18 +96,17 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     let panel = |group: usize, component: usize, title: &str, y: Axis| {
         let all = &by_group[group];
         let lines: Vec<_> = all.iter().map(|(label, colour, ensemble)| (*label, *colour, ensemble)).collect();
-        let x = Axis::logarithmic(format!("time ({})", input.system.time_unit()));
-        ensemble_panel(title, x, y, &evidence.times, component, &lines)
+        let x = names.time_axis(group, &evidence.times);
+        ensemble_panel(title, x, y, &names.times_of(group, &evidence.times), component, &lines)
     };
     let multiples = |title: String, panels| {
         Block::Multiples(SmallMultiples::new(title, panels).described(
-            "Means over trajectories, with bands of one standard deviation. Predictions are those of the first seed. \
-             They start from the initial states of the truth at time 0, which a logarithmic axis does not show. The \
-             baseline may leave the frame.",
+            "Means over trajectories, with bands of one standard deviation for truth and model. Predictions are those of \
+             the first seed. The time is logarithmic, with 0 before the first record. The baseline may leave the frame.",
             "equal means and bands of equal width. A wider band means too much learned noise.",
         ))
     };
-    let titles: Vec<String> = (0..groups).map(|group| group_title(input, group)).collect();
+    let titles = &names.groups;
     let of_each = evidence.observables.iter().enumerate().map(|(component, observable)| {
         let (low, high) = range(by_group.iter().flatten(), component);
         (component, observable, Axis::linear(observable.symbol).from_to(low, high))
@@ -98,13 +117,13 @@ pub fn against_time(input: &Input, evidence: &Evidence) -> Section {
     }
     for (component, observable, y) in of_each {
         let panels = (0..groups).map(|group| panel(group, component, &titles[group], y.clone())).collect();
-        section = section.with(multiples(observable.name.replace('_', " "), panels));
+        section = section.with(multiples(observable.symbol.to_owned(), panels));
     }
     section
 }
 
 /// The section that compares the dynamics with the direct simulation in units of the noise.
-pub fn dynamics(input: &Input, evidence: &Evidence) -> Section {
+pub fn dynamics(names: &Names, evidence: &Evidence) -> Section {
     let ours = &evidence.of(ModelKind::Ours).index_axis(ndarray::Axis(0), 0);
     let of = |ensemble, group| mean_and_spread(scores::group(ensemble, group, evidence.groups()));
     let groups: Vec<[MeanAndSpread; 2]> =
@@ -112,17 +131,17 @@ pub fn dynamics(input: &Input, evidence: &Evidence) -> Section {
     let colours = [Colour::Ours, Colour::Truth, Colour::Baseline];
     let panels = |label: &str, guides: [f64; 2], (low, high): (f64, f64), value: fn(&_, &_, usize) -> Vec<f64>| {
         let panel = |(group, [ours, truth]): (usize, &[MeanAndSpread; 2])| {
-            let x = Axis::logarithmic(format!("time ({})", input.system.time_unit()));
-            let mut figure = Figure::new(group_title(input, group), x, Axis::linear(label).from_to(low, high));
+            let (x, times) = (names.time_axis(group, &evidence.times), names.times_of(group, &evidence.times));
+            let mut figure = Figure::new(&names.groups[group], x, Axis::linear(label).from_to(low, high));
             for guide in guides {
-                let level = vec![guide; evidence.times.len()];
-                figure = figure.with(Series::line("", Colour::Guide, &evidence.times, &level));
+                let level = vec![guide; times.len()];
+                figure = figure.with(Series::line("", Colour::Guide, &times, &level));
             }
             for (component, observable) in evidence.observables.iter().enumerate() {
                 let values: Vec<f64> =
                     value(ours, truth, component).into_iter().map(|value: f64| value.clamp(low, high)).collect();
                 let colour = colours[component % colours.len()];
-                figure = figure.with(Series::line(observable.symbol, colour, &evidence.times, &values));
+                figure = figure.with(Series::line(observable.symbol, colour, &times, &values));
             }
             figure
         };
@@ -140,13 +159,6 @@ pub fn dynamics(input: &Input, evidence: &Evidence) -> Section {
         "lines that scatter about 1.",
     );
     Section::new("Dynamics in units of the noise").with(Block::Multiples(difference)).with(Block::Multiples(ratio))
-}
-
-/// Start and condition of a group of trajectories.
-pub fn group_title(input: &Input, group: usize) -> String {
-    let (condition, start) = input.truth_start(group * input.truth.trajectories);
-    format!("start {} {}", input.truth.starts[start], condition_label(input, condition)).trim_end().to_owned()
-        + &unit_label(input, condition)
 }
 
 /// A short form of a value, with numbers rounded to four decimals and only the ends of long lists.

@@ -2,7 +2,7 @@
 
 use crate::{
     evaluation::scaling::{CostModel, Network, ScalingPoint},
-    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table},
+    report::{Axis, Block, Cell, Colour, Figure, Report, Section, Series, Table, series::Mark},
 };
 
 /// Groups of tiles of one colour in two dimensions.
@@ -93,6 +93,9 @@ fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
     if let Some(figure) = measured(points) {
         section = section.with(Block::Figure(figure)).with(Block::Figure(speed_of_a_core(points)));
     }
+    if let Some(figure) = weak(points) {
+        section = section.with(Block::Figure(figure));
+    }
     let mut report =
         Report { title: "Scaling of sweeps".into(), subtitle: format!("{runs} runs"), sections: vec![section] };
     let square = |point: &&ScalingPoint| point.sites == point.side * point.side;
@@ -102,12 +105,45 @@ fn page_of(points: &[ScalingPoint], runs: usize) -> Report {
     report
 }
 
+/// The numbers of cores that were measured.
+fn core_axis(points: &[ScalingPoint]) -> Axis {
+    Axis::logarithmic("cores").marked(points.iter().map(|point| (point.ranks * point.threads) as f64))
+}
+
+/// Weak scaling: the efficiency of lattices that grow with the cores, for each number of sites a core. `None` where no
+/// two measurements have one.
+fn weak(points: &[ScalingPoint]) -> Option<Figure> {
+    let cores = |point: &ScalingPoint| point.ranks * point.threads;
+    let share = |point: &ScalingPoint| (point.side * point.side / cores(point), point.tile, point.quantum.to_bits());
+    let mut shares: Vec<_> = points.iter().map(share).collect();
+    shares.sort_unstable();
+    shares.dedup();
+    let mut figure = Figure::new("Weak scaling", core_axis(points), Axis::linear("efficiency").from_to(0.0, 1.2))
+        .described(
+            "Time of a sweep with the fewest cores over that with more, at equal sites a core.",
+            "a level line near 1.",
+        );
+    for (index, own) in shares.into_iter().enumerate() {
+        let mut group: Vec<&ScalingPoint> = points.iter().filter(|&point| share(point) == own).collect();
+        group.sort_by_key(|&point| cores(point));
+        group.dedup_by_key(|point| cores(point));
+        let [first, _, ..] = &group[..] else { continue };
+        let x: Vec<f64> = group.iter().map(|point| cores(point) as f64).collect();
+        let y: Vec<f64> = group.iter().map(|point| first.seconds.0 / point.seconds.0).collect();
+        let colour = [Colour::Ours, Colour::Baseline, Colour::Other(0), Colour::Other(1)][index % 4];
+        let mut series = Series::line(format!("{} sites a core, tiles of {}", own.0, own.1), colour, &x, &y);
+        series.mark = Mark::Line;
+        figure = figure.with(series);
+    }
+    (!figure.series.is_empty()).then_some(figure)
+}
+
 fn measured(points: &[ScalingPoint]) -> Option<Figure> {
     let of = |point: &ScalingPoint| (point.system.clone(), point.side, point.tile);
     let mut lattices: Vec<_> = points.iter().map(of).collect();
     lattices.dedup();
     let most = points.iter().map(|point| point.ranks * point.threads).max().filter(|&most| most > 1)? as f64;
-    let axes = (Axis::logarithmic("cores"), Axis::logarithmic("speed-up"));
+    let axes = (core_axis(points), Axis::logarithmic("speed-up"));
     let mut figure = Figure::new("Strong scaling", axes.0, axes.1).with(Series::line(
         "ideal",
         Colour::Truth,
@@ -138,7 +174,7 @@ fn speed_of_a_core(points: &[ScalingPoint]) -> Figure {
     let cores = |point: &ScalingPoint| (point.ranks * point.threads) as f64;
     let (x, y): (Vec<f64>, Vec<f64>) =
         points.iter().map(|point| (cores(point), point.events / point.seconds.0 / cores(point))).unzip();
-    Figure::new("Events per second and core", Axis::logarithmic("cores"), Axis::linear("events per second and core"))
+    Figure::new("Events per second and core", core_axis(points), Axis::linear("events per second and core"))
         .with(Series::points("all lattices", Colour::Ours, &x, &y))
         .described(
             "All measurements, including weak scaling.",

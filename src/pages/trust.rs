@@ -3,7 +3,7 @@
 use crate::{
     config::Input,
     evaluation::{Metric, Metrics, Observable, trajectories::mean_and_spread},
-    pages::run::group_title,
+    pages::roles::Names,
     report::{Axis, Block, Colour, Figure, Section, Series, SmallMultiples, table::measured},
     scores::{self, Band, Evidence},
 };
@@ -26,7 +26,7 @@ struct Finding {
 }
 
 /// The section, from metrics and, for its figure, predictions and truth.
-pub fn trust(input: &Input, evidence: &Evidence, metrics: &Metrics) -> Section {
+pub fn trust(input: &Input, names: &Names, evidence: &Evidence, metrics: &Metrics) -> Section {
     let findings = findings(evidence.observables, metrics, input.train.seeds.len());
     let (against, others): (Vec<Finding>, Vec<Finding>) = findings.into_iter().partition(|finding| finding.against);
     let mut section = Section::new("Can this model be trusted?");
@@ -34,7 +34,7 @@ pub fn trust(input: &Input, evidence: &Evidence, metrics: &Metrics) -> Section {
         section = section.with(Block::Warning(finding.text));
     }
     let text = others.into_iter().map(|finding| finding.text).collect::<Vec<_>>().join("\n\n");
-    let figures = figures(input, evidence);
+    let figures = figures(names, evidence);
     figures.into_iter().map(Block::Multiples).fold(section.with(Block::Text(text)), Section::with)
 }
 
@@ -167,7 +167,7 @@ fn at_walls(metrics: &Metrics) -> Option<Finding> {
 }
 
 /// The 90 % bands of the mean predictions, and the mean of the direct simulation.
-fn figures(input: &Input, evidence: &Evidence) -> Vec<SmallMultiples> {
+fn figures(names: &Names, evidence: &Evidence) -> Vec<SmallMultiples> {
     let bands = scores::bands(evidence);
     let truth: Vec<_> = (0..evidence.groups())
         .map(|index| mean_and_spread(scores::group(evidence.truth.view(), index, evidence.groups())))
@@ -176,10 +176,10 @@ fn figures(input: &Input, evidence: &Evidence) -> Vec<SmallMultiples> {
         let band: &Band = &bands[group];
         let ninety: Vec<f64> = band.total().column(component).iter().map(|error| scores::NINETY * error).collect();
         let found = band.mean.column(component).to_vec();
-        let x = Axis::logarithmic(format!("time ({})", input.system.time_unit()));
-        Figure::new(group_title(input, group), x, Axis::linear(evidence.observables[component].symbol))
-            .with(Series::line("truth", Colour::Truth, &evidence.times, &truth[group].mean.column(component).to_vec()))
-            .with(Series::line("ours", Colour::Ours, &evidence.times, &found).with_band(&ninety))
+        let (x, times) = (names.time_axis(group, &evidence.times), names.times_of(group, &evidence.times));
+        Figure::new(&names.groups[group], x, Axis::linear(evidence.observables[component].symbol))
+            .with(Series::line("truth", Colour::Truth, &times, &truth[group].mean.column(component).to_vec()))
+            .with(Series::line("ours", Colour::Ours, &times, &found).with_band(&ninety))
     };
     let multiples = |(component, observable): (usize, &Observable)| {
         let panels = (0..evidence.groups()).map(|group| panel(group, component)).collect();

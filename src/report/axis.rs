@@ -21,7 +21,15 @@ pub struct Axis {
     pub scale: Scale,
     /// First and last value. With `None` they come from the data.
     pub range: Option<(f64, f64)>,
+    /// Where a logarithmic axis shows 0, as a value; `None` to leave it out.
+    pub zero: Option<f64>,
+    /// The values with a tick; empty for round ones.
+    pub marks: Vec<f64>,
 }
+
+/// Pixels of a character of a label, and least room between two labels.
+const CHARACTER: f64 = 7.0;
+const ROOM: f64 = 8.0;
 
 impl Axis {
     /// A linear axis that fits the data.
@@ -31,7 +39,7 @@ impl Axis {
 
     /// A logarithmic axis that fits the data.
     pub fn logarithmic(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Logarithmic, range: None }
+        Self { label: label.into(), scale: Scale::Logarithmic, ..Self::default() }
     }
 
     /// The same axis from `first` to `last`.
@@ -40,10 +48,25 @@ impl Axis {
         self
     }
 
+    /// The same logarithmic axis with 0 drawn half a decade before `first`, the smallest positive value.
+    pub fn with_zero_before(mut self, first: f64) -> Self {
+        self.zero = (first > 0.0 && first.is_finite()).then_some(first / 10_f64.sqrt());
+        self
+    }
+
+    /// The same axis with ticks at these values.
+    pub fn marked(mut self, values: impl IntoIterator<Item = f64>) -> Self {
+        self.marks = values.into_iter().collect();
+        self.marks.sort_by(f64::total_cmp);
+        self.marks.dedup();
+        self
+    }
+
     /// Axis coordinate of a value, if it can be drawn.
     pub(super) fn coordinate(&self, value: f64) -> Option<f64> {
         let coordinate = match self.scale {
             Scale::Linear => value,
+            Scale::Logarithmic if value == 0.0 => self.zero.map_or(f64::NEG_INFINITY, f64::log10),
             Scale::Logarithmic => value.log10(),
         };
         coordinate.is_finite().then_some(coordinate)
@@ -73,11 +96,59 @@ impl Axis {
 
     /// About `count` ticks, as (coordinate, label), within a range of axis coordinates.
     pub(super) fn ticks(&self, (low, high): (f64, f64), count: usize) -> Vec<(f64, String)> {
+        if !self.marks.is_empty() {
+            let tick = |&value: &f64| Some((self.coordinate(value)?, plain(value)));
+            let within = |(at, _): &(f64, String)| (low - 1e-9..=high + 1e-9).contains(at);
+            return self.marks.iter().filter_map(tick).filter(within).collect();
+        }
         match self.scale {
             Scale::Linear => linear_ticks(low, high, count),
-            Scale::Logarithmic => logarithmic_ticks(low, high, count),
+            Scale::Logarithmic => {
+                let zero = self.zero.map(f64::log10);
+                let mut ticks = logarithmic_ticks(zero.map_or(low, |zero| low.max(zero + 0.25)), high, count);
+                if ticks.len() < 2 {
+                    ticks = linear_ticks(10_f64.powf(low), 10_f64.powf(high), count);
+                    ticks.retain(|(value, _)| *value > 0.0);
+                    ticks.iter_mut().for_each(|(value, _)| *value = value.log10());
+                }
+                ticks.splice(0..0, zero.map(|at| (at, "0".to_owned())));
+                ticks
+            }
         }
     }
+
+    /// The ticks of a horizontal axis of so many pixels, whose labels do not overlap. Ticks in excess lose their labels,
+    /// those at powers of ten last.
+    pub(super) fn ticks_across(&self, range: (f64, f64), pixels: f64) -> Vec<(f64, String)> {
+        let most = ((pixels / 65.0) as usize).clamp(2, 8);
+        let place = |at: f64| (at - range.0) / (range.1 - range.0) * pixels;
+        let apart = |one: &(f64, String), other: &(f64, String)| {
+            let half = |label: &str| label.chars().count() as f64 * CHARACTER / 2.0;
+            (place(one.0) - place(other.0)).abs() >= half(&one.1) + half(&other.1) + ROOM
+        };
+        if self.scale == Scale::Linear && self.marks.is_empty() {
+            let all = |count: usize| self.ticks(range, count);
+            let fits = |ticks: &Vec<(f64, String)>| ticks.windows(2).all(|pair| apart(&pair[0], &pair[1]));
+            return (2..=most).rev().map(all).find(fits).unwrap_or_else(|| all(2));
+        }
+        let ticks = self.ticks(range, most);
+        let rank = |label: &str| usize::from(!(label.starts_with("10") || label == "1" || label == "0"));
+        let mut order: Vec<usize> = (0..ticks.len()).collect();
+        order.sort_by_key(|&index| rank(&ticks[index].1));
+        let mut kept: Vec<usize> = Vec::new();
+        for index in order {
+            if kept.iter().all(|&other| apart(&ticks[index], &ticks[other])) {
+                kept.push(index);
+            }
+        }
+        let unlabelled = |(index, (at, label))| (at, if kept.contains(&index) { label } else { String::new() });
+        ticks.into_iter().enumerate().map(unlabelled).collect()
+    }
+}
+
+/// A number of a list, in full.
+fn plain(value: f64) -> String {
+    format!("{value}").replace('-', "\u{2212}")
 }
 
 fn linear_ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {

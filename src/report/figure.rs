@@ -121,11 +121,10 @@ impl Figure {
 
     fn draw(&self, area: &Area) -> Result<(), ReportError> {
         let (x_range, y_range) = self.ranges();
-        let count = |pixels: u32, each: u32| (pixels / each).clamp(3, 8) as usize;
-        let x_ticks = self.x.ticks(x_range, count(self.size.0, 65));
-        let y_ticks = self.y.ticks(y_range, count(self.size.1, 42));
+        let y_ticks = self.y.ticks(y_range, (self.size.1 / 42).clamp(3, 8) as usize);
         let widest = y_ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1);
-        let (left, right, top, bottom) = (14 + 7 * widest as i32, 14, 24, 42);
+        let (left, right, top, bottom) = (14 + 7 * widest as i32, 14, 30, 42);
+        let x_ticks = self.x.ticks_across(x_range, f64::from(self.size.0 as i32 - left - right));
         let (width, height) = (self.size.0 as i32 * FINE, self.size.1 as i32 * FINE);
         let frame = [left * FINE, width - right * FINE, top * FINE, height - bottom * FINE];
         let spans = (frame[0]..frame[1], frame[3]..frame[2]);
@@ -171,7 +170,7 @@ impl Figure {
         }
         rule((left, bottom), (right, bottom), axis)?;
         self.write(area, &self.x.label, (right, bottom + 24 * FINE), HPos::Right, VPos::Top)?;
-        self.write(area, &self.y.label, (4 * FINE, top - 20 * FINE), HPos::Left, VPos::Top)
+        self.write(area, &self.y.label, (4 * FINE, top - 26 * FINE), HPos::Left, VPos::Top)
     }
 
     fn draw_series(&self, plane: &Plane, series: &Series, x_range: Point, y_range: Point) -> Result<(), ReportError> {

@@ -22,9 +22,14 @@ pub struct SmallMultiples {
 }
 
 impl SmallMultiples {
-    /// Panels of a smaller size.
+    /// Panels of a size for their number: the fewer, the larger.
     pub fn new(title: impl Into<String>, panels: Vec<Figure>) -> Self {
-        let panels = panels.into_iter().map(|panel| panel.sized(250, 185)).collect();
+        let (width, height) = match panels.len() {
+            0 | 1 => (480, 270),
+            2 => (420, 280),
+            _ => (280, 200),
+        };
+        let panels = panels.into_iter().map(|panel| panel.sized(width, height)).collect();
         Self { title: title.into(), panels, ..Self::default() }
     }
 
@@ -49,9 +54,10 @@ impl SmallMultiples {
         }
         let notes = caption_html(&self.caption, &self.look_for);
         Ok(format!(
-            "<figure class=\"multiples\">\n{}{}<div class=\"panels\">\n{panels}</div>\n{notes}</figure>\n",
+            "<figure class=\"multiples\">\n{}{}<div class=\"panels panels-{}\">\n{panels}</div>\n{notes}</figure>\n",
             heading(&self.title),
             legend_html(&all),
+            self.panels.len().min(3),
         ))
     }
 }
@@ -70,7 +76,9 @@ pub fn ensemble_panel(
 ) -> Figure {
     let line = |(label, colour, ensemble): &Ensemble| {
         let mean = ensemble.mean.column(component).to_vec();
-        Series::line(*label, *colour, times, &mean).with_band(&ensemble.spread.column(component).to_vec())
+        let line = Series::line(*label, *colour, times, &mean);
+        // The band of the baseline would hide the others.
+        if *colour == Colour::Baseline { line } else { line.with_band(&ensemble.spread.column(component).to_vec()) }
     };
     ensembles.iter().map(line).fold(Figure::new(title, x, y), Figure::with)
 }

@@ -9,6 +9,7 @@ mod evolve;
 mod export;
 mod health;
 mod latent;
+mod own;
 mod plan;
 mod predict;
 mod report;
@@ -26,6 +27,7 @@ mod words;
 
 pub use dispatch::{export, register};
 pub use export::{Export, Format, Source};
+pub use own::{OwnRun, fit_own};
 pub use plan::plan;
 pub use run::run;
 pub use scaling::report_scaling;

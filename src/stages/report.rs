@@ -12,7 +12,9 @@ use crate::{
     pages::{
         equilibrium::distributions,
         finite_size::scaling,
-        run::{against_time, brief, dynamics, highlights, image},
+        glossary::glossary,
+        roles::Names,
+        run::{against_time, brief, dynamics, highlights, image, title},
         sweep::page,
         training::training,
         trust::trust,
@@ -51,11 +53,17 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
     let names: Vec<String> =
         S::OBSERVABLES.iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
     let (seed, drift) = learned_drift(context)?;
+    let page_names = Names::of(input);
     let page = Report {
-        title: format!(
-            "Macroscopic dynamics of {} sites, learned from {}",
-            input.large_shape().sites(),
-            input.relax_shape().sites()
+        title: title(
+            S::OBSERVABLES,
+            &format!(
+                " of {} {} sites, learned from systems of {}",
+                input.large_shape().sites(),
+                input.system.name().replace('_', " "),
+                input.small_shape().sites()
+            ),
+            &metrics,
         ),
         subtitle: format!(
             "{}, patch {:?} to {:?}, K = {}, seed {}; tessera {}, revision {}",
@@ -72,13 +80,15 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
                 .into_iter()
                 .fold(Section::new("Result"), |section, warning| section.with(Block::Warning(warning)))
                 .with(Block::Highlights(highlights(&metrics))),
-            trust(input, &evidence, &metrics),
-            dynamics(input, &evidence),
-            against_time(input, &evidence),
-            distributions(input, &evidence, &metrics),
+            trust(input, &page_names, &evidence, &metrics),
+            dynamics(&page_names, &evidence),
+            against_time(&page_names, &evidence),
+            distributions(input, &page_names, &evidence, &metrics),
             snapshots(context, system)?,
             training(&trainings, &names, (seed, &drift)),
-            Section::new("All metrics").with(Block::Table(Table::of_metrics("metrics.json", &metrics))),
+            Section::new("All metrics")
+                .with(Block::Table(Table::of_metrics("metrics.json", &metrics)))
+                .with(Block::Table(glossary(&metrics))),
             Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
         ],
     };

@@ -4,7 +4,7 @@
 //! Every stage reads files of earlier stages and adds its own to the run directory. A stage is skipped if its files
 //! exist and its fingerprint, a hash of everything that determines them, has not changed.
 
-mod checksum;
+pub mod checksum;
 mod context;
 mod directory;
 mod error;
