@@ -10,7 +10,7 @@ use tessera::{
     parallel::{Alone, Sweeps},
     rng::{Purpose, Rng, stream},
     sampling::{LocalRelax, PartialEvolution, Surroundings, upsampling_factors},
-    systems::{Ising, System, Tiles, Upsampling},
+    systems::{Ising, PredatorPrey, System, Tiles, Upsampling},
 };
 
 fn rng(item: u64) -> Rng {
@@ -506,4 +506,49 @@ fn a_mosaic_of_tiles_holds_each_state_of_its_pool_once() {
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
+}
+
+/// Every other tile between mirrors lies the other way round, so that equal ends meet.
+#[test]
+fn tiles_between_mirrors_join() {
+    let small = Lattice::from_sites(Shape([1, 1, 4]), [1.0, 2.0, 3.0, 4.0].map(|u| [u, -u]).to_vec());
+    let system: PredatorPrey = serde_json::from_str("{}").expect("all keys have defaults");
+    let large = Tiles.upsample(&system, &[small], 3, &mut stream(1, Purpose::Bench, [0, 0]));
+    let prey: Vec<f64> = large.sites.iter().map(|site| site[0]).collect();
+    assert_eq!(prey, [1.0, 2.0, 3.0, 4.0, 4.0, 3.0, 2.0, 1.0, 1.0, 2.0, 3.0, 4.0]);
+}
+
+/// Functions of the library are those of the observables' kind: their mean over patches is that of the lattice, and on a
+/// closed chain the drift of the observables is linear in them.
+#[test]
+fn libraries_add_up_over_patches_and_give_the_drift() {
+    let ising = Ising::new(2.3, 0.1);
+    let (shape, patch) = (Shape::plane(12, 8), Shape::plane(3, 4));
+    let lattice = ising.draw(shape, None, &mut rng(70));
+    let whole = closed(&ising, shape, None, &mut rng(70));
+    let mut total = vec![0.0; Ising::LIBRARY.len()];
+    let mut window = Ising::open_window(patch, 1);
+    for index in 0..Tiling::new(shape, patch).unwrap().len() {
+        window.load(&lattice, Tiling::new(shape, patch).unwrap().origin(index));
+        total.iter_mut().zip(ising.library(&window, Region::BOX)).for_each(|(sum, value)| *sum += value);
+    }
+    let expected = ising.library(&whole, Region::BOX);
+    assert!(total.iter().zip(&expected).all(|(found, value)| (found - value).abs() < 1e-9), "{total:?} {expected:?}");
+    // Of the classes and M: 1 = sum of the classes, M = up less down.
+    let (sites, up) = (96.0, expected[4..9].iter().sum::<f64>());
+    let down: Vec<f64> = [&expected[..4], &[sites - up - expected[..4].iter().sum::<f64>()]].concat();
+    let flips = |counts: &[f64], spin: usize| -> f64 {
+        counts.iter().enumerate().map(|(class, count)| count * ising.class_rate(5 * spin + class)).sum()
+    };
+    let drift = 2.0 * (flips(&down, 0) - flips(&expected[4..9], 1));
+    let found = Ising::GENERATOR.unwrap()(&ising, &whole, Region::BOX).drift[0];
+    assert!((drift - found).abs() < 1e-9, "{drift} {found}");
+
+    let system: PredatorPrey = serde_json::from_str("{}").expect("all keys have defaults");
+    let mut chain = PredatorPrey::closed_window(Shape([1, 1, 50]));
+    chain.load(&system.draw(Shape([1, 1, 50]), None, &mut rng(71)), [0; 3]);
+    let [observed, library] = [system.observe(&chain, Region::BOX), system.library(&chain, Region::BOX)];
+    let drift = PredatorPrey::GENERATOR.unwrap()(&system, &chain, Region::BOX).drift;
+    assert!((drift[0] - (observed[0] - library[0] - library[1])).abs() < 1e-9);
+    assert!((drift[1] - 3.0 * (library[1] - 0.4 * observed[1])).abs() < 1e-9);
 }

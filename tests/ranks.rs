@@ -225,3 +225,26 @@ fn files_describe_themselves_to_h5dump() {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 }
+
+/// Closure variables from the library: the drift of prey and predators is exact in u^2 and u v, and two ranks choose and
+/// write what one does.
+#[test]
+fn a_library_closes_the_drift_on_any_number_of_ranks() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.toml");
+    let text = FIELDS.replace("variables = 0", "encoder = \"library\"\nvariables = 3");
+    std::fs::write(&input, text).unwrap();
+    let mut hashes = Vec::new();
+    for ranks in [1, 2] {
+        let out = folder.path().join(ranks.to_string());
+        let arguments = ["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1", "--set"];
+        succeeds(ranks, &[&arguments[..], &["train.baseline=false", "train.fit.epochs=1"]].concat());
+        let log = std::fs::read_to_string(out.join("run.log")).unwrap();
+        let found: Vec<&str> = log.lines().filter(|line| line.starts_with("closure: R^2")).collect();
+        assert!(found.len() == 2 && found.iter().all(|line| line.contains("1.0000 with u v, u^2")), "{found:?}");
+        hashes.push(["pairs.h5", "latent.h5"].map(|file| sha256(&out.join(file))));
+        let prediction = hdf5::File::open(out.join("prediction.h5")).unwrap();
+        assert_eq!(prediction.dataset("ours").unwrap().shape()[3], 4);
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}

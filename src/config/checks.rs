@@ -330,6 +330,18 @@ impl Input {
                 closure.components()
             ));
         }
+        if self.uses_library() && (self.system.library_names().is_empty() || !self.compensated()) {
+            return Err(
+                "closure.encoder is \"library\", which needs a system with a library of functions and known rates, and \
+                 evolve.compensator above 0; use \"none\" or an autoencoder"
+                    .into(),
+            );
+        }
+        if self.uses_library() && self.train.baseline {
+            return Err(
+                "closure.encoder is \"library\", which the baseline does not have; set train.baseline = false".into()
+            );
+        }
         let (trajectories, seeds, conditions) =
             (self.simulate.trajectories, self.train.seeds.len(), self.conditions_in_data().len());
         if self.train.disjoint && trajectories < 2 * seeds * conditions {
@@ -340,7 +352,7 @@ impl Input {
             ));
         }
         let axes = self.patch_shape().used().len();
-        if axes > 2 && closure.components() > 0 {
+        if axes > 2 && self.closes() {
             return Err(format!(
                 "closure.variables is {}, but patches of this system have {axes} axes and autoencoders are for one and two; set \
                  closure.encoder = \"none\"",

@@ -4,6 +4,7 @@ use super::{GeometricTimes, Input, Kernel, LANES, SimulateInput, UpsampleKind};
 use crate::{
     dynamics::Until,
     lattice::Shape,
+    learning::EncoderKind,
     sampling::{Schedule, upsampling_factors},
 };
 
@@ -265,9 +266,14 @@ impl Input {
         words_before + group / block * conditions + group % conditions
     }
 
-    /// Whether there are closure variables: pairs then hold the sites of their patches.
+    /// Whether an autoencoder gives closure variables: pairs then hold the sites of their patches.
     pub fn closes(&self) -> bool {
-        self.closure.components() > 0
+        self.closure.components() > 0 && !self.uses_library()
+    }
+
+    /// Whether closure variables are functions of the system's library: pairs then hold these.
+    pub fn uses_library(&self) -> bool {
+        self.closure.components() > 0 && self.closure.encoder == EncoderKind::Library
     }
 
     /// lambda of our loss.

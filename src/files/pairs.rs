@@ -14,7 +14,7 @@ use crate::{
         fields::{declare_observables, declare_sites},
         records::{WORD, WORD_MEANING},
     },
-    sampling::Pair,
+    sampling::{LibraryChange, Pair, WholeState},
     systems::System,
     workflow::{Context, Stage, StageError},
 };
@@ -56,9 +56,24 @@ impl Observed {
     pub const INCREMENT: Self = Self("increment", "K times the change of the whole system's observables");
     /// The compensator of the increment.
     pub const COMPENSATOR: Self = Self("compensator", "K times the expected change, given the rates along the way");
+    /// The drift of the whole snapshot.
+    pub const DRIFT: Self = Self("drift", "drift of the whole snapshot, by the rates of the law");
     /// The drift by the patch before its evolution.
     pub const DRIFT_DEVIATION: Self =
         Self("drift_deviation", "K times the drift by the patch before, less the drift of the whole snapshot");
+}
+
+/// What the functions of the library of a pair are those of: the name and the meaning of their field.
+#[derive(Clone, Copy)]
+pub struct OfLibrary(&'static str, &'static str);
+
+impl OfLibrary {
+    /// The whole snapshot.
+    pub const SNAPSHOT: Self = Self("library", "means of the functions of the library over the whole snapshot");
+    /// The patch before its evolution.
+    pub const BEFORE: Self = Self("library_before", "means over the patch before");
+    /// K times the change of the whole system's means.
+    pub const INCREMENT: Self = Self("library_increment", "K times the change of the whole system's means");
 }
 
 /// One row of the file.
@@ -71,6 +86,8 @@ pub struct Row<T> {
     pub trajectory: u32,
     /// Observables of the whole snapshot.
     pub observables: Vec<f64>,
+    /// The whole snapshot.
+    pub whole: WholeState,
     /// K times the drift of the observables by the patch before, less that of the whole snapshot, if known.
     pub drift_deviation: Option<Vec<f64>>,
     /// The patch before and after.
@@ -112,6 +129,14 @@ impl<'c> PairsFile<'c, Writer<'c>> {
                 declare_observables::<S>(&mut file, name, items, of)?;
             }
         }
+        if input.uses_library() {
+            declare_observables::<S>(&mut file, Observed::DRIFT.0, items, Observed::DRIFT.1)?;
+            for OfLibrary(name, meaning) in [OfLibrary::SNAPSHOT, OfLibrary::BEFORE, OfLibrary::INCREMENT] {
+                let (axes, extents) = (&["pair", "function"], &[input.pairs(), S::LIBRARY.len()]);
+                file.declare::<f64>(Field { name, axes, extents, unit: "1", meaning })?;
+            }
+            file.name_entries("function", S::LIBRARY.iter().map(|&name| name.into()).collect());
+        }
         conditions::declare(&mut file, input, "pair", input.pairs())?;
         Ok(Self { input, file })
     }
@@ -147,6 +172,17 @@ impl<'c> PairsFile<'c, Writer<'c>> {
             self.block(Observed::COMPENSATOR.0, first, rows, &count, compensator)?;
             let deviation = |row: &'r Row<T>| row.drift_deviation.as_ref().expect("the law has a generator");
             self.block(Observed::DRIFT_DEVIATION.0, first, rows, &count, deviation)?;
+        }
+        if self.input.uses_library() {
+            let known = "rows of an input with a library have it";
+            let drift = |row: &'r Row<T>| row.whole.drift.as_ref().expect(known);
+            self.block(Observed::DRIFT.0, first, rows, &count, drift)?;
+            let functions = [self.input.system.library_names().len()];
+            let change = |row: &'r Row<T>| -> &'r LibraryChange { row.pair.library.as_ref().expect(known) };
+            let of_whole = |row: &'r Row<T>| row.whole.library.as_ref().expect(known);
+            self.block(OfLibrary::SNAPSHOT.0, first, rows, &functions, of_whole)?;
+            self.block(OfLibrary::BEFORE.0, first, rows, &functions, |row| &change(row).before)?;
+            self.block(OfLibrary::INCREMENT.0, first, rows, &functions, |row| &change(row).increment)?;
         }
         let conditions = rows.iter().map(|row| self.input.condition_of(row.trajectory as usize));
         conditions::write(&self.file, self.input, first, conditions)
@@ -222,6 +258,14 @@ impl<'c> PairsFile<'c, Reader> {
     /// # Errors
     /// When HDF5 refuses.
     pub fn observables(&self, of: Observed, pairs: Range<usize>) -> Result<Array2<f64>, StageError> {
+        Ok(flattened(self.file.read_items(of.0, pairs)?))
+    }
+
+    /// Functions of the library, `[pair, function]`.
+    ///
+    /// # Errors
+    /// When HDF5 refuses.
+    pub fn library(&self, of: OfLibrary, pairs: Range<usize>) -> Result<Array2<f64>, StageError> {
         Ok(flattened(self.file.read_items(of.0, pairs)?))
     }
 

@@ -51,7 +51,7 @@ pub mod train;
 mod error;
 mod tensor;
 
-pub use closure::{Closure, ClosureInput, EncoderKind, Feature, Patches};
+pub use closure::{Closure, ClosureInput, EncoderKind, Feature, LibraryFunction, Patches};
 pub use device::{DeviceChoice, device};
 pub use error::LearningError;
 pub use regression::{Affine, Regression};

@@ -2,11 +2,13 @@
 //! II.1).
 
 mod hierarchy;
+mod library;
 mod partial;
 mod relax;
 mod trajectory;
 
 pub use hierarchy::{raised_compatibly, upsampled, upsampled_in_lanes};
+pub use library::{LibraryChange, WholeState};
 pub use partial::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings};
 pub use relax::LocalRelax;
 pub use trajectory::{Schedule, Trajectory, intensive, mean_over_patches};

@@ -12,6 +12,7 @@
 //! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them,
 //! which evolves alone; K is then the number of these parts.
 
+use super::library::{LibraryChange, WholeState};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, InLanes, Lanes, Law, Until, Word},
     lattice::{Lattice, Region, Shape, Window},
@@ -52,6 +53,8 @@ pub struct Pair<T> {
     /// K times the drift of the lattice's observables by the patch before its evolution. Its mean over all patches is
     /// the [drift of the lattice](PartialEvolution::drift). Known where the compensator is.
     pub drift: Option<Vec<f64>>,
+    /// The functions of the [library](crate::systems::System::library), if they are asked for.
+    pub library: Option<LibraryChange>,
     /// How long it took.
     pub elapsed: Elapsed,
 }
@@ -110,6 +113,8 @@ pub struct PartialEvolution<'a, S: System> {
     within: bool,
     /// Random times at which the generator is looked at.
     times: usize,
+    /// Whether functions of the library are looked at.
+    library: bool,
     lattice: Shape,
     /// The window of a whole lattice, once it is needed.
     whole: Option<Window<S::Site>>,
@@ -124,6 +129,8 @@ struct Before<T> {
     observables: Vec<f64>,
     counted: Vec<f64>,
     drift: Option<Vec<f64>>,
+    /// Of the library: means over the patch, and what counts for the increment.
+    library: Option<[Vec<f64>; 2]>,
 }
 
 impl<'a, S: System> PartialEvolution<'a, S> {
@@ -139,6 +146,7 @@ impl<'a, S: System> PartialEvolution<'a, S> {
             until,
             within: surroundings != Surroundings::Periodic,
             times: 0,
+            library: false,
             lattice,
             whole: None,
             patch_sites: patch.sites() as f64,
@@ -153,13 +161,24 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         Self { times: if S::GENERATOR.is_some() { times } else { 0 }, ..self }
     }
 
-    /// The drift of the observables of a whole state, L z per site, if there are to be compensators.
-    pub fn drift(&mut self, snapshot: &[S::Site]) -> Option<Vec<f64>> {
-        let generator = S::GENERATOR.filter(|_| self.times > 0)?;
+    /// With the functions of the library.
+    pub fn with_library(self, library: bool) -> Self {
+        Self { library, ..self }
+    }
+
+    /// What is known of a whole state.
+    pub fn of_whole(&mut self, snapshot: &[S::Site]) -> WholeState {
+        let generator = S::GENERATOR.filter(|_| self.times > 0);
+        if generator.is_none() && !self.library {
+            return WholeState::default();
+        }
         let whole = self.whole.get_or_insert_with(|| S::closed_window(self.lattice));
         whole.load(&Lattice::from_sites(self.lattice, snapshot.to_vec()), [0; 3]);
-        let drift = generator(self.system, whole, Region::BOX).drift;
-        Some(drift.into_iter().map(|sum| sum / self.lattice.sites() as f64).collect())
+        let per_site = |sums: Vec<f64>| sums.into_iter().map(|sum| sum / self.lattice.sites() as f64).collect();
+        WholeState {
+            drift: generator.map(|generator| per_site(generator(self.system, whole, Region::BOX).drift)),
+            library: self.library.then(|| per_site(self.system.library(whole, Region::BOX))),
+        }
     }
 
     /// Evolves the patch whose first site is `origin`.
@@ -239,20 +258,31 @@ impl<'a, S: System> PartialEvolution<'a, S> {
         let drift = S::GENERATOR.filter(|_| self.times > 0).map(|generator| {
             generator(law, &self.window, patch).drift.into_iter().map(|sum| sum / self.share).collect()
         });
-        Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted, drift }
+        let library = self.library.then(|| {
+            let means = self.system.library(&self.window, patch).into_iter().map(|sum| sum / self.patch_sites);
+            [means.collect(), self.system.library(&self.window, self.patch_window.counted)]
+        });
+        Before { sites: self.window.cut(patch), observables: self.per_site(patch), counted, drift, library }
     }
 
     /// The pair of what the window held before and what it holds after its evolution.
     fn pair(&self, before: Before<S::Site>, elapsed: Elapsed, compensator: Option<Vec<f64>>) -> Pair<S::Site> {
         let time = if let Until::Time(time) = self.until { time } else { elapsed.time };
         let counted = self.system.observe(&self.window, self.patch_window.counted);
-        let changes = counted.iter().zip(&before.counted).map(|(after, before)| after - before);
+        let increment = |after: &[f64], before: &[f64]| -> Vec<f64> {
+            after.iter().zip(before).map(|(after, before)| (after - before) / self.share).collect()
+        };
+        let library = before.library.map(|[means, counted]| LibraryChange {
+            before: means,
+            increment: increment(&self.system.library(&self.window, self.patch_window.counted), &counted),
+        });
         Pair {
             before: before.sites,
             after: self.window.cut(self.patch_window.patch),
             observables_before: before.observables,
             observables_after: self.per_site(self.patch_window.patch),
-            increment: changes.map(|change| change / self.share).collect(),
+            increment: increment(&counted, &before.counted),
+            library,
             compensator,
             drift: before.drift,
             elapsed: Elapsed { time, ..elapsed },
@@ -280,9 +310,9 @@ impl<'a, S: System, const W: usize> PartialEvolutionInLanes<'a, S, W> {
         Some(Self { window: one.patch_window.window::<InLanes<S, W>>(), one, law, lanes: Lanes::default() })
     }
 
-    /// As [`PartialEvolution::drift`].
-    pub fn drift(&mut self, snapshot: &[S::Site]) -> Option<Vec<f64>> {
-        self.one.drift(snapshot)
+    /// As [`PartialEvolution::of_whole`].
+    pub fn of_whole(&mut self, snapshot: &[S::Site]) -> WholeState {
+        self.one.of_whole(snapshot)
     }
 
     /// The snapshots in the lanes of words.

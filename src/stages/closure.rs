@@ -1,4 +1,4 @@
-//! The closure autoencoder, and the latent pairs it gives (`closure.safetensors`, `latent.h5`).
+//! Closure variables by an autoencoder or from the system's library, and the latent pairs they give (`closure.safetensors`, `latent.h5`).
 //!
 //! Our increment is Eq. 10: the change of the evolved patch, which for observables is K times that of the lattice.
 //! The baseline takes the evolved patch's own latent state as the next state of the whole lattice.
@@ -9,9 +9,11 @@ use crate::{
         LargeFile, PairsFile,
         arrays::flattened,
         latent::{LatentFile, LatentRows},
-        pairs::{Observed, Side},
+        pairs::{Observed, OfLibrary, Side},
     },
-    learning::{Checkpoint, Closure, Feature, LearningError, Patches, TrainingContext},
+    learning::{
+        Checkpoint, Closure, Feature, LearningError, LibraryFunction, Patches, TrainingContext, closure::select,
+    },
     parallel::Ranks,
     stages::{
         engines::device,
@@ -34,7 +36,7 @@ const CHECKPOINT: &str = "closure.checkpoint";
 /// # Errors
 /// When training, or the file system, fails.
 pub fn closure<S: System<Site: H5Type, Feature: Feature>>(context: &Context, _system: &S) -> Result<(), StageError> {
-    let closure = fit::<S>(context)?;
+    let closure = if context.input.uses_library() { from_library::<S>(context)? } else { fit::<S>(context)? };
     write_latent::<S>(context, &closure)?;
     if context.leads() {
         // Until here it spares a stage that is killed late a second training.
@@ -74,23 +76,30 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
     let input = context.input;
     let drawn = input.patches_drawn();
     let items = snapshots.start * drawn..snapshots.end * drawn;
-    let closes = closure.variables() > 0;
-    let encoded = if closes {
-        let sites = flattened(large.snapshots(snapshots.clone())?);
-        encode_snapshots::<S>(closure, sites.view(), (input.large_shape(), input.patch_shape()))
-    } else {
-        Array2::zeros((snapshots.len(), 0))
-    };
-    let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
     let observables = |of| pairs.observables(of, items.clone());
-    let patches = |side| -> Result<Array2<f32>, StageError> {
-        if !closes {
-            return Ok(Array2::zeros((items.len(), 0)));
-        }
-        Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
+    let [encoded, before, after] = if closure.variables() == 0 {
+        [(); 3].map(|()| Array2::zeros((items.len(), 0)))
+    } else if input.uses_library() {
+        let functions = closure.functions();
+        let chosen = |of| -> Result<Array2<f64>, StageError> {
+            Ok(pairs.library(of, items.clone())?.select(Axis(1), &functions))
+        };
+        let before = closure.from_library(chosen(OfLibrary::BEFORE)?.view(), observables(Observed::BEFORE)?.view());
+        let change = (chosen(OfLibrary::INCREMENT)?, observables(Observed::INCREMENT)?);
+        let after = &before + &closure.change_from_library(change.0.view(), change.1.view());
+        let of_snapshots = (chosen(OfLibrary::SNAPSHOT)?, observables(Observed::SNAPSHOT)?);
+        [closure.from_library(of_snapshots.0.view(), of_snapshots.1.view()), before, after]
+    } else {
+        let sites = flattened(large.snapshots(snapshots.clone())?);
+        let shapes = (input.large_shape(), input.patch_shape());
+        let repeated: Vec<usize> = (0..items.len()).map(|item| item / drawn).collect();
+        let encoded = encode_snapshots::<S>(closure, sites.view(), shapes).select(Axis(0), &repeated);
+        let patches = |side| -> Result<Array2<f32>, StageError> {
+            Ok(encode_patches::<S>(closure, pairs.patches(side, items.clone())?.view()))
+        };
+        [encoded, patches(Side::BEFORE)?, patches(Side::AFTER)?]
     };
-    let (before, after) = (patches(Side::BEFORE)?, patches(Side::AFTER)?);
-    let state = joined_state(observables(Observed::SNAPSHOT)?.view(), encoded.select(Axis(0), &repeated).view());
+    let state = joined_state(observables(Observed::SNAPSHOT)?.view(), encoded.view());
     let baseline = joined_state(observables(Observed::AFTER)?.view(), after.view()) - &state;
     let of_states = match input.tiles() {
         true => Some(joined_state(observables(Observed::BEFORE)?.view(), before.view()) - &state),
@@ -109,6 +118,45 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
         false => None,
     };
     Ok(LatentRows { state, ours, baseline, compensator, deviation })
+}
+
+/// Chooses functions of the library by the drift of the snapshots, and says what they explain of it.
+fn from_library<S: System>(context: &Context) -> Result<Closure, StageError> {
+    let (input, drawn) = (context.input, context.input.patches_drawn());
+    let pairs = PairsFile::open(context)?;
+    let share = context.world.share(input.large_snapshots());
+    let (mut z, mut library, mut drift) = (Vec::new(), Vec::new(), Vec::new());
+    for first in share.clone().step_by(BLOCK) {
+        let items = first * drawn..(first + BLOCK).min(share.end) * drawn;
+        let each: Vec<usize> = (0..items.len()).step_by(drawn).collect();
+        z.push(pairs.observables(Observed::SNAPSHOT, items.clone())?.select(Axis(0), &each));
+        library.push(pairs.library(OfLibrary::SNAPSHOT, items.clone())?.select(Axis(0), &each));
+        drift.push(pairs.observables(Observed::DRIFT, items)?.select(Axis(0), &each));
+    }
+    let [z, library, drift] = [(z, S::OBSERVABLES.len()), (library, S::LIBRARY.len()), (drift, S::OBSERVABLES.len())]
+        .map(|(blocks, columns)| {
+            let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
+            concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, columns)))
+        });
+    let found = select(z.view(), library.view(), drift.view(), input.closure.variables, context.world)?;
+    let chosen = found.chosen.iter().zip(found.linear);
+    let chosen: Vec<_> =
+        chosen.map(|(&index, linear)| LibraryFunction { index, name: S::LIBRARY[index].into(), linear }).collect();
+    let names = chosen.iter().map(|function| function.name.as_str()).collect::<Vec<_>>().join(", ");
+    for (observable, [without, with]) in S::OBSERVABLES.iter().zip(&found.r_squared) {
+        let with = if chosen.is_empty() { String::new() } else { format!(", {with:.4} with {names}") };
+        say(
+            context,
+            &format!("closure: R^2 of the drift of {} {without:.4} without closure variables{with}", observable.name),
+        )?;
+    }
+    let closure = Closure::of_library(chosen, device(context)?);
+    if context.leads() {
+        let metadata = context.provenance(Stage::Closure).json(&[("r_squared", json!(found.r_squared))]);
+        closure.save(&context.path("closure.safetensors"), &metadata)?;
+    }
+    context.world.barrier();
+    Ok(closure)
 }
 
 /// Trains the autoencoder on the patches that partial evolution starts from, drawn uniformly from the snapshots. Each

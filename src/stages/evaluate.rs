@@ -20,7 +20,7 @@ const EQUATION_PAIRS: usize = 100_000;
 /// # Errors
 /// When a file cannot be read or written.
 pub fn evaluate<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
-    encode_truth::<S>(context)?;
+    encode_truth(context, system)?;
     if !context.leads() {
         return Ok(());
     }
@@ -62,7 +62,7 @@ fn equations(context: &Context) -> Result<Vec<LearnedEquation>, StageError> {
     models.map(equation).collect()
 }
 
-fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) -> Result<(), StageError> {
+fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     let truth = TruthFile::open(context)?;
     let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
@@ -73,7 +73,7 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context) ->
         let items = trajectory..trajectory + 1;
         let observables = truth.observables(items.clone())?;
         let sites = || truth.snapshots(items);
-        let states = latent_states::<S>(context, &closure, observables, sites)?;
+        let states = latent_states(context, (system, &closure), observables, sites)?;
         file.write(trajectory, states.view())?;
         progress.advance(1);
     }

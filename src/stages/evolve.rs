@@ -8,7 +8,7 @@ use crate::{
     lattice::{Lattice, Tiling},
     parallel::Ranks,
     rng::{Purpose, Rng, stream},
-    sampling::{Pair, PartialEvolution, PartialEvolutionInLanes},
+    sampling::{Pair, PartialEvolution, PartialEvolutionInLanes, WholeState},
     stages::{
         health::{Happenings, check_finite},
         words::{announce, by_words},
@@ -86,8 +86,7 @@ struct Drawn<S> {
     patches: Vec<usize>,
     /// All moving parts; empty where patches are those of a tiling.
     parts: Vec<MovingPart<S>>,
-    /// The drift of the whole snapshot, if known.
-    drift: Option<Vec<f64>>,
+    whole: WholeState,
 }
 
 /// The patches of all snapshots.
@@ -130,6 +129,7 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         let evolution = |member| {
             PartialEvolution::new(member, shape, patch, choices.surroundings, self.until)
                 .compensated(choices.compensator)
+                .with_library(self.input.uses_library())
         };
         self.family.iter().map(evolution).collect()
     }
@@ -148,7 +148,7 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         Drawn {
             patches: drawn.into_vec(),
             parts: self.family[condition].moving_parts(lattice, self.input.patch_shape()),
-            drift: partial[condition].drift(&lattice.sites),
+            whole: partial[condition].of_whole(&lattice.sites),
         }
     }
 
@@ -179,16 +179,16 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         } else {
             partial.evolve_part(lattice, &drawn.parts[patch], rng)?
         };
-        self.row(snapshot, patch, pair, drawn.drift.as_ref())
+        self.row(snapshot, patch, pair, &drawn.whole)
     }
 
-    /// A pair of a snapshot of which the drift is known.
+    /// A pair of a snapshot.
     fn row(
         &self,
         snapshot: usize,
         patch: usize,
         pair: Pair<S::Site>,
-        drift: Option<&Vec<f64>>,
+        whole: &WholeState,
     ) -> Result<Row<S::Site>, StageError> {
         let place = |_| format!("patch {patch} of snapshot {snapshot} of large.h5");
         check_finite::<S>(Stage::Evolve, &pair.increment, place)?;
@@ -198,7 +198,8 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
             patch.iter().zip(whole).map(|(patch, whole)| patch - whole).collect()
         };
         Ok(Row {
-            drift_deviation: pair.drift.as_ref().zip(drift).map(less),
+            drift_deviation: pair.drift.as_ref().zip(whole.drift.as_ref()).map(less),
+            whole: whole.clone(),
             snapshot: snapshot as u32,
             patch: patch as u32,
             trajectory: self.trajectories[snapshot],
@@ -220,12 +221,12 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         let mut choice = stream(seed, Purpose::PatchChoice, [first, 0]);
         let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
         let mut rows: Vec<Vec<_>> = word.iter().map(|_| Vec::new()).collect();
-        let drifts: Vec<_> = lanes.iter().map(|sites| partial.drift(sites)).collect();
+        let wholes: Vec<_> = lanes.iter().map(|sites| partial.of_whole(sites)).collect();
         for (order, patch) in (0_u64..).zip(drawn) {
             let mut rng = stream(seed, Purpose::Partial, [first, order]);
             let pairs = partial.evolve(&snapshots, count, self.tiling.origin(patch), &mut rng)?;
-            for (((rows, &snapshot), pair), drift) in rows.iter_mut().zip(word).zip(pairs).zip(&drifts) {
-                rows.push(self.row(snapshot, patch, pair, drift.as_ref())?);
+            for (((rows, &snapshot), pair), whole) in rows.iter_mut().zip(word).zip(pairs).zip(&wholes) {
+                rows.push(self.row(snapshot, patch, pair, whole)?);
             }
         }
         Ok(rows)

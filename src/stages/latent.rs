@@ -43,6 +43,22 @@ pub fn encode_snapshots<S: System<Feature: Feature>>(
     by_snapshot.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((count, variables)))
 }
 
+/// The means of functions of the library over snapshots `[snapshot, site]`, `[snapshot, function]`.
+fn of_library<S: System>(system: &S, functions: &[usize], snapshots: ArrayView2<S::Site>, shape: Shape) -> Array2<f64> {
+    let mut found = Array2::zeros((snapshots.nrows(), functions.len()));
+    let rows = found.axis_iter_mut(Axis(0)).into_par_iter().zip(snapshots.axis_iter(Axis(0)).into_par_iter());
+    rows.for_each_init(
+        || S::closed_window(shape),
+        |window, (mut found, sites)| {
+            window.load(&Lattice::from_sites(shape, sites.to_vec()), [0; 3]);
+            let sums = system.library(window, Region::BOX);
+            let means = functions.iter().map(|&function| sums[function] / shape.sites() as f64);
+            found.iter_mut().zip(means).for_each(|(to, mean)| *to = mean);
+        },
+    );
+    found
+}
+
 /// The closure variables of patches `[patch, site]`, `[patch, variable]`.
 pub fn encode_patches<S: System<Feature: Feature>>(closure: &Closure, patches: ArrayView2<S::Site>) -> Array2<f32> {
     if closure.variables() == 0 {
@@ -81,20 +97,26 @@ pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> A
 /// When `sites` cannot read the sites.
 pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
-    closure: &Closure,
+    (system, closure): (&S, &Closure),
     observables: Array3<f64>,
     sites: impl FnOnce() -> Result<ArrayD<S::Site>, StageError>,
 ) -> Result<Array3<f32>, StageError> {
     let (trajectories, records, count) = observables.dim();
     let mut encoded = Array2::zeros((trajectories * records, closure.variables()));
-    if closure.variables() > 0 {
-        let shapes = (context.input.truth_shape(), context.input.patch_shape());
-        let extents = (trajectories * records, shapes.0.sites());
-        let sites = sites()?.into_shape_with_order(extents).expect("whole snapshots");
-        let blocks = sites.axis_chunks_iter(Axis(0), BLOCK).zip(encoded.axis_chunks_iter_mut(Axis(0), BLOCK));
-        blocks.for_each(|(sites, mut encoded)| encoded.assign(&encode_snapshots::<S>(closure, sites, shapes)));
-    }
     let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
+    if closure.variables() > 0 {
+        let (shape, patch) = (context.input.truth_shape(), context.input.patch_shape());
+        let sites = sites()?.into_shape_with_order((trajectories * records, shape.sites())).expect("whole snapshots");
+        let functions = closure.functions();
+        let blocks = sites.axis_chunks_iter(Axis(0), BLOCK).zip(observables.axis_chunks_iter(Axis(0), BLOCK));
+        for ((sites, observables), mut encoded) in blocks.zip(encoded.axis_chunks_iter_mut(Axis(0), BLOCK)) {
+            encoded.assign(&if functions.is_empty() {
+                encode_snapshots::<S>(closure, sites, (shape, patch))
+            } else {
+                closure.from_library(of_library(system, &functions, sites, shape).view(), observables)
+            });
+        }
+    }
     let states = joined_state(observables.view(), encoded.view());
     let components = states.ncols();
     Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))

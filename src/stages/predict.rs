@@ -213,7 +213,7 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         .expect("one row of observables a trajectory");
     let sites =
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
-    let states = latent_states::<S>(context, &closure, observables, sites)?;
+    let states = latent_states(context, (system, &closure), observables, sites)?;
     Ok(states.index_axis_move(Axis(1), 0))
 }
 

@@ -49,7 +49,8 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
     let metrics: Metrics = context.read_json("metrics.json")?;
     let evidence = evidence::ensembles(context)?;
     let trainings = trainings(context)?;
-    let closure = (0..input.closure.components()).map(|index| format!("closure {index}"));
+    let closure =
+        (S::OBSERVABLES.len()..evidence.truth.len_of(ndarray::Axis(2))).map(|index| format!("closure {index}"));
     let names: Vec<String> =
         S::OBSERVABLES.iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
     let (seed, drift) = learned_drift(context)?;

@@ -69,6 +69,8 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn has_lanes(&self) -> bool;
     /// Whether the law is known to give the drift of observables ([`System::GENERATOR`]).
     fn has_generator(&self) -> bool;
+    /// Names of the functions of the library ([`System::library`]).
+    fn library_names(&self) -> &'static [&'static str];
     /// Whether several ranks can share one lattice.
     fn is_local(&self) -> bool;
     /// The smallest side of a lattice on which a site reaches neither itself nor a neighbour twice.
@@ -175,6 +177,10 @@ impl<S: System> AnySystem for S {
 
     fn has_generator(&self) -> bool {
         S::GENERATOR.is_some()
+    }
+
+    fn library_names(&self) -> &'static [&'static str] {
+        S::LIBRARY
     }
 
     fn is_local(&self) -> bool {

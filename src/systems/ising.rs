@@ -167,6 +167,27 @@ impl System for Ising {
         if self.field == 0.0 { vec![Symmetry::of_signs(&[-1.0, 1.0])] } else { Vec::new() }
     }
 
+    /// Fractions of spins up with 0 to 4 neighbours up, and of spins down with 0 to 3, which together with M give the
+    /// drift of M exactly; means of the products with the second neighbours, and of all four spins of a plaquette.
+    const LIBRARY: &'static [&'static str] =
+        &["down 0", "down 1", "down 2", "down 3", "up 0", "up 1", "up 2", "up 3", "up 4", "diagonal", "plaquette"];
+
+    fn library(&self, window: &Window<i8>, region: Region) -> Vec<f64> {
+        const PLACES: [Option<usize>; 10] =
+            [Some(0), Some(1), Some(2), Some(3), None, Some(4), Some(5), Some(6), Some(7), Some(8)];
+        let ([_, row, _], spins, mut sums) = (window.strides(), window.values(), [0.0; 11]);
+        for site in window.own_sites_of(region) {
+            if let Some(place) = PLACES[self.class(window, site)] {
+                sums[place] += 1.0;
+            }
+            let [spin, right, below] = [site, site + 1, site + row].map(|at| i32::from(spins[at]));
+            let [diagonal, other] = [site + row + 1, site + row - 1].map(|at| i32::from(spins[at]));
+            sums[9] += 0.5 * f64::from(spin * (diagonal + other));
+            sums[10] += f64::from(spin * right * below * diagonal);
+        }
+        sums.to_vec()
+    }
+
     /// The scores of a magnet, for a single temperature.
     fn scores(&self) -> Vec<Box<dyn Score>> {
         let critical = (self.field == 0.0).then_some(CRITICAL_POINT);

@@ -159,6 +159,15 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// window. None if the law is a black box; training then has noisy increments alone.
     const GENERATOR: Option<GeneratorOf<Self>> = None;
 
+    /// Names of local functions of the state beyond the observables, whose means may be closure variables.
+    const LIBRARY: &'static [&'static str] = &[];
+
+    /// Sum of each function of the library over the sites of `region`. Those that depend on neighbours count them as
+    /// [`observe`](System::observe) does.
+    fn library(&self, _window: &Window<Self::Site>, _region: Region) -> Vec<f64> {
+        Vec::new()
+    }
+
     /// Upsample of Algorithm 1, which makes a large state from small ones.
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Replicate)

@@ -133,6 +133,23 @@ impl System for PredatorPrey {
 
     const GENERATOR: Option<GeneratorOf<Self>> = Some(of_fields);
 
+    const LIBRARY: &'static [&'static str] = &["u^2", "u v", "v^2", "grad u^2", "grad v^2"];
+
+    fn library(&self, window: &Window<[f64; 2]>, region: Region) -> Vec<f64> {
+        let (sites, mut sums) = (window.values(), [0.0; 5]);
+        for site in window.own_sites_of(region) {
+            let [[u, v], left, right] = [sites[site], sites[site - 1], sites[site + 1]];
+            // Each end of a bond counts half of it.
+            let slope = |field: usize| {
+                let value = sites[site][field];
+                0.5 * ((value - left[field]).powi(2) + (right[field] - value).powi(2)) / self.spacing.powi(2)
+            };
+            let values = [u * u, u * v, v * v, slope(0), slope(1)];
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+        sums.to_vec()
+    }
+
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Interpolate)
     }

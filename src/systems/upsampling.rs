@@ -92,20 +92,3 @@ fn interpolated<T: Pod>(lattice: &Lattice<T>, factor: usize) -> Lattice<T> {
     }
     Lattice::from_sites(shape, bytemuck::cast_slice(&fine).to_vec())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{lattice::Shape, rng::Purpose, systems::PredatorPrey};
-
-    /// Every other state lies the other way round, so that equal ends meet.
-    #[test]
-    fn tiles_between_mirrors_join() {
-        let small = Lattice::from_sites(Shape([1, 1, 4]), [1.0, 2.0, 3.0, 4.0].map(|u| [u, -u]).to_vec());
-        let system: PredatorPrey = serde_json::from_str("{}").expect("all keys have defaults");
-        let mut rng = crate::rng::stream(1, Purpose::Bench, [0, 0]);
-        let large = Tiles.upsample(&system, &[small], 3, &mut rng);
-        let prey: Vec<f64> = large.sites.iter().map(|site| site[0]).collect();
-        assert_eq!(prey, [1.0, 2.0, 3.0, 4.0, 4.0, 3.0, 2.0, 1.0, 1.0, 2.0, 3.0, 4.0]);
-    }
-}

@@ -97,6 +97,7 @@ impl Stage {
                 json!([data, input.kernel, input.small_shape().0, input.simulate, input.rescaling()])
             }
             Self::Upsample => json!([input.lattice, input.upsample]),
+            Self::Evolve if input.uses_library() => json!([input.evolve, "library"]),
             Self::Evolve => json!([input.evolve, input.closes()]),
             Self::Closure => json!(input.closure),
             Self::Train => {

@@ -129,6 +129,7 @@ fn normalised<F: Feature>(patches: &mut Patches<F>, variables: usize, ranks: &dy
         spread,
         smallest: vec![0.0; variables],
         range: vec![1.0; variables],
+        library: Vec::new(),
     }
 }
 

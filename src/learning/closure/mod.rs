@@ -7,9 +7,11 @@
 
 mod encode;
 mod fit;
+mod library;
 mod network;
 mod patches;
 
+pub use library::{Selection, select};
 pub use patches::{Feature, Patches};
 
 use crate::learning::{
@@ -36,6 +38,9 @@ pub enum EncoderKind {
     Auto,
     /// No closure variables: the observables are the whole latent state.
     None,
+    /// Functions of the system's library that the drift of the observables depends on, at most `variables` of them; no
+    /// autoencoder.
+    Library,
     /// A perceptron on all features of the patch.
     Mlp,
     /// Convolutions with stride 2, then a perceptron.
@@ -114,6 +119,20 @@ struct PatchShape {
     /// Smallest value and range of each closure variable over the training patches.
     smallest: Vec<f32>,
     range: Vec<f32>,
+    /// The functions of the library that the closure variables are made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    library: Vec<LibraryFunction>,
+}
+
+/// A closure variable from a library: a function less its linear regression on the observables.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LibraryFunction {
+    /// Index of the function in the library.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Coefficients of 1 and the observables, `[1 + m]`.
+    pub linear: Vec<f64>,
 }
 
 /// A trained autoencoder.
@@ -131,6 +150,41 @@ impl Closure {
         let input = ClosureInput { encoder: EncoderKind::None, variables: 0, ..ClosureInput::default() };
         let parameters = Parameters::over(Arc::new(Layout::default()), Tensor::zeros([0], (Kind::Float, device)));
         Self { input, shape: PatchShape::default(), network: None, parameters }
+    }
+
+    /// Functions of a library as closure variables.
+    pub fn of_library(library: Vec<LibraryFunction>, device: Device) -> Self {
+        let mut closure = Self::none(device);
+        if !library.is_empty() {
+            closure.input = ClosureInput { encoder: EncoderKind::Library, variables: library.len(), ..closure.input };
+            closure.shape.library = library;
+        }
+        closure
+    }
+
+    /// Indices of the functions of the library that are the closure variables; none of an autoencoder.
+    pub fn functions(&self) -> Vec<usize> {
+        self.shape.library.iter().map(|function| function.index).collect()
+    }
+
+    /// Closure variables `[samples, variables]` from means of the functions of the library `[samples, variables]`, those
+    /// of [`functions`](Self::functions), and observables `[samples, m]`. They are linear: the means may be those over a
+    /// patch or over all patches.
+    pub fn from_library(&self, functions: ArrayView2<f64>, observables: ArrayView2<f64>) -> Array2<f32> {
+        self.less_linear(functions, observables, 1.0)
+    }
+
+    /// The same of changes.
+    pub fn change_from_library(&self, functions: ArrayView2<f64>, observables: ArrayView2<f64>) -> Array2<f32> {
+        self.less_linear(functions, observables, 0.0)
+    }
+
+    fn less_linear(&self, functions: ArrayView2<f64>, observables: ArrayView2<f64>, one: f64) -> Array2<f32> {
+        Array2::from_shape_fn(functions.dim(), |(row, variable)| {
+            let linear = &self.shape.library[variable].linear;
+            let terms = linear[1..].iter().zip(observables.row(row)).map(|(factor, value)| factor * value);
+            (functions[[row, variable]] - one * linear[0] - terms.sum::<f64>()) as f32
+        })
     }
 
     /// Number of closure variables.
@@ -215,8 +269,8 @@ impl Closure {
         let description = store::Description::read(path, "closure")?;
         let input: ClosureInput = description.get("input")?;
         let shape: PatchShape = description.get("shape")?;
-        if input.components() == 0 {
-            return Ok(Self::none(device));
+        if input.components() == 0 || input.encoder == EncoderKind::Library {
+            return Ok(Self::of_library(shape.library, device));
         }
         let (network, layout) =
             Autoencoder::new(&input, shape.spins, &shape.extents, shape.channels, shape.observables);

@@ -3,7 +3,7 @@
 //!
 //! Between two steps the scheme is the straight line along the drift plus the Brownian path, so records can lie at any
 //! time without changing what follows. States are kept within the [walls](crate::learning::sde::Walls) of the training
-//! data.
+//! data and of the starts.
 //!
 //! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
 //! a stream of their own, so the noise depends neither on the device nor on the division of an ensemble into blocks.
@@ -11,7 +11,7 @@
 use crate::{
     learning::{
         LearningError,
-        sde::{Factor, Sde},
+        sde::{Factor, Sde, walls::WallTensors},
         tensor::vector,
     },
     rng::{Purpose, Rng, stream},
@@ -29,6 +29,7 @@ const NOISE_BUFFER: usize = 1 << 20;
 /// An unfinished ensemble. Its records come block by block and do not depend on the size of the blocks.
 pub struct Rollout<M> {
     model: M,
+    walls: Option<WallTensors>,
     /// Coordinates after the last whole step, `[n, r]`.
     states: Tensor,
     /// The step under way, if a record lies within it.
@@ -99,7 +100,8 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
         let beyond = Tensor::zeros([count as i64], (Kind::Double, states.device()));
-        Ok(Self { model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond, noise: 1.0 })
+        let walls = sde.walls().map(|walls| walls.around(&states));
+        Ok(Self { walls, model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond, noise: 1.0 })
     }
 
     /// The same ensemble for a system with `ratio` times as many sites: intensive observables have the same drift, and a
@@ -163,9 +165,9 @@ impl<M: Borrow<Sde>> Rollout<M> {
         elapsed += at.span;
         let path = path + noise * at.span.sqrt();
         let mut states = &self.states + &drift * elapsed + factor.times(&path);
-        if let Some(walls) = sde.walls() {
-            let (kept, moved) = walls.keep(&states);
-            states = kept;
+        if let (Some(walls), Some(data)) = (&self.walls, sde.walls()) {
+            let (_, moved) = data.keep(&states);
+            states = walls.keep(&states).0;
             moved.iter().filter(|_| at.ends_step).for_each(|moved| self.beyond += moved);
         }
         match at.ends_step {

@@ -83,6 +83,12 @@ pub(super) struct WallTensors {
 }
 
 impl WallTensors {
+    /// Walls that also hold the states `[n, r]` where a prediction starts: a start outside the data is the user's choice.
+    pub fn around(&self, states: &Tensor) -> Self {
+        let most = states.matmul(&self.normals.tr()).amax([0].as_slice(), false);
+        Self { normals: self.normals.shallow_clone(), bounds: self.bounds.maximum(&most) }
+    }
+
     /// The states `[n, r]`, those beyond the walls moved back, and 1 for those that were, `[n]`, if there are any.
     pub fn keep(&self, states: &Tensor) -> (Tensor, Option<Tensor>) {
         let (mut states, mut moved) = (states.shallow_clone(), None);
@@ -121,6 +127,9 @@ mod tests {
         assert_eq!(&kept[..2], &[0.2, 0.3]);
         assert!(walls.hold(arr1(&[0.2, 0.3]).view()) && !walls.hold(arr1(&[0.9, 1.9]).view()));
         assert!(kept[8].is_nan());
+        let outside = Tensor::from_slice(&[3.0, 0.0]).view([1, 2]);
+        let wider: Vec<f64> = Vec::try_from(tensors.around(&outside).keep(&outside).0.view([-1])).unwrap();
+        assert_eq!(wider, [3.0, 0.0]);
         for state in kept[..8].chunks(2) {
             let beyond = |(u, h): (&Vec<f64>, &f64)| u[0] * state[0] + u[1] * state[1] - h;
             let most = walls.normals.iter().zip(&walls.bounds).map(beyond).fold(0.0, f64::max);
