@@ -232,13 +232,19 @@ fn files_describe_themselves_to_h5dump() {
 fn a_library_closes_the_drift_on_any_number_of_ranks() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
-    let text = FIELDS.replace("variables = 0", "encoder = \"library\"\nvariables = 3");
-    std::fs::write(&input, text).unwrap();
+    std::fs::write(&input, format!("{FIELDS}\n[closure]\nencoder = \"library\"\nvariables = 3\n")).unwrap();
     let mut hashes = Vec::new();
     for ranks in [1, 2] {
         let out = folder.path().join(ranks.to_string());
         let arguments = ["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1", "--set"];
-        succeeds(ranks, &[&arguments[..], &["train.baseline=false", "train.fit.epochs=1"]].concat());
+        succeeds(
+            ranks,
+            &[
+                &arguments[..],
+                &["train.baseline=false", "train.fit.epochs=1", "simulate.trajectories=8", "simulate.snapshots=12"],
+            ]
+            .concat(),
+        );
         let log = std::fs::read_to_string(out.join("run.log")).unwrap();
         let found: Vec<&str> = log.lines().filter(|line| line.starts_with("closure: R^2")).collect();
         assert!(found.len() == 2 && found.iter().all(|line| line.contains("1.0000 with u v, u^2")), "{found:?}");

@@ -2,6 +2,7 @@
 //! learned equation must say of them what they are. It needs no direct simulation.
 
 use crate::{
+    config::Input,
     files::{arrays::joined, pairs::Row},
     lattice::Lattice,
     learning::{Closure, Feature, Pairs, Sde, SdeModel},
@@ -66,17 +67,10 @@ fn pairs<S: System<Feature: Feature>>(
         let values: Vec<f64> = rows.iter().flat_map(of).collect();
         Array2::from_shape_vec((rows.len(), values.len() / rows.len().max(1)), values).expect("rows are equally long")
     };
-    let sites = |of: fn(&Row<S::Site>) -> &Vec<S::Site>| {
-        let values = joined(rows.iter().map(of));
-        Array2::from_shape_vec((rows.len(), values.len() / rows.len().max(1)), values).expect("patches are equal")
+    let [encoded, before, change] = match input.uses_library() {
+        true => from_library(closure, &table),
+        false => encoded::<S>(input, closure, lattices, rows),
     };
-    let snapshots = joined(lattices.iter().map(|lattice| &lattice.sites));
-    let snapshots =
-        Array2::from_shape_vec((rows.len(), input.large_shape().sites()), snapshots).expect("whole lattices");
-    let shapes = (input.large_shape(), input.patch_shape());
-    let encoded = encode_snapshots::<S>(closure, snapshots.view(), shapes);
-    let before = encode_patches::<S>(closure, sites(|row| &row.pair.before).view());
-    let change = encode_patches::<S>(closure, sites(|row| &row.pair.after).view()) - &before;
     let z = joined_state(table(&|row| row.observables.clone()).view(), encoded.view());
     let known = |of: fn(&Row<S::Site>) -> Option<&Vec<f64>>| {
         input.compensated().then(|| table(&|row| of(row).expect("the law has a generator").clone()))
@@ -96,6 +90,44 @@ fn pairs<S: System<Feature: Feature>>(
         condition: None,
         z,
     }
+}
+
+/// Closure variables of the snapshots and of the patches before, and their changes.
+fn encoded<S: System<Feature: Feature>>(
+    input: &Input,
+    closure: &Closure,
+    lattices: &[Lattice<S::Site>],
+    rows: &[Row<S::Site>],
+) -> [Array2<f32>; 3] {
+    let sites = |of: fn(&Row<S::Site>) -> &Vec<S::Site>| {
+        let values = joined(rows.iter().map(of));
+        Array2::from_shape_vec((rows.len(), values.len() / rows.len().max(1)), values).expect("patches are equal")
+    };
+    let snapshots = joined(lattices.iter().map(|lattice| &lattice.sites));
+    let snapshots =
+        Array2::from_shape_vec((rows.len(), input.large_shape().sites()), snapshots).expect("whole lattices");
+    let shapes = (input.large_shape(), input.patch_shape());
+    let encoded = encode_snapshots::<S>(closure, snapshots.view(), shapes);
+    let before = encode_patches::<S>(closure, sites(|row| &row.pair.before).view());
+    let change = encode_patches::<S>(closure, sites(|row| &row.pair.after).view()) - &before;
+    [encoded, before, change]
+}
+
+/// The same from functions of the library.
+fn from_library<T>(closure: &Closure, table: &dyn Fn(&dyn Fn(&Row<T>) -> Vec<f64>) -> Array2<f64>) -> [Array2<f32>; 3] {
+    const KNOWN: &str = "rows of an input with a library have it";
+    let functions = |of: fn(&Row<T>) -> Option<&Vec<f64>>| {
+        table(&|row| of(row).expect(KNOWN).clone()).select(Axis(1), &closure.functions())
+    };
+    let of_whole = functions(|row| row.whole.library.as_ref());
+    let before = functions(|row| row.pair.library.as_ref().map(|library| &library.before));
+    let change = functions(|row| row.pair.library.as_ref().map(|library| &library.increment));
+    let increment = table(&|row| row.pair.increment.clone());
+    [
+        closure.from_library(of_whole.view(), table(&|row| row.observables.clone()).view()),
+        closure.from_library(before.view(), table(&|row| row.pair.observables_before.clone()).view()),
+        closure.change_from_library(change.view(), increment.view()),
+    ]
 }
 
 /// The rows of all parts.
