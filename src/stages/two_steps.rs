@@ -63,12 +63,9 @@ fn pairs<S: System<Feature: Feature>>(
     rows: &[Row<S::Site>],
 ) -> Pairs {
     let input = context.input;
-    let table = |of: &dyn Fn(&Row<S::Site>) -> Vec<f64>| {
-        let values: Vec<f64> = rows.iter().flat_map(of).collect();
-        Array2::from_shape_vec((rows.len(), values.len() / rows.len().max(1)), values).expect("rows are equally long")
-    };
+    let table = |of: &dyn Fn(&Row<S::Site>) -> Vec<f64>| table(rows, of);
     let [encoded, before, change] = match input.uses_library() {
-        true => from_library(closure, &table),
+        true => from_library(closure, rows),
         false => encoded::<S>(input, closure, lattices, rows),
     };
     let z = joined_state(table(&|row| row.observables.clone()).view(), encoded.view());
@@ -113,8 +110,15 @@ fn encoded<S: System<Feature: Feature>>(
     [encoded, before, change]
 }
 
+/// Values of each row, `[row, value]`.
+fn table<T>(rows: &[Row<T>], of: &dyn Fn(&Row<T>) -> Vec<f64>) -> Array2<f64> {
+    let values: Vec<f64> = rows.iter().flat_map(of).collect();
+    Array2::from_shape_vec((rows.len(), values.len() / rows.len().max(1)), values).expect("rows are equally long")
+}
+
 /// The same from functions of the library.
-fn from_library<T>(closure: &Closure, table: &dyn Fn(&dyn Fn(&Row<T>) -> Vec<f64>) -> Array2<f64>) -> [Array2<f32>; 3] {
+fn from_library<T>(closure: &Closure, rows: &[Row<T>]) -> [Array2<f32>; 3] {
+    let table = |of: &dyn Fn(&Row<T>) -> Vec<f64>| table(rows, of);
     const KNOWN: &str = "rows of an input with a library have it";
     let functions = |of: fn(&Row<T>) -> Option<&Vec<f64>>| {
         table(&|row| of(row).expect(KNOWN).clone()).select(Axis(1), &closure.functions())

@@ -75,6 +75,9 @@ pub fn select(
     Ok(Selection { chosen, linear, r_squared })
 }
 
+/// Coefficients and right-hand sides `[columns, targets]` of a regression on columns of unit size, and their sizes.
+type Solved = (Array2<f64>, Array2<f64>, Vec<f64>);
+
 /// Sums of products of all columns: 1, z, products of z, the library, the drift.
 struct Sums {
     products: Array2<f64>,
@@ -129,13 +132,8 @@ impl Sums {
         Ok((0..targets.len()).map(of_target).collect())
     }
 
-    /// The regression of targets on columns of unit size: coefficients and right-hand sides `[columns, targets]`, and
-    /// the sizes of the columns.
-    fn solved(
-        &self,
-        columns: &[usize],
-        targets: std::ops::Range<usize>,
-    ) -> Result<(Array2<f64>, Array2<f64>, Vec<f64>), LearningError> {
+    /// The regression of targets on columns.
+    fn solved(&self, columns: &[usize], targets: std::ops::Range<usize>) -> Result<Solved, LearningError> {
         let size: Vec<f64> = columns.iter().map(|&column| self.products[[column, column]].sqrt().max(1e-300)).collect();
         let matrix = Array2::from_shape_fn((columns.len(), columns.len()), |(row, column)| {
             let ridge = if row == column { RIDGE } else { 0.0 };
