@@ -310,6 +310,22 @@ impl Input {
         Ok(())
     }
 
+    fn check_library(&self) -> Result<(), String> {
+        if self.uses_library() && (self.system.library_names().is_empty() || !self.compensated()) {
+            return Err(
+                "closure.encoder is \"library\", which needs a system with a library of functions and known rates, and \
+                 evolve.compensator above 0; use \"none\" or an autoencoder"
+                    .into(),
+            );
+        }
+        if self.uses_library() && self.train.baseline {
+            return Err(
+                "closure.encoder is \"library\", which the baseline does not have; set train.baseline = false".into()
+            );
+        }
+        Ok(())
+    }
+
     fn check_learning(&self) -> Result<(), String> {
         if self.closes() && !self.truth.snapshots.are_all() {
             return Err(format!(
@@ -330,18 +346,7 @@ impl Input {
                 closure.components()
             ));
         }
-        if self.uses_library() && (self.system.library_names().is_empty() || !self.compensated()) {
-            return Err(
-                "closure.encoder is \"library\", which needs a system with a library of functions and known rates, and \
-                 evolve.compensator above 0; use \"none\" or an autoencoder"
-                    .into(),
-            );
-        }
-        if self.uses_library() && self.train.baseline {
-            return Err(
-                "closure.encoder is \"library\", which the baseline does not have; set train.baseline = false".into()
-            );
-        }
+        self.check_library()?;
         let (trajectories, seeds, conditions) =
             (self.simulate.trajectories, self.train.seeds.len(), self.conditions_in_data().len());
         if self.train.disjoint && trajectories < 2 * seeds * conditions {
