@@ -81,7 +81,7 @@ fn trajectories_at_two_conditions_are_learned_predicted_and_scored() {
 fn pairs_are_learned_and_compared_with_trajectories_of_another_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let (states, _) = trajectories(201, 2, 0.1, 2);
+    let (states, _) = trajectories(4001, 2, 0.1, 2);
     let before: Array2<f64> = states.slice(ndarray::s![.., 0, ..]).to_owned();
     let increment = &states.slice(ndarray::s![.., 1, ..]) - &before;
     let (scalar, four) = (ndarray::arr0(0.1).into_dyn(), ndarray::arr0(4.0).into_dyn());
