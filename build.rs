@@ -21,8 +21,20 @@ fn main() {
             println!("cargo:rerun-if-changed={source}");
         }
     }
+    println!("cargo:rustc-env=TESSERA_LIBTORCH={}", libtorch_version().unwrap_or_else(|| "of unknown version".into()));
     let revision = output("git", &["describe", "--always", "--dirty", "--abbrev=12"]);
     println!("cargo:rustc-env=TESSERA_REVISION={}", revision.unwrap_or_else(|| "unknown".into()));
+}
+
+/// The version that the headers of libtorch tell.
+fn libtorch_version() -> Option<String> {
+    let header = Path::new(&env::var_os("LIBTORCH")?).join("include/torch/headeronly/version.h");
+    let text = std::fs::read_to_string(header).ok()?;
+    let part = |name: &str| {
+        let start = format!("#define TORCH_VERSION_{name} ");
+        text.lines().find_map(|line| line.strip_prefix(start.as_str())).map(str::trim)
+    };
+    Some([part("MAJOR")?, part("MINOR")?, part("PATCH")?].join("."))
 }
 
 /// Where the MPI compiler wrapper finds its libraries: a module's MPI is not on the loader's path.

@@ -4,6 +4,7 @@ pub mod export;
 pub mod fit;
 pub mod model;
 mod signals;
+mod terminal;
 
 use crate::{
     barriers::{self, BarriersError, Recipe},
@@ -13,7 +14,7 @@ use crate::{
     stages, systems,
     workflow::{Options, Stage, StageError},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use model::ModelCommand;
 use signals::{Signals, StopSignal};
 use std::{io::Write as _, path::PathBuf};
@@ -23,7 +24,7 @@ const EXIT_STOPPED: i32 = 75;
 
 /// Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None, propagate_version = true)]
+#[command(version, long_version = terminal::VERSION.as_str(), about, long_about = None, propagate_version = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -57,13 +58,28 @@ enum Command {
     Check {
         /// Input file (TOML)
         input: PathBuf,
-        /// Change values of the input; write it after the input. Example: --set train.seeds=[1] seed=7
-        #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
+        /// Run directory to say of what is complete and what would be computed
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Change values of the input. Example: --set train.seeds=[1] seed=7
+        #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1)]
         set: Vec<String>,
         /// Threads per rank [default: the cores that this process may use]
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
     },
+    /// Say what of a run directory is complete, how far an unfinished stage is, and how long it may still take
+    Status {
+        /// Run directory
+        run: PathBuf,
+    },
+    /// Print a script that completes commands and options in a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
     /// Print a commented input for a system
     New {
         /// Name of the system
@@ -149,12 +165,15 @@ struct Run {
     /// Run directory [default: runs/<name of the input>]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Change values of the input, after it: key=value, for instance train.seeds=[1] seed=7
-    #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
+    /// Change values of the input: key=value, for instance train.seeds=[1] seed=7
+    #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1)]
     set: Vec<String>,
     /// One more signal that asks for a clean stop, besides TERM, USR1, USR2 and XCPU
     #[arg(long, value_enum, ignore_case = true)]
     stop_signal: Option<StopSignal>,
+    /// Print nothing but errors; run.log has the rest
+    #[arg(long, short)]
+    quiet: bool,
     /// Replace data of another input in the run directory
     #[arg(long)]
     overwrite: bool,
@@ -176,7 +195,8 @@ struct Run {
 pub fn main() {
     let signals = Signals::catch();
     open_without_locks();
-    let stage = match Arguments::parse().command {
+    let arguments = Arguments::parse_from(terminal::with_every_set(std::env::args_os()));
+    let stage = match arguments.command {
         Command::Run(run) => return parallel(&run, None, &signals),
         Command::Simulate(run) => (run, Stage::Simulate),
         Command::Upsample(run) => (run, Stage::Upsample),
@@ -214,16 +234,22 @@ fn alone(command: Command) {
             let found = systems::REGISTRY.get(&system);
             return report(found.map(|found| show(found.template)));
         }
-        Command::Check { input, set, threads } => config::load(&input, &set).map(|points| {
+        Command::Check { input, out, set, threads } => config::load(&input, &set).map(|points| {
             let mut text = String::new();
             for point in points {
+                let mut folder = out.clone();
                 if !point.set.is_empty() {
                     text += &format!("\npoint {}\n", point.label());
+                    folder = folder.map(|folder| folder.join(point.label()));
                 }
                 text += &stages::plan(&point.input, threads_of(threads));
+                text += &folder.map_or(String::new(), |folder| format!("\n{}", stages::status(&folder, &point.input)));
             }
             show(&(text + "the input is valid\n"));
         }),
+        Command::Status { run } => stages::status_of_run(&run).map(|text| show(&text)),
+        Command::Completions { shell } => return terminal::completions(Arguments::command(), shell),
+        Command::Man => return drop(terminal::man(Arguments::command())),
         Command::Bench { kernel, json, weights } => {
             let weights = weights.or_else(|| std::env::var("TESSERA_NNK").ok());
             return report(bench::run(kernel, weights.as_deref(), json));
@@ -279,6 +305,18 @@ fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
     }
 }
 
+/// Without PMIx, Open MPI ends at its start with a long complaint: what to do is said before.
+fn advise_lone_ranks() {
+    let is = |name: &str| std::env::var_os(name).is_some();
+    let first = std::env::var("SLURM_PROCID").is_ok_and(|rank| rank == "0");
+    if is("SLURM_STEP_NUM_TASKS") && first && !is("PMIX_RANK") && !is("OMPI_COMM_WORLD_SIZE") {
+        eprintln!(
+            "tessera: srun started this step without PMIx. If MPI complains now: use srun --mpi=pmix (srun --mpi=list \
+             shows the kinds; TESSERA_MPI sets that of jobs/slurm), or mpirun"
+        );
+    }
+}
+
 /// A launcher that this MPI does not know starts many copies that each believe to be alone and overwrite each other.
 fn refuse_lone_ranks(world: &World) {
     for name in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"] {
@@ -294,6 +332,7 @@ fn refuse_lone_ranks(world: &World) {
 
 /// Measures sweeps on all ranks of the job.
 fn scaling(choices: &Scaling) {
+    advise_lone_ranks();
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
     refuse_lone_ranks(&world);
@@ -312,6 +351,7 @@ fn parallel(run: &Run, only: Option<Stage>, signals: &Signals) {
     if let Some(signal) = run.stop_signal {
         signals.also(signal);
     }
+    advise_lone_ranks();
     let world = World::start().expect("MPI starts once, here");
     world.abort_on_panic();
     refuse_lone_ranks(&world);
@@ -326,6 +366,7 @@ fn parallel(run: &Run, only: Option<Stage>, signals: &Signals) {
         ranks_per_snapshot: run.ranks_per_snapshot as usize,
         checkpoint_seconds: run.checkpoint_seconds,
         overwrite: run.overwrite,
+        quiet: run.quiet,
         signalled: signals.stop.clone(),
     };
     let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());

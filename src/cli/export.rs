@@ -74,6 +74,7 @@ pub fn run(options: &ExportOptions) -> Result<(), StageError> {
         ranks_per_snapshot: 1,
         checkpoint_seconds: 300.0,
         overwrite: false,
+        quiet: false,
         signalled: Arc::default(),
     };
     points.iter().try_for_each(|point| {

@@ -82,7 +82,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Vec<Point>, ConfigError
             } else {
                 let written = toml::to_string(&table).expect("what was read from TOML can be written as TOML");
                 parse(&written).map_err(|error| {
-                    let (location, line) = original_line(path, &text, &written, &error);
+                    let (location, line) = original_line(path, &text, &written, &error, overrides);
                     ConfigError::Parse { location, message: with_hint(error.message(), &line) }
                 })?
             };
@@ -186,6 +186,9 @@ fn sweep_lists(sweep: Option<Value>) -> Result<Vec<(String, Vec<Value>)>, Config
 }
 
 fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    if of_whole(text, error) {
+        return ConfigError::Parse { location: path.display().to_string(), message: error.message().to_owned() };
+    }
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let content = text.lines().nth(line - 1).unwrap_or_default().trim();
     ConfigError::Parse {
@@ -194,11 +197,33 @@ fn located(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
-/// The line of the user's own text that a rewritten text's error is about, when it stands there.
-fn original_line(path: &Path, text: &str, written: &str, error: &toml::de::Error) -> (String, String) {
+/// Whether an error is about no line: a table or key is missing that would stand outside all tables.
+fn of_whole(text: &str, error: &toml::de::Error) -> bool {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    error.message().starts_with("missing field") && !text[start..].starts_with('[')
+}
+
+/// The override, or the line of the user's own text, that a rewritten text's error is about.
+fn original_line(
+    path: &Path,
+    text: &str,
+    written: &str,
+    error: &toml::de::Error,
+    overrides: &[String],
+) -> (String, String) {
+    if of_whole(written, error) {
+        return (path.display().to_string(), String::new());
+    }
     let start = |offset: usize| written[..offset].rfind('\n').map_or(0, |newline| newline + 1);
     let content = error.span().and_then(|span| written[start(span.start)..].lines().next()).unwrap_or_default();
     let key = content.split('=').next().unwrap_or_default().trim();
+    let before = error.span().map_or("", |span| &written[..start(span.start)]);
+    let table = before.lines().rev().find_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+    let full = table.map_or(key.to_owned(), |table| format!("{table}.{key}"));
+    if let Some(entry) = overrides.iter().find(|entry| entry.split('=').next().is_some_and(|name| name.trim() == full))
+    {
+        return (format!("--set {entry}"), String::new());
+    }
     let number =
         text.lines().position(|line| !key.is_empty() && line.split('=').next().is_some_and(|name| name.trim() == key));
     let location = match number {

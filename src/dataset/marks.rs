@@ -79,6 +79,33 @@ pub fn identity(path: &Path) -> Option<String> {
     String::from_utf8(line.to_vec()).ok()
 }
 
+/// The share of the bytes of the unfinished file that is to become `path` that are marked as written, and the seconds
+/// from its begin to the last mark; `None` without such a file.
+pub fn share_written(path: &Path) -> Option<(f64, f64)> {
+    let begin = std::fs::metadata(path_of(path)).ok()?.modified().ok()?;
+    let text = std::fs::read_to_string(path_of(path)).ok()?;
+    let layout: Layout = serde_json::from_str(text.split_once('\n')?.1).ok()?;
+    let whole: usize = layout.values().map(|(_, size, extents)| size * extents.iter().product::<usize>()).sum();
+    let length = |region: &Region| runs(&layout, region).into_iter().map(|(_, length)| length).sum::<usize>();
+    let (mut written, mut last) = (0, begin);
+    for log in logs(path) {
+        last = last.max(std::fs::metadata(&log).ok()?.modified().ok()?);
+        let lines = lines_of(&log).into_iter().filter_map(|text| serde_json::from_str::<Line>(&text).ok());
+        written += lines.flat_map(|line| line.parts).flat_map(|part| part.regions).map(|at| length(&at)).sum::<usize>();
+    }
+    Some((written as f64 / whole.max(1) as f64, last.duration_since(begin).ok()?.as_secs_f64()))
+}
+
+/// The whole lines of a log, without their checksums.
+fn lines_of(log: &Path) -> Vec<String> {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let whole = |line: &str| {
+        let (sum, text) = line.split_once(' ')?;
+        (sum == sum_of(text)).then(|| text.to_owned())
+    };
+    String::from_utf8_lossy(&bytes).lines().filter_map(whole).collect()
+}
+
 /// Whether the marks of `path` have this identity and layout.
 pub(super) fn belong(path: &Path, identity: &str, layout: Option<&Layout>) -> bool {
     let Ok(text) = std::fs::read_to_string(path_of(path)) else { return false };
@@ -146,16 +173,8 @@ impl Marks {
 
     /// Lines of all ranks that are whole.
     pub fn lines(&self) -> Vec<(String, Vec<Range<usize>>)> {
-        let texts = logs(&self.path).into_iter().filter_map(|log| std::fs::read(log).ok());
-        let lines: Vec<String> = texts
-            .flat_map(|bytes| String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect::<Vec<_>>())
-            .collect();
-        let whole = |line: String| {
-            let text = line.split_once(' ').filter(|(sum, text)| *sum == sum_of(text))?.1.to_owned();
-            let items = serde_json::from_str::<Line>(&text).ok()?.items;
-            Some((text, items))
-        };
-        lines.into_iter().filter_map(whole).collect()
+        let items = |text: String| Some((text.clone(), serde_json::from_str::<Line>(&text).ok()?.items));
+        logs(&self.path).iter().flat_map(|log| lines_of(log)).filter_map(items).collect()
     }
 
     /// Whether the data of a line are still what was written.

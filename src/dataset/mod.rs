@@ -18,7 +18,7 @@ mod reader;
 mod schema;
 mod writer;
 
-pub use marks::{Part, identity as unfinished_identity};
+pub use marks::{Part, identity as unfinished_identity, share_written};
 pub use reader::Reader;
 pub use schema::{Field, Provenance};
 pub use writer::Writer;

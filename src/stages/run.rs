@@ -2,7 +2,9 @@
 
 use crate::{
     config::Point,
+    pages::run::highlights,
     parallel::{Ranks, World},
+    report::Highlight,
     stages::{dispatch::dispatch, engines::device, report::report_sweep},
     storage::create_folder,
     workflow::{Context, Options, Stage, StageError, ledger, lock, machine, say},
@@ -67,6 +69,9 @@ pub fn run(
         let stages = only.map_or(Stage::ALL.to_vec(), |stage| vec![stage]);
         let times = run_point(context, &stages, &folders)?;
         say(context, &closing_table(context, &times))?;
+        if only.is_none() && context.leads() {
+            say(context, &headline(context)?)?;
+        }
     }
     if !points[0].set.is_empty() && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
         // A plain run may have left its own files of the same names here.
@@ -214,6 +219,15 @@ fn missing(context: &Context, stage: Stage, maker: Stage) -> StageError {
         folder: context.folder.display().to_string(),
         maker: maker.name(),
     }
+}
+
+/// The scores of a finished run in a few lines, and where its page is.
+fn headline(context: &Context) -> Result<String, StageError> {
+    let mut text = String::new();
+    for Highlight { label, value, .. } in highlights(&context.read_json("metrics.json")?) {
+        let _ = writeln!(text, "{label:24} {value}");
+    }
+    Ok(text + &format!("report: {}", context.path("report.html").display()))
 }
 
 fn closing_table(context: &Context, times: &Times) -> String {

@@ -30,6 +30,8 @@ pub struct Options {
     pub checkpoint_seconds: f64,
     /// Whether data of another input in the run directory may be replaced.
     pub overwrite: bool,
+    /// Whether nothing is printed but errors.
+    pub quiet: bool,
     /// Set when a signal asks for a clean stop.
     pub signalled: Arc<AtomicBool>,
 }
@@ -101,7 +103,7 @@ impl<'a> Context<'a> {
 
     /// A progress line over `items` on rank 0. Other ranks print nothing.
     pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
-        Progress::new(stage, items, unit, self.leads())
+        Progress::new(stage, items, unit, self.leads() && !self.options.quiet)
     }
 
     /// Reads a value from JSON.
@@ -138,7 +140,9 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
         return Ok(());
     }
     // The run continues when nobody reads what it prints.
-    writeln!(std::io::stdout(), "{text}").ok();
+    if !context.options.quiet {
+        writeln!(std::io::stdout(), "{text}").ok();
+    }
     let path = context.path("run.log");
     refuse_pipe(&path)?;
     std::fs::OpenOptions::new()

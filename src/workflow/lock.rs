@@ -37,6 +37,13 @@ pub fn stage(directory: &Directory, stage: Stage) -> Result<Option<File>, StageE
     }
 }
 
+/// Whether a run is working on a stage.
+pub fn is_held(folder: &Path, stage: Stage) -> bool {
+    let path = folder.join(format!(".{}.lock", stage.name()));
+    let file = refuse_pipe(&path).ok().and_then(|()| File::open(path).ok());
+    file.is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Waits for the lock of the ledger and takes it; `None` on a file system without locks.
 ///
 /// # Errors
