@@ -65,7 +65,7 @@ fn unfinished(running: &str, share: f64, seconds: f64) -> String {
 }
 
 /// The seconds of a line of `run.log` on the end of a stage.
-fn seconds_of<'a>(line: &'a str, stage: Stage) -> Option<&'a str> {
+fn seconds_of(line: &str, stage: Stage) -> Option<&str> {
     let seconds = line.strip_prefix(stage.name())?.strip_suffix(" s")?.trim();
     seconds.parse::<f64>().is_ok().then_some(seconds)
 }
