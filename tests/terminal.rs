@@ -80,5 +80,5 @@ fn versions_completions_and_the_man_page_are_printed() {
         assert!(succeeds(0, &["completions", shell]).contains("ranks-per-snapshot"), "{shell}");
     }
     let page = succeeds(0, &["man"]);
-    assert!(page.contains(".TH tessera 1") && page.contains(".TH tessera\\-status 1"), "{page}");
+    assert!(page.contains(".TH tessera 1") && page.contains(".TH tessera-status 1"), "{page}");
 }
