@@ -135,15 +135,6 @@ fn jobs_under_slurm_are_stopped_requeued_and_end_with_the_same_bytes() {
     equal(&out);
     println!("{log}");
 
-    // The node dies, comes back, and the job with it.
-    let (job, out) = data("node");
-    cluster.waits_for(&job, &out.join("small.h5.progress.0"));
-    cluster.control("crash");
-    cluster.control("boot");
-    cluster.completes(&job, "node.log");
-    assert!(cluster.show(&job).contains("Restarts=1"), "{}", cluster.show(&job));
-    equal(&out);
-
     // Learning after the data.
     let after = format!("--dependency=afterok:{job}");
     let options = ["--ntasks=2", &after[..], "--output=train.log"];
