@@ -308,8 +308,7 @@ fn barriers(command: &BarrierCommand) -> Result<String, BarriersError> {
 /// Without PMIx, Open MPI ends at its start with a long complaint: what to do is said before.
 fn advise_lone_ranks() {
     let is = |name: &str| std::env::var_os(name).is_some();
-    let first = std::env::var("SLURM_PROCID").is_ok_and(|rank| rank == "0");
-    if is("SLURM_STEP_NUM_TASKS") && first && !is("PMIX_RANK") && !is("OMPI_COMM_WORLD_SIZE") {
+    if is("SLURM_STEP_NUM_TASKS") && !is("PMIX_RANK") && !is("OMPI_COMM_WORLD_SIZE") {
         eprintln!(
             "tessera: srun started this step without PMIx. If MPI complains now: use srun --mpi=pmix (srun --mpi=list \
              shows the kinds; TESSERA_MPI sets that of jobs/slurm), or mpirun"
