@@ -157,7 +157,7 @@ fn bad_overrides_are_refused() {
     let input = common::small_input(folder.path());
     for (set, expected) in [
         ("lattice.path=4", "did you mean `patch`?"),
-        ("lattice.patch=\"a\"", "(in `patch = \"a\"`)"),
+        ("lattice.patch=\"a\"", "--set lattice.patch=\"a\": invalid type"),
         ("nonsense", "key=value"),
         ("sweep.seed=[1, 1]", "two points named seed=1"),
         ("sweep.\"seed, lattice.patch\"=[[1, 8], [2]]", "no list of 2 values"),

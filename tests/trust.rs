@@ -136,5 +136,6 @@ fn steps_beyond_the_data_are_counted() {
     let near = share(0.0, 4);
     assert!(near.iter().all(|share| *share == 0.0), "{near:?}");
     let last = predict(&sde, Array2::from_elem((3, 2), 9.0).view(), 0.05, 1, 1, 1, [0, 0]).unwrap();
-    assert!(last.index_axis(Axis(0), 1).iter().all(|z| *z < 3.0));
+    // The walls hold the start: it is not thrown back onto the data at once.
+    assert!(last.index_axis(Axis(0), 1).iter().all(|z| (3.0..9.0).contains(z)), "{last}");
 }
