@@ -97,7 +97,7 @@ fn one_model_of_several_temperatures_predicts_each() {
         last = truth;
     }
     let page = fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("start -0.5 at 2.5 J / k_B") && page.contains("start -0.5 at 3.4 J / k_B, not in the data"));
+    assert!(page.contains("start -0.5, 2.5 J / k_B") && page.contains("start -0.5, 3.4 J / k_B, not in the data"));
 }
 
 const ALLOY: &str = r#"
