@@ -24,7 +24,7 @@ pub struct FitOptions {
     /// Change values of the choices: key=value, for instance fit.epochs=50 seeds=[1,2]
     #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
-    /// Folder of the results [default: runs/<name of the data>]
+    /// Folder of the results [default: runs/ and the name of the data]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Threads [default: the cores that this process may use]

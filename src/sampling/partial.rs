@@ -51,7 +51,7 @@ pub struct Pair<T> {
     /// black box, or none was asked for.
     pub compensator: Option<Vec<f64>>,
     /// K times the drift of the lattice's observables by the patch before its evolution. Its mean over all patches is
-    /// the [drift of the lattice](PartialEvolution::drift). Known where the compensator is.
+    /// the [drift of the lattice](PartialEvolution::of_whole). Known where the compensator is.
     pub drift: Option<Vec<f64>>,
     /// The functions of the [library](crate::systems::System::library), if they are asked for.
     pub library: Option<LibraryChange>,
