@@ -552,3 +552,16 @@ fn libraries_add_up_over_patches_and_give_the_drift() {
     assert!((drift[0] - (observed[0] - library[0] - library[1])).abs() < 1e-9);
     assert!((drift[1] - 3.0 * (library[1] - 0.4 * observed[1])).abs() < 1e-9);
 }
+
+/// At the critical point, the exact one or the one that is assumed, a system of any size has the same temperature; above
+/// it a smaller system is further away.
+#[test]
+fn rescaling_keeps_the_critical_point() {
+    let at = |temperature: f64, critical: Option<f64>| {
+        let ising = Ising { critical_temperature: critical, ..Ising::new(temperature, 0.0) };
+        ising.rescaled(4.0).unwrap().temperature.value()
+    };
+    let exact = 2.269_185_314_213_022;
+    assert!((at(exact, None) - exact).abs() < 1e-9 && (at(2.32, Some(2.32)) - 2.32).abs() < 1e-9);
+    assert!(at(2.30, None) > 2.35 && at(2.30, Some(2.32)) < 2.25);
+}
