@@ -11,6 +11,7 @@
 A model that was trained at several conditions takes `condition=`. All arithmetic is in double precision.
 """
 
+import itertools
 import json
 import math
 import struct
@@ -84,7 +85,7 @@ class Model:
             raise ValueError(f"{path} was written by an earlier version of tessera; train again with this one")
         self.about, self.input, scales = about, about["input"], about["scales"]
         self.constants = about["constants"]
-        if self.input["drift"] not in ("mlp", "linear", "onsager"):
+        if self.input["drift"] not in ("mlp", "linear", "onsager", "reversible"):
             raise ValueError(f"this reader does not know the drift \"{self.input['drift']}\" of {path}")
         if self.input["diffusion"] not in ("full", "diagonal", "constant"):
             raise ValueError(f"this reader does not know the diffusion \"{self.input['diffusion']}\" of {path}")
@@ -100,6 +101,7 @@ class Model:
         self.physical = np.array(coordinates["physical"]).reshape(-1, len(self.origin))
         self.drift_unit, self.noise_unit = np.array(scales["drift"]), np.array(scales["diffusion"])
         self.condition_range, self.strength = scales.get("condition"), scales.get("strength")
+        self.clock = scales.get("clock", 1.0)
         self.walls, self.symmetry = scales.get("walls"), scales.get("symmetry")
         if self.walls:
             self.walls = np.array(self.walls["normals"]), np.array(self.walls["bounds"])
@@ -123,14 +125,15 @@ class Model:
 
     def simulate(self, z, dt, steps, every=1, seed=0, condition=None):
         """Euler-Maruyama trajectories from states z [n, d]; every `every`-th state, [1 + steps // every, n, d]. The
-        states are kept within the walls around the training data, as tessera does."""
+        states are kept within the walls around the training data, as tessera does, and time runs by the clock of the
+        model. tessera also accepts or rejects the steps of a reversible model (Metropolis); this does not."""
         random = np.random.default_rng(seed)
         x = (np.atleast_2d(np.asarray(z, float)) - self.origin) @ self.standard
         records = [x @ self.physical + self.origin]
         for step in range(1, steps + 1):
             drift, factor = self.fields(x, condition)
-            noise = random.standard_normal(x.shape) * math.sqrt(dt)
-            x = self.within_walls(x + drift * dt + np.einsum("nij,nj->ni", factor, noise))
+            noise = random.standard_normal(x.shape) * math.sqrt(dt * self.clock)
+            x = self.within_walls(x + drift * dt * self.clock + np.einsum("nij,nj->ni", factor, noise))
             if step % every == 0:
                 records.append(x @ self.physical + self.origin)
         return np.array(records)
@@ -231,6 +234,27 @@ class Model:
         rotation = triangle(np.hstack([np.zeros_like(x), rotation]), size)
         flow = flow + rotation - rotation.transpose(0, 2, 1)
         return self._affine("drift.force", trunk) - np.einsum("nij,nj->ni", flow, slope)
+
+    def _drift_reversible(self, x, inputs, features):
+        """Sigma f + 1/2 div Sigma with f = -1/2 grad F and F a sum of products of Hermite polynomials."""
+        size, degree = x.shape[1], self.input["potential_degree"]
+        values = [np.ones_like(x), x]
+        for k in range(1, degree):
+            values.append((x * values[k] - math.sqrt(k) * values[k - 1]) / math.sqrt(k + 1))
+        force = np.zeros_like(x)
+        terms = (term for term in itertools.product(range(degree + 1), repeat=size) if 0 < sum(term) <= degree)
+        for weight, term in zip(self.weights["drift.potential"], terms):
+            for j in (j for j in range(size) if term[j] > 0):
+                factors = [values[k][:, i] for i, k in enumerate(term) if i != j]
+                slope = math.sqrt(term[j]) * values[term[j] - 1][:, j]
+                force[:, j] -= 0.5 * weight * slope * np.prod(factors, axis=0)
+        lengths, step = self.noise_unit**2 / self.drift_unit, self.constants["divergence_step"]
+        sigma = lambda x: (lambda root: root @ root.transpose(0, 2, 1))(self._factor(x))
+        flow = np.einsum("nij,nj->ni", sigma(x), force * lengths)
+        for j in range(size):
+            shift = step * np.eye(size)[j]
+            flow = flow + 0.5 * lengths[j] * (sigma(x + shift) - sigma(x - shift))[:, :, j] / (2 * step)
+        return flow
 
     def within_walls(self, x):
         """Coordinates x, those beyond a wall moved back along its normal."""

@@ -6,6 +6,7 @@
 mod checks;
 mod derived;
 mod fit;
+mod learning_checks;
 mod limits;
 mod memory;
 pub mod models;
@@ -276,6 +277,9 @@ pub struct TrainSection {
     /// none.
     #[serde(default = "draws", skip_serializing_if = "is_usual")]
     pub draws: usize,
+    /// Multiply drift and Sigma by the ratio of the slowest rates of relaxation, that of the small system carried to the
+    /// large one by dynamic scaling over that which the pairs imply.
+    pub clock: bool,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,
     /// Networks for drift and diffusion.

@@ -57,6 +57,7 @@ fn cases() -> Vec<Case> {
         case("mlp, relu", input("mlp", "constant", Activation::Relu)),
         case("linear", input("linear", "constant", tanh)),
         case("onsager", input("onsager", "full", tanh)),
+        case("reversible", SdeInput { potential_degree: 4, ..input("reversible", "full", tanh) }),
         Case { dependent: true, ..case("mlp in a subspace", input("mlp", "full", tanh)) },
         Case {
             dependent: true,

@@ -310,75 +310,6 @@ impl Input {
         Ok(())
     }
 
-    fn check_library(&self) -> Result<(), String> {
-        if self.uses_library() && (self.system.library_names().is_empty() || !self.compensated()) {
-            return Err(
-                "closure.encoder is \"library\", which needs a system with a library of functions and known rates, and \
-                 evolve.compensator above 0; use \"none\" or an autoencoder"
-                    .into(),
-            );
-        }
-        if self.uses_library() && self.train.baseline {
-            return Err(
-                "closure.encoder is \"library\", which the baseline does not have; set train.baseline = false".into()
-            );
-        }
-        Ok(())
-    }
-
-    fn check_learning(&self) -> Result<(), String> {
-        if self.closes() && !self.truth.snapshots.are_all() {
-            return Err(format!(
-                "truth.snapshots keeps some states only, but {} closure variables are read from all; write \"all\", or set \
-                 closure.variables = 0",
-                self.closure.components()
-            ));
-        }
-        self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
-        let closure = &self.closure;
-        if self.train.mirrored && self.system.symmetries().len() == 1 {
-            let reason = "the law has no symmetry; leave it out, or set the field to 0";
-            return Err(format!("train.mirrored is set, but {reason}"));
-        }
-        if self.train.mirrored && closure.components() > 0 {
-            return Err(format!(
-                "train.mirrored is set, but the images of {} closure variables are not known; set closure.variables = 0",
-                closure.components()
-            ));
-        }
-        self.check_library()?;
-        let (trajectories, seeds, conditions) =
-            (self.simulate.trajectories, self.train.seeds.len(), self.conditions_in_data().len());
-        if self.train.disjoint && trajectories < 2 * seeds * conditions {
-            return Err(format!(
-                "train.disjoint deals {trajectories} trajectories out to {seeds} seeds; simulate at least two for each seed and \
-                 condition, {}",
-                2 * seeds * conditions
-            ));
-        }
-        let axes = self.patch_shape().used().len();
-        if axes > 2 && self.closes() {
-            return Err(format!(
-                "closure.variables is {}, but patches of this system have {axes} axes and autoencoders are for one and two; set \
-                 closure.encoder = \"none\"",
-                closure.variables
-            ));
-        }
-        positive("closure.learning_rate", closure.learning_rate)?;
-        let widths =
-            [("closure.hidden", closure.hidden), ("closure.batch", closure.batch), ("closure.epochs", closure.epochs)];
-        let layers = [
-            ("closure.channels", &closure.channels),
-            ("train.model.drift_hidden", &self.train.model.drift_hidden),
-            ("train.model.diffusion_hidden", &self.train.model.diffusion_hidden),
-        ];
-        let layers = layers.into_iter().flat_map(|(name, widths)| widths.iter().map(move |&width| (name, width)));
-        match widths.into_iter().chain(layers).find(|(_, width)| *width == 0) {
-            Some((name, _)) => Err(format!("{name} holds a 0; it must be at least 1")),
-            None => Ok(()),
-        }
-    }
-
     /// Euler-Maruyama steps between two records.
     pub fn steps_per_record(&self) -> usize {
         (self.truth.interval / self.predict.step).round() as usize
@@ -386,7 +317,7 @@ impl Input {
 }
 
 /// Above 0, finite, and still above 0 in single precision.
-fn positive(name: &str, value: f64) -> Result<(), String> {
+pub(super) fn positive(name: &str, value: f64) -> Result<(), String> {
     if value.is_finite() && value as f32 > 0.0 {
         return Ok(());
     }

@@ -17,6 +17,7 @@ pub mod distributions;
 pub mod fit;
 pub mod metric;
 pub mod mmd;
+pub mod relaxation;
 pub mod scaling;
 pub mod stationary;
 pub mod trajectories;

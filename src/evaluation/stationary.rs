@@ -18,6 +18,8 @@ const BINS: usize = 512;
 const FEWEST: f64 = 50.0;
 /// Groups of trajectories that are left out in turn for the errors.
 const GROUPS: usize = 20;
+/// Iterations for the slowest rate; the next one is several times as large.
+const ITERATIONS: usize = 40;
 
 /// One training pair of a magnet.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ type Bin = [f64; 5];
 
 /// <|M|>, chi and the Binder cumulant (see [`super::criticality::Criticality`]) of the law that `pairs` imply, for K =
 /// `patches`, and the rate of reversals between -<|M|>/2 and <|M|>/2 (as [`super::distributions::reversal_rate`] counts
-/// them), with errors by the jackknife over words. `symmetric` adds the mirror image of every pair.
+/// them) and the slowest rate of relaxation, with errors by the jackknife over words. `symmetric` adds the mirror image of every pair.
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] when fewer than two bins of M have enough pairs.
@@ -49,7 +51,7 @@ pub fn criticality_of_pairs(
     symmetric: bool,
     sites: usize,
     temperature: f64,
-) -> Result<[Metric; 4], EvaluationError> {
+) -> Result<[Metric; 5], EvaluationError> {
     let mut groups = vec![vec![Bin::default(); BINS]; GROUPS];
     let (mut count, mut words) = (0, 0);
     for MagnetPair { magnetisation, increment, quiet, time, word } in pairs {
@@ -62,15 +64,15 @@ pub fn criticality_of_pairs(
             bin.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
         }
     }
-    let without = |left_out: usize| {
+    let without = |left_out: usize| -> Option<[f64; 5]> {
         let mut sum = vec![Bin::default(); BINS];
         for (_, group) in groups.iter().enumerate().filter(|(group, _)| *group != left_out) {
             sum.iter_mut().flatten().zip(group.iter().flatten()).for_each(|(sum, term)| *sum += term);
         }
-        law(&sum, patches as f64, sites as f64 / temperature)
+        Some(Law::of(&sum, patches as f64)?.quantities(sites as f64 / temperature))
     };
     let values = without(GROUPS).ok_or(EvaluationError::Empty("the set of bins with enough training pairs"))?;
-    let left_out: Option<Vec<[f64; 4]>> = (words >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
+    let left_out: Option<Vec<[f64; 5]>> = (words >= GROUPS).then(|| (0..GROUPS).map(without).collect()).flatten();
     Ok(std::array::from_fn(|quantity| {
         let each = left_out.as_ref().map(|all| all.iter().map(|values| values[quantity]).collect::<Vec<_>>());
         let unit = if quantity < 3 { "1" } else { "1/time" };
@@ -78,33 +80,76 @@ pub fn criticality_of_pairs(
     }))
 }
 
-/// <|M|>, chi, U and rate of the law over the bins that count: trapezoids in M for all integrals.
-fn law(bins: &[Bin], patches: f64, stiffness: f64) -> Option<[f64; 4]> {
-    let kept: Vec<[f64; 3]> = bins
-        .iter()
-        .filter(|[count, .., squares]| *count >= FEWEST && *squares > 0.0)
-        .map(|[count, m, time, increment, squares]| {
-            let variance = squares / time / patches;
-            [m / count, 2.0 * increment / time / variance, variance]
-        })
-        .collect();
-    let widths: Vec<f64> = kept.windows(2).map(|pair| pair[1][0] - pair[0][0]).collect();
-    let mut exponents = vec![-kept.first()?[2].ln()];
-    let mut integral = 0.0;
-    for (pair, width) in kept.windows(2).zip(&widths) {
-        integral += 0.5 * (pair[0][1] + pair[1][1]) * width;
-        exponents.push(integral - pair[1][2].ln());
+/// A law over bins of M: trapezoids in M for all integrals.
+struct Law {
+    magnetisation: Vec<f64>,
+    /// Sigma per unit of time.
+    variance: Vec<f64>,
+    density: Vec<f64>,
+    width: Vec<f64>,
+}
+
+impl Law {
+    /// The law over the bins that count.
+    fn of(bins: &[Bin], patches: f64) -> Option<Self> {
+        let counts = |[count, .., squares]: &&Bin| *count >= FEWEST && *squares > 0.0;
+        let kept: Vec<&Bin> = bins.iter().filter(counts).collect();
+        let of = |value: fn(&Bin, f64) -> f64| kept.iter().map(|bin| value(bin, patches)).collect::<Vec<f64>>();
+        let magnetisation = of(|[count, m, ..], _| m / count);
+        let variance = of(|[.., time, _, squares], patches| squares / time / patches);
+        let slope = of(|[.., increment, squares], patches| 2.0 * increment * patches / squares);
+        let steps: Vec<f64> = magnetisation.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mut exponents = vec![-variance.first()?.ln()];
+        let mut integral = 0.0;
+        for (bin, step) in steps.iter().enumerate() {
+            integral += 0.5 * (slope[bin] + slope[bin + 1]) * step;
+            exponents.push(integral - variance[bin + 1].ln());
+        }
+        let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let step = |bin: Option<usize>| bin.and_then(|bin| steps.get(bin)).copied().unwrap_or(0.0);
+        let width: Vec<f64> = (0..kept.len()).map(|bin| 0.5 * (step(bin.checked_sub(1)) + step(Some(bin)))).collect();
+        let density: Vec<f64> = exponents.iter().map(|exponent| (exponent - largest).exp()).collect();
+        let total: f64 = density.iter().zip(&width).map(|(density, width)| density * width).sum();
+        let density = density.iter().map(|density| density / total).collect();
+        (total > 0.0).then_some(Self { magnetisation, variance, density, width })
     }
-    let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let density: Vec<f64> = exponents.iter().map(|exponent| (exponent - largest).exp()).collect();
-    let width = |bin: Option<usize>| bin.and_then(|bin| widths.get(bin)).copied().unwrap_or(0.0);
-    let width = |bin: usize| 0.5 * (width(bin.checked_sub(1)) + width(Some(bin)));
-    let total: f64 = density.iter().enumerate().map(|(bin, density)| density * width(bin)).sum();
-    let terms = kept.iter().zip(&density).enumerate();
-    let sum: Moments =
-        terms.clone().map(|(index, (bin, density))| Moments::of(bin[0]) * (density * width(index))).sum();
-    let [absolute, susceptibility, binder] = observables(sum * total.recip(), stiffness);
-    let between = terms.filter(|(_, (bin, _))| 2.0 * bin[0].abs() <= absolute);
-    let passage: f64 = between.map(|(index, (bin, density))| width(index) * total / (bin[2] * density)).sum();
-    (total > 0.0).then_some([absolute, susceptibility, binder, passage.recip()])
+
+    /// <|M|>, chi, U, the rate of reversals and the slowest rate of relaxation.
+    fn quantities(&self, stiffness: f64) -> [f64; 5] {
+        let weights = self.density.iter().zip(&self.width).map(|(density, width)| density * width);
+        let sum: Moments = weights.zip(&self.magnetisation).map(|(weight, m)| Moments::of(*m) * weight).sum();
+        let [absolute, susceptibility, binder] = observables(sum, stiffness);
+        let between = (0..self.width.len()).filter(|&bin| 2.0 * self.magnetisation[bin].abs() <= absolute);
+        let passage: f64 = between.map(|bin| self.width[bin] / (self.variance[bin] * self.density[bin])).sum();
+        [absolute, susceptibility, binder, passage.recip(), self.slowest_rate()]
+    }
+
+    /// The least rate above 0 at which a function of M relaxes under dM = f dt + Sigma^(1/2) dB: inverse iteration. The
+    /// solution x of (Sigma P x')' / 2 = -P g follows from two sums.
+    fn slowest_rate(&self) -> f64 {
+        let weights: Vec<f64> = self.density.iter().zip(&self.width).map(|(density, width)| density * width).collect();
+        let total: f64 = weights.iter().sum();
+        let mean =
+            |values: &[f64]| values.iter().zip(&weights).map(|(value, weight)| value * weight).sum::<f64>() / total;
+        let flow = |bin: usize| 0.5 * self.variance[bin] * self.density[bin];
+        let (mut function, mut rate) = (self.magnetisation.clone(), 0.0);
+        for _ in 0..ITERATIONS {
+            let centre = mean(&function);
+            let size = mean(&function.iter().map(|value| (value - centre).powi(2)).collect::<Vec<_>>()).sqrt();
+            function.iter_mut().for_each(|value| *value = (*value - centre) / size);
+            let (mut outflow, mut value) = (0.0, 0.0);
+            let mut next = vec![0.0];
+            for bin in 1..function.len() {
+                outflow += weights[bin - 1] * function[bin - 1];
+                let step = self.magnetisation[bin] - self.magnetisation[bin - 1];
+                value -= outflow * step / (0.5 * (flow(bin - 1) + flow(bin)));
+                next.push(value);
+            }
+            let centre = mean(&next);
+            let product: Vec<f64> = next.iter().zip(&function).map(|(next, now)| (next - centre) * now).collect();
+            rate = mean(&product).recip();
+            function = next;
+        }
+        rate
+    }
 }

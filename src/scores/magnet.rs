@@ -25,6 +25,8 @@ pub struct Magnet {
 
 /// The metrics.
 const NAMES: [&str; 4] = ["absolute_magnetisation", "susceptibility", "binder", "reversal_rate"];
+/// The slowest rate of relaxation that the pairs imply.
+const RELAXATION: &str = "slowest_rate";
 /// Distance of the distributions of |M|.
 const DISTANCE: &str = "wasserstein_1_absolute_magnetisation";
 
@@ -155,7 +157,7 @@ impl Magnet {
         let Ok(found) = criticality_of_pairs(each, pairs.patches, symmetric, evidence.sites, self.temperature) else {
             return;
         };
-        for (name, metric) in NAMES.into_iter().zip(found) {
+        for (name, metric) in NAMES.into_iter().chain([RELAXATION]).zip(found) {
             if let Some(mut learned) = metrics.get(name).cloned().filter(|_| pairs.shared) {
                 let errors = [learned.std_error, metric.std_error].into_iter().flatten();
                 learned.std_error = errors.reduce(f64::hypot);

@@ -1,5 +1,6 @@
 //! The stages of a run: open files, call one engine, write files.
 
+mod clock;
 mod closure;
 mod dispatch;
 mod draws;

@@ -11,7 +11,7 @@ use crate::{
     },
     parallel::{Alone, Ranks},
     scores::ModelKind,
-    stages::engines::device,
+    stages::{clock::clock, engines::device},
     storage::StorageError,
     workflow::{Context, Stage, StageError, say},
 };
@@ -108,6 +108,10 @@ fn train_one(
     let (model, curve) = fit(&pairs, covariance_factor, &choices.model, &choices.fit, &run, observer)?;
     let model = match symmetry_group(context) {
         Some(group) => model.symmetric(group)?,
+        None => model,
+    };
+    let model = match clock(context)? {
+        Some(clock) => model.with_clock(clock),
         None => model,
     };
     let input = context.input;

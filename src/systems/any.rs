@@ -1,6 +1,6 @@
 //! Systems with a type that is known only at run time, from the name in an input.
 
-use super::{ConditionAxis, REGISTRY, System};
+use super::{ConditionAxis, DynamicScaling, REGISTRY, System};
 use crate::{
     dynamics::{Dynamics, EvolveError, InLanes, Until},
     evaluation::{Observable, Symmetry},
@@ -49,6 +49,10 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn seconds(&self, condition: usize) -> Option<f64>;
     /// The group that [`System::symmetries`] generate, identity first.
     fn symmetries(&self) -> Vec<Symmetry>;
+    /// As [`System::dynamic_scaling`].
+    fn dynamic_scaling(&self) -> Option<DynamicScaling>;
+    /// As [`System::DETAILED_BALANCE`].
+    fn keeps_detailed_balance(&self) -> bool;
     /// As [`System::scores`].
     fn scores(&self) -> Vec<Box<dyn Score>>;
     /// Bytes per site in memory.
@@ -135,6 +139,14 @@ impl<S: System> AnySystem for S {
 
     fn symmetries(&self) -> Vec<Symmetry> {
         Symmetry::group(&System::symmetries(self), S::OBSERVABLES.len())
+    }
+
+    fn dynamic_scaling(&self) -> Option<DynamicScaling> {
+        System::dynamic_scaling(self)
+    }
+
+    fn keeps_detailed_balance(&self) -> bool {
+        S::DETAILED_BALANCE
     }
 
     fn scores(&self) -> Vec<Box<dyn Score>> {

@@ -153,6 +153,7 @@ impl System for CurieWeiss {
     const OBSERVABLES: &'static [Observable] =
         &[Observable { name: "magnetisation", symbol: "M", unit: "1", scaled: false }];
 
+    const DETAILED_BALANCE: bool = true;
     const TIME_UNIT: &'static str = "1 / attempt rate";
 
     type Feature = i8;

@@ -4,7 +4,9 @@
 //! Spin i flips with rate 1 / (1 + exp(dH_i / T)), dH_i = 2 s_i (sum of neighbours + h): ten classes of rates.
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
-use super::{Composition, Condition, ConditionAxis, Generator, GeneratorOf, Observable, Symmetry, System, spins};
+use super::{
+    Composition, Condition, ConditionAxis, DynamicScaling, Generator, GeneratorOf, Observable, Symmetry, System, spins,
+};
 use crate::{
     dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
     lattice::{Region, Shape, Stencil, Window},
@@ -97,6 +99,7 @@ impl System for Ising {
         Observable { name: "domain_wall_density", symbol: "ρ", unit: "1", scaled: true },
     ];
 
+    const DETAILED_BALANCE: bool = true;
     const TIME_UNIT: &'static str = "1 / attempt rate";
 
     type Feature = i8;
@@ -195,6 +198,11 @@ impl System for Ising {
             [temperature] => vec![Box::new(Magnet { component: 0, temperature: *temperature, critical })],
             _ => Vec::new(),
         }
+    }
+
+    /// Dynamic exponent of M without a field: M. P. Nightingale and H. W. J. Bloete, Phys. Rev. B 62, 1089 (2000).
+    fn dynamic_scaling(&self) -> Option<DynamicScaling> {
+        (self.field == 0.0).then_some(DynamicScaling { component: 0, exponent: 2.1667 })
     }
 
     /// Equal g(T) L, g = (1 / sinh(2 / T) - sinh(2 / T)) / 2, which is analytic and changes sign at T_c, and equal

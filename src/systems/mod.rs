@@ -82,6 +82,15 @@ macro_rules! registered {
 /// All systems by their names in inputs.
 pub static REGISTRY: Registry<Registered> = Registry::new(for_built_in_systems!(registered));
 
+/// Dynamic scaling at a critical point: relaxation times grow as L^z with the side L.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DynamicScaling {
+    /// Index of the order parameter among the observables; its mean is zero by symmetry.
+    pub component: usize,
+    /// z.
+    pub exponent: f64,
+}
+
 /// A part of a state that moves on its own, such as a vacancy, for partial evolution.
 #[derive(Clone, Debug)]
 pub struct MovingPart<S> {
@@ -122,6 +131,9 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
 
     /// The lower and the upper state of a site that has two and is one byte: files then hold a bit a site.
     const TWO_STATES: Option<[Self::Site; 2]> = None;
+
+    /// Whether every event is as frequent as its reverse in equilibrium. A reversible drift needs it.
+    const DETAILED_BALANCE: bool = false;
 
     /// The sites as atoms, for programs of atomistic simulation. None for other systems.
     const ATOMS: Option<AtomsOf<Self>> = None;
@@ -171,6 +183,11 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// Upsample of Algorithm 1, which makes a large state from small ones.
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Replicate)
+    }
+
+    /// How the slowest relaxation grows with the size at equal scaling variables. None where that is not known.
+    fn dynamic_scaling(&self) -> Option<DynamicScaling> {
+        None
     }
 
     /// The law under which a system that is shorter by `ratio` has the same scaling variables: it looks like this one

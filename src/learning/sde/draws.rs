@@ -48,7 +48,7 @@ pub fn draws(
     ranks: &dyn Ranks,
 ) -> Result<Option<DriftDraws>, LearningError> {
     let (networks, parameters, scales) = model.parts();
-    if networks.drift.as_mlp().is_none() || count == 0 || scales.moment_steps > 0 {
+    if networks.linear_part(parameters).is_none() || count == 0 || scales.moment_steps > 0 {
         return Ok(None);
     }
     let cluster = enough_clusters(cluster, ranks);

@@ -8,6 +8,7 @@ use crate::learning::{
         coordinates::CoordinateTensors,
         likelihood::Factor,
         onsager::DISSIPATION,
+        reversible::{STEP, half_divergence},
         scales,
         walls::{CORNERS, WallTensors},
     },
@@ -35,13 +36,15 @@ pub(crate) struct Networks {
     pub embedding: Option<Mlp>,
     pub drift: Box<dyn Drift>,
     pub diffusion: Box<dyn Diffusion>,
+    /// [Units of moves](Scales::lengths) `[d]`, for a reversible drift.
+    lengths: Vec<f64>,
 }
 
 impl Networks {
     /// Networks of `components` latent components, with a condition or without, and the list of their weights.
     ///
     /// # Errors
-    /// When no drift or diffusion has the name that `input` asks for.
+    /// When no drift or diffusion has the name that `input` asks for, or the drift cannot depend on a condition.
     pub fn new(input: &SdeInput, components: usize, conditioned: bool) -> Result<(Self, Layout), LearningError> {
         let unknown = |name, value: &str| {
             let value = format!("\"{value}\"");
@@ -53,8 +56,21 @@ impl Networks {
         let features = if conditioned { condition::FEATURES } else { 0 };
         let width = InputWidth { components: components as i64, features };
         let (drift, diffusion) = (drift(&mut layout, input, width), diffusion(&mut layout, input, width));
+        if conditioned && drift.as_reversible().is_some() {
+            let reason = "a reversible drift has no conditions yet; train one equation at a time".to_owned();
+            return Err(unknown("train.model.drift", &input.drift)(reason));
+        }
         let embedding = conditioned.then(|| condition::embedding(&mut layout));
-        Ok((Self { embedding, drift, diffusion }, layout))
+        Ok((Self { embedding, drift, diffusion, lengths: vec![1.0; components] }, layout))
+    }
+
+    /// The networks of an equation in these units.
+    ///
+    /// # Errors
+    /// As [`Networks::new`].
+    pub fn in_units(input: &SdeInput, scales: &Scales) -> Result<(Self, Layout), LearningError> {
+        let (networks, layout) = Self::new(input, scales.independent(), scales.condition.is_some())?;
+        Ok((Self { lengths: scales.lengths(), ..networks }, layout))
     }
 
     /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
@@ -62,14 +78,45 @@ impl Networks {
     pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let features = self.features(weights, condition);
         let drift = self.drift.forward(weights, states, features.as_ref());
-        (drift, self.diffusion.forward(weights, states, features.as_ref()))
+        let factor = self.diffusion.forward(weights, states, features.as_ref());
+        match self.drift.as_reversible() {
+            Some(_) => (self.reversible_flow(weights, states, &drift, &factor), factor),
+            None => (drift, factor),
+        }
     }
 
-    /// Adds a change `[outputs, inputs + 1]`, the last column that of the bias, to the last layer of a perceptron drift.
+    /// The reversible drift of forces, Sigma f + 1/2 div Sigma.
+    fn reversible_flow(&self, weights: &[Tensor], states: &Tensor, force: &Tensor, factor: &Factor) -> Tensor {
+        let lengths = self.lengths(states);
+        let flow = factor.times(&factor.transposed_times(&(force * &lengths)));
+        flow + half_divergence(states, &lengths, &|states| self.diffusion.forward(weights, states, None))
+    }
+
+    /// The units of moves on the device of some states.
+    pub fn lengths(&self, states: &Tensor) -> Tensor {
+        Tensor::from_slice(&self.lengths).to_kind(states.kind()).to_device(states.device())
+    }
+
+    /// Position and shape of the weights that the drift is linear in, `[outputs, inputs]`, biases among the inputs.
+    pub fn linear_part(&self, parameters: &Parameters) -> Option<(usize, [i64; 2])> {
+        if let Some(reversible) = self.drift.as_reversible() {
+            let position = reversible.position();
+            return Some((position, [1, parameters.leaves()[position].size()[0]]));
+        }
+        let &layer = self.drift.as_mlp()?.layers().last()?;
+        let [outputs, inputs] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
+        Some((layer, [outputs, inputs + 1]))
+    }
+
+    /// Adds a change `[outputs, inputs]` to the [linear part](Self::linear_part) of the drift; the last column is that of
+    /// the bias of a perceptron.
     pub fn change_last_layer(&self, parameters: &Parameters, change: &Tensor) {
-        let Some(&layer) = self.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return };
+        let Some((layer, [_, inputs])) = self.linear_part(parameters) else { return };
         let change = change.to_kind(parameters.flat().kind()).to_device(parameters.flat().device());
-        let width = change.size()[1] - 1;
+        if self.drift.as_reversible().is_some() {
+            return no_grad(|| _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.view([inputs])));
+        }
+        let width = inputs - 1;
         no_grad(|| {
             let _ = parameters.leaves()[layer].shallow_clone().g_add_(&change.narrow(1, 0, width));
             let _ = parameters.leaves()[layer + 1].shallow_clone().g_add_(&change.select(1, width));
@@ -165,6 +212,18 @@ impl Sde {
         let scales = Scales { symmetry: Some(group), ..self.scales };
         let same = Self::new(self.input, scales, self.networks, self.parameters);
         Ok(Self { condition: self.condition, labels: self.labels, ..same })
+    }
+
+    /// The equation with another clock: its predictions have drift and Sigma `clock` times as large.
+    pub fn with_clock(self, clock: f64) -> Self {
+        let scales = Scales { clock, ..self.scales };
+        let same = Self::new(self.input, scales, self.networks, self.parameters);
+        Self { condition: self.condition, labels: self.labels, ..same }
+    }
+
+    /// Drift and Sigma of a prediction over those of the pairs.
+    pub fn clock(&self) -> f64 {
+        self.scales.clock
     }
 
     /// An error when the model needs a condition that nobody chose.
@@ -271,6 +330,14 @@ impl Sde {
         }
     }
 
+    /// F of coordinates `[samples, r]`, `[samples]`, up to a constant, if the drift is reversible.
+    pub(super) fn potential(&self, x: &Tensor) -> Option<Tensor> {
+        let reversible = self.networks.drift.as_reversible()?;
+        let images = self.tensors.symmetry.as_ref().map(|group| group.images(x));
+        let values = reversible.potential(self.parameters.leaves(), images.as_ref().unwrap_or(x));
+        Some(values.view([-1, x.size()[0]]).mean_dim(0, false, None::<Kind>))
+    }
+
     /// Coordinates `[samples, r]` of states `[samples, d]`, in the precision of the networks.
     fn coordinates_of(&self, z: &Tensor) -> Tensor {
         self.map().states(&z.to_device(self.device())).to_kind(self.kind())
@@ -284,7 +351,7 @@ impl Sde {
     pub fn save(&self, path: &Path, metadata: &Value) -> Result<(), LearningError> {
         let constants = json!({
             "softplus_shift": SHIFT, "diagonal_floor": FLOOR, "onsager_dissipation": DISSIPATION,
-            "wall_corners": CORNERS, "factor_order": "diagonal, then the elements below it, column by column",
+            "wall_corners": CORNERS, "divergence_step": STEP, "factor_order": "diagonal, then the elements below it, column by column",
         });
         let description = json!({
             "model": "sde", "input": self.input, "scales": self.scales, "labels": self.labels,
@@ -309,7 +376,7 @@ impl Sde {
         let description = store::Description::read(path, "sde")?;
         let input: SdeInput = description.get("input")?;
         let scales: Scales = description.get("scales")?;
-        let (networks, layout) = Networks::new(&input, scales.independent(), scales.condition.is_some())?;
+        let (networks, layout) = Networks::in_units(&input, &scales)?;
         let labels: Option<Labels> = description.get("labels")?;
         let parameters = store::read_weights(path, layout, device)?;
         let model = Self::new(input, scales, Arc::new(networks), parameters);

@@ -145,7 +145,7 @@ pub fn fit(
     let packed = scales.pack(pairs, run.ranks, kind, device)?;
 
     let size = scales.independent();
-    let (networks, layout) = Networks::new(model, size, pairs.condition.is_some())?;
+    let (networks, layout) = Networks::in_units(model, &scales)?;
     let networks = Arc::new(networks);
     let perceptron = PerceptronGradient::new(&networks, &layout).filter(|_| train.moment_steps == 0);
     let moments = (train.moment_steps > 0).then(|| (train.moment_steps, scales.of_moments()));
@@ -159,7 +159,7 @@ pub fn fit(
 
     let samples = Samples { model: MODEL, rows, held, offsets };
     let records = run_epochs(&mut trainer, &samples, train, run, observer)?;
-    if train.refit && train.moment_steps == 0 {
+    if (train.refit || networks.drift.as_reversible().is_some()) && train.moment_steps == 0 {
         let (found, held) = (trainer.parameters.snapshot(), &samples.held);
         let loss = |trainer: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { trainer.evaluate(held) };
         let before = loss(&mut trainer)?;

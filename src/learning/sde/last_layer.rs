@@ -8,7 +8,7 @@
 use crate::{
     learning::{
         LearningError,
-        sde::{Networks, beside, columns::Columns},
+        sde::{Networks, ReversibleDrift, beside, columns::Columns},
         tensor::vector,
         train::parameters::Parameters,
     },
@@ -58,17 +58,18 @@ pub(super) fn changes(
     (count, weights): (i64, Weights),
     ranks: &dyn Ranks,
 ) -> Result<Option<Tensor>, LearningError> {
-    let Some(&layer) = networks.drift.as_mlp().and_then(|drift| drift.layers().last()) else { return Ok(None) };
-    let [size, width] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
-    // One more unknown per component, its bias.
-    let (inputs, options) = (width + 1, (Kind::Double, packed.device()));
+    let Some((_, [size, inputs])) = networks.linear_part(parameters) else { return Ok(None) };
+    let options = (Kind::Double, packed.device());
     let mut matrix = Tensor::zeros([size, inputs, size, inputs], options);
     let mut right = Tensor::zeros([count, size, inputs], options);
     for rows in rows.chunks(CHUNK) {
         let weights = weights(rows);
         let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
         let batch = packed.index_select(0, &Tensor::from_slice(&rows).to_device(packed.device()));
-        no_grad(|| add(networks, parameters, (&batch, &weights), (&mut matrix, &mut right)));
+        no_grad(|| match networks.drift.as_reversible() {
+            Some(drift) => add_forces((networks, drift), parameters, (&batch, &weights), (&mut matrix, &mut right)),
+            None => add(networks, parameters, (&batch, &weights), (&mut matrix, &mut right)),
+        });
     }
     let unknowns = size * inputs;
     let mut sums: Vec<f64> = vector(&Tensor::cat(&[matrix.view([-1]), right.view([-1])], 0));
@@ -117,4 +118,24 @@ fn add(
             }
         }
     }
+}
+
+/// Adds the pairs of a batch to the normal equations of the changes of a potential: with forces B theta and Sigma = L
+/// L^T, L^-1 of the drift is L^T B theta.
+fn add_forces(
+    (networks, reversible): (&Networks, &ReversibleDrift),
+    parameters: &Parameters,
+    (batch, pair_weights): (&Tensor, &Tensor),
+    (matrix, right): (&mut Tensor, &mut Tensor),
+) {
+    let size = networks.lengths(batch).size()[0];
+    let Columns { states, increment, root: time, condition, quiet } = Columns::of(batch, size, networks);
+    let (drift, factor) = networks.forward(parameters.leaves(), &states, condition.as_ref());
+    let residual = factor.solve(&(quiet.unwrap_or(increment) - drift * &time)).to_kind(Kind::Double);
+    let scaled = reversible.design(&states) * networks.lengths(&states).unsqueeze(-1) * time.unsqueeze(-1);
+    let rows = factor.matrix().transpose(1, 2).matmul(&scaled).to_kind(Kind::Double);
+    let gradients = (&rows * residual.unsqueeze(-1)).sum_dim_intlist(1, false, None::<Kind>);
+    let _ = right.select(1, 0).g_add_(&pair_weights.tr().matmul(&gradients));
+    let rows = rows.flatten(0, 1);
+    let _ = matrix.select(2, 0).select(0, 0).g_add_(&rows.tr().matmul(&rows));
 }

@@ -40,6 +40,14 @@ impl Factor {
         }
     }
 
+    /// L^T x for vectors x, `[samples, d]`.
+    pub fn transposed_times(&self, vectors: &Tensor) -> Tensor {
+        match &self.lower {
+            None => &self.diagonal * vectors,
+            Some(_) => vectors.unsqueeze(1).matmul(&self.matrix()).squeeze_dim(1),
+        }
+    }
+
     /// y with L y = `right`, `[samples, d]`.
     pub fn solve(&self, right: &Tensor) -> Tensor {
         let Some(lower) = &self.lower else { return right / &self.diagonal };

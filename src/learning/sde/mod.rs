@@ -31,6 +31,7 @@ mod moments;
 mod noise_by_condition;
 mod onsager;
 mod perceptron;
+mod reversible;
 mod scales;
 mod symmetry_group;
 mod walls;
@@ -39,6 +40,8 @@ mod walls;
 mod gradient_tests;
 #[cfg(test)]
 mod path_tests;
+#[cfg(test)]
+mod reversible_tests;
 #[cfg(test)]
 mod symmetry_tests;
 
@@ -55,6 +58,7 @@ pub use mlp::MlpDrift;
 pub use noise_by_condition::NoiseByCondition;
 pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
+pub use reversible::{ReversibleDrift, term_count};
 pub use scales::Scales;
 pub use symmetry_group::SymmetryGroup;
 pub use walls::Walls;
@@ -81,6 +85,11 @@ pub trait Drift: Send + Sync {
     /// The drift as a perceptron over states [beside] features, if it is one. Its gradient then has a faster
     /// implementation on processors, and its last layer can be refitted by least squares.
     fn as_mlp(&self) -> Option<&Mlp> {
+        None
+    }
+
+    /// The force -1/2 grad F of a reversible equation, if [`Drift::forward`] is that. The drift then needs Sigma too.
+    fn as_reversible(&self) -> Option<&ReversibleDrift> {
         None
     }
 }
@@ -124,6 +133,7 @@ pub static DRIFTS: Registry<MakeDrift> = Registry::new(&[
     ("mlp", |layout, input, width| Box::new(MlpDrift::new(layout, input, width))),
     ("linear", |layout, _, width| Box::new(LinearDrift::new(layout, width))),
     ("onsager", |layout, input, width| Box::new(OnsagerDrift::new(layout, input, width))),
+    ("reversible", |layout, input, width| Box::new(ReversibleDrift::new(layout, input, width))),
 ]);
 
 /// Diffusions by their names in inputs and model files.
@@ -153,6 +163,8 @@ pub struct SdeInput {
     pub onsager_hidden: usize,
     /// Weight of |z|^2 in the onsager potential.
     pub onsager_confinement: f64,
+    /// Total degree of the potential of the reversible drift.
+    pub potential_degree: usize,
 }
 
 impl Default for SdeInput {
@@ -165,6 +177,7 @@ impl Default for SdeInput {
             activation: Activation::Tanh,
             onsager_hidden: 32,
             onsager_confinement: 0.1,
+            potential_degree: 8,
         }
     }
 }

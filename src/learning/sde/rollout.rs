@@ -5,6 +5,10 @@
 //! time without changing what follows. States are kept within the [walls](crate::learning::sde::Walls) of the training
 //! data and of the starts.
 //!
+//! A step of a reversible equation is a proposal that is accepted with the probability of Metropolis and Hastings, never
+//! beyond the walls (MALA; Roberts and Tweedie, Bernoulli 2, 341 (1996)): the equilibrium is exp(-F) at any step. A record
+//! within a step lies on the way to its proposal.
+//!
 //! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
 //! a stream of their own, so the noise depends neither on the device nor on the division of an ensemble into blocks.
 
@@ -42,16 +46,48 @@ pub struct Rollout<M> {
     times: VecDeque<f64>,
     /// Steps that ended beyond the walls, `[n]`.
     beyond: Tensor,
+    /// Steps that were not accepted, `[n]`.
+    rejected: Tensor,
     /// Factor of the noise.
     noise: f64,
+    /// Drift and Sigma over those of the equation.
+    clock: f64,
 }
 
 /// A step under way: the equation where it began, the time since then, and the Brownian path up to now.
 struct Step {
     drift: Tensor,
     factor: Factor,
+    /// F, if the equation is reversible.
+    potential: Option<Tensor>,
     elapsed: f64,
     path: Tensor,
+}
+
+impl Step {
+    /// A step that begins in these states.
+    fn at(sde: &Sde, states: &Tensor) -> Self {
+        let (drift, factor) = sde.fields(states);
+        Self { drift, factor, potential: sde.potential(states), elapsed: 0.0, path: states.zeros_like() }
+    }
+
+    /// The step `other` where `chosen` `[n, 1]` says so, and this one elsewhere. Both begin.
+    fn or(&self, other: &Self, chosen: &Tensor) -> Self {
+        let either = |one: &Tensor, other: &Tensor| other.where_self(chosen, one);
+        let both = |one: Option<&Tensor>, other: Option<&Tensor>| one.zip(other).map(|(one, other)| either(one, other));
+        let factor = Factor {
+            diagonal: either(&self.factor.diagonal, &other.factor.diagonal),
+            lower: both(self.factor.lower.as_ref(), other.factor.lower.as_ref()),
+        };
+        let potential = both(self.potential.as_ref(), other.potential.as_ref());
+        Self {
+            drift: either(&self.drift, &other.drift),
+            factor,
+            potential,
+            elapsed: 0.0,
+            path: other.path.shallow_clone(),
+        }
+    }
 }
 
 /// An instant at which a step ends, a record is due, or both.
@@ -101,7 +137,9 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
         let beyond = Tensor::zeros([count as i64], (Kind::Double, states.device()));
         let walls = sde.walls().map(|walls| walls.around(&states));
-        Ok(Self { walls, model, states, begun: None, streams, step, steps: 0, times: times.into(), beyond, noise: 1.0 })
+        let (rejected, times) = (beyond.zeros_like(), times.into());
+        let (noise, clock) = (1.0, model.borrow().clock());
+        Ok(Self { walls, model, states, begun: None, streams, step, steps: 0, times, beyond, rejected, noise, clock })
     }
 
     /// The same ensemble for a system with `ratio` times as many sites: intensive observables have the same drift, and a
@@ -117,8 +155,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
     /// # Errors
     /// When the tensor library refuses an operation.
     pub fn records(&mut self, count: usize) -> Result<Array3<f32>, LearningError> {
-        let (trajectories, independent) = self.extents();
-        let ahead = (NOISE_BUFFER / (trajectories * independent).max(1)).max(1);
+        let ahead = (NOISE_BUFFER / (self.extents().0 * self.normals_of_step()).max(1)).max(1);
         let mut kept = Vec::with_capacity(count);
         no_grad(|| {
             for instants in self.instants(count).chunks(ahead) {
@@ -131,7 +168,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
             }
         });
         let values = if kept.is_empty() { Vec::new() } else { vector(&Tensor::f_stack(&kept, 0)?) };
-        let extents = (kept.len(), trajectories, self.model.borrow().components());
+        let extents = (kept.len(), self.extents().0, self.model.borrow().components());
         Ok(Array3::from_shape_vec(extents, values).expect("one state a record"))
     }
 
@@ -158,28 +195,62 @@ impl<M: Borrow<Sde>> Rollout<M> {
     /// Goes on to an instant with this noise `[n, r]`; the states there if it is a record.
     fn advance(&mut self, at: &Instant, noise: Tensor) -> Option<Tensor> {
         let sde = self.model.borrow();
-        let Step { drift, factor, mut elapsed, path } = self.begun.take().unwrap_or_else(|| {
-            let (drift, factor) = sde.fields(&self.states);
-            Step { drift, factor, elapsed: 0.0, path: noise.zeros_like() }
-        });
-        elapsed += at.span;
-        let path = path + noise * at.span.sqrt();
-        let mut states = &self.states + &drift * elapsed + factor.times(&path);
+        let mut step = self.begun.take().unwrap_or_else(|| Step::at(sde, &self.states));
+        step.elapsed += at.span;
+        step.path = step.path + noise.narrow(1, 0, self.extents().1 as i64) * (at.span * self.clock).sqrt();
+        let proposal = &self.states + &step.drift * (step.elapsed * self.clock) + step.factor.times(&step.path);
+        let (mut states, mut outside) = (proposal.shallow_clone(), None);
         if let (Some(walls), Some(data)) = (&self.walls, sde.walls()) {
             let (_, moved) = data.keep(&states);
-            states = walls.keep(&states).0;
+            (states, outside) = walls.keep(&states);
             moved.iter().filter(|_| at.ends_step).for_each(|moved| self.beyond += moved);
         }
-        match at.ends_step {
-            true => self.states = states.shallow_clone(),
-            false => self.begun = Some(Step { drift, factor, elapsed, path }),
+        if !at.ends_step {
+            self.begun = Some(step);
+        } else if step.potential.is_some() {
+            let next = Step::at(sde, &proposal);
+            let accepted = self.accepted(&step, &next, &proposal, &noise).logical_and(
+                &outside.map_or_else(|| Tensor::ones([1], (Kind::Bool, noise.device())), |outside| outside.eq(0.0)),
+            );
+            self.rejected += accepted.logical_not().to_kind(Kind::Double);
+            let accepted = accepted.unsqueeze(1);
+            states = proposal.where_self(&accepted, &self.states);
+            (self.begun, self.states) = (Some(step.or(&next, &accepted)), states.shallow_clone());
+        } else {
+            self.states = states.shallow_clone();
         }
         at.is_record.then_some(states)
+    }
+
+    /// Which of the proposals Metropolis and Hastings accept, `[n]`. The last normal number of a trajectory decides.
+    fn accepted(&self, step: &Step, next: &Step, proposal: &Tensor, noise: &Tensor) -> Tensor {
+        let (variance, sum) =
+            (self.noise * self.noise, |values: &Tensor| values.sum_dim_intlist(1, false, None::<Kind>));
+        let time = step.elapsed * self.clock;
+        let back = next.factor.solve(&(&self.states - proposal - &next.drift * time));
+        let squares = sum(&step.path.square()) - sum(&back.square());
+        let volumes = sum(&step.factor.diagonal.log()) - sum(&next.factor.diagonal.log());
+        let [before, after] = [step, next].map(|step| step.potential.as_ref().expect("a reversible step"));
+        let logarithm = (before - after) / variance + squares / (2.0 * time * variance) + volumes;
+        let uniform =
+            (noise.select(1, self.extents().1 as i64) / (self.noise * -std::f64::consts::SQRT_2)).erfc() * 0.5;
+        uniform.log().lt_tensor(&logarithm)
     }
 
     /// The share of the steps so far, of each trajectory, that ended beyond the walls and were moved back to them.
     pub fn share_at_walls(&self) -> Vec<f64> {
         vector(&(&self.beyond / self.steps.max(1) as f64))
+    }
+
+    /// The share of the steps so far, of each trajectory, that were not accepted.
+    pub fn share_rejected(&self) -> Vec<f64> {
+        vector(&(&self.rejected / self.steps.max(1) as f64))
+    }
+
+    /// Normal numbers of a step of one trajectory: its noise, and one that accepts a reversible step or not.
+    fn normals_of_step(&self) -> usize {
+        let (networks, ..) = self.model.borrow().parts();
+        self.extents().1 + usize::from(networks.drift.as_reversible().is_some())
     }
 
     /// Numbers of trajectories and of coordinates.
@@ -190,7 +261,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
 
     /// The noise of the next steps, `[steps, n, r]`, on the device.
     fn noise(&mut self, steps: usize) -> Tensor {
-        let (trajectories, independent) = self.extents();
+        let (trajectories, independent) = (self.extents().0, self.normals_of_step());
         let mut values = Vec::<f32>::with_capacity(steps * trajectories * independent);
         for _ in 0..steps {
             for (group, rng) in self.streams.iter_mut().enumerate() {

@@ -46,9 +46,20 @@ pub struct Scales {
     /// Steps in which the moments of an increment are advanced; 0 for one Euler step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub moment_steps: usize,
+    /// Drift and Sigma of a prediction over those of the pairs.
+    #[serde(default = "same_clock", skip_serializing_if = "is_same_clock")]
+    pub clock: f64,
     /// The walls that keep predicted states within the data; `None` for a model of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walls: Option<Walls>,
+}
+
+fn same_clock() -> f64 {
+    1.0
+}
+
+fn is_same_clock(clock: &f64) -> bool {
+    *clock == 1.0
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -59,6 +70,12 @@ impl Scales {
     /// The units in which drift and noise per mean dt are what the networks give, by coordinate: those of the moments.
     pub(super) fn of_moments(&self) -> Vec<f64> {
         self.diffusion.iter().map(|unit| unit * (self.covariance_factor * self.time).sqrt()).collect()
+    }
+
+    /// The unit of a move, by coordinate: that of the diffusion over the mean dt. Forces of a reversible drift are in the
+    /// inverse of it.
+    pub(super) fn lengths(&self) -> Vec<f64> {
+        self.diffusion.iter().zip(&self.drift).map(|(noise, drift)| noise * noise / drift).collect()
     }
 
     /// Coordinates and units of the pairs of all ranks together.
@@ -98,6 +115,7 @@ impl Scales {
             symmetry: None,
             extent: extent(ranks, pairs),
             moment_steps: 0,
+            clock: 1.0,
             walls: Some(walls.together(ranks)),
         })
     }
