@@ -236,17 +236,19 @@ class Model:
         return self._affine("drift.force", trunk) - np.einsum("nij,nj->ni", flow, slope)
 
     def _drift_reversible(self, x, inputs, features):
-        """Sigma f + 1/2 div Sigma with f = -1/2 grad F and F a sum of products of Hermite polynomials."""
+        """Sigma f + 1/2 div Sigma with f = -1/2 grad F and F a sum of products of Chebyshev polynomials."""
         size, degree = x.shape[1], self.input["potential_degree"]
-        values = [np.ones_like(x), x]
-        for k in range(1, degree):
-            values.append((x * values[k] - math.sqrt(k) * values[k - 1]) / math.sqrt(k + 1))
+        reach = self.walls[1][: 2 * size].reshape(size, 2).max(axis=1)
+        values, slopes = [np.ones_like(x), x / reach], [np.ones_like(x), 2 * x / reach]
+        for k in range(2, degree + 1):
+            for polynomials in (values, slopes):
+                polynomials.append(2 * x / reach * polynomials[k - 1] - polynomials[k - 2])
         force = np.zeros_like(x)
         terms = (term for term in itertools.product(range(degree + 1), repeat=size) if 0 < sum(term) <= degree)
         for weight, term in zip(self.weights["drift.potential"], terms):
             for j in (j for j in range(size) if term[j] > 0):
                 factors = [values[k][:, i] for i, k in enumerate(term) if i != j]
-                slope = math.sqrt(term[j]) * values[term[j] - 1][:, j]
+                slope = term[j] * slopes[term[j] - 1][:, j] / reach[j]
                 force[:, j] -= 0.5 * weight * slope * np.prod(factors, axis=0)
         lengths, step = self.noise_unit**2 / self.drift_unit, self.constants["divergence_step"]
         sigma = lambda x: (lambda root: root @ root.transpose(0, 2, 1))(self._factor(x))

@@ -374,6 +374,7 @@ impl Default for TrainSection {
             baseline: true,
             mirrored: false,
             disjoint: false,
+            clock: false,
             draws: draws(),
             covariance_factor: None,
             model: SdeInput::default(),

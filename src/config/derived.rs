@@ -6,6 +6,7 @@ use crate::{
     lattice::Shape,
     learning::EncoderKind,
     sampling::{Schedule, upsampling_factors},
+    systems::{Observable, Symmetry},
 };
 
 /// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber
@@ -145,6 +146,25 @@ impl Input {
                 (small.scaled(ratio) == large).then(|| if ratio > 1 { vec![ratio] } else { Vec::new() })
             }
         }
+    }
+
+    /// The observables that the equation is for.
+    pub fn observables(&self) -> &'static [Observable] {
+        let all = self.system.observables();
+        &all[..self.closure.observables.map_or(all.len(), |count| count.min(all.len()))]
+    }
+
+    /// The symmetries of the law as they act on these observables.
+    pub fn symmetries(&self) -> Vec<Symmetry> {
+        let count = self.observables().len();
+        let all = self.system.symmetries();
+        let restricted = all.iter().filter_map(|symmetry| symmetry.restricted_to(count));
+        restricted.fold(Vec::new(), |mut group, symmetry| {
+            if !group.contains(&symmetry) {
+                group.push(symmetry);
+            }
+            group
+        })
     }
 
     /// Whether patches are some of those that tile the lattice, more than one.

@@ -17,8 +17,14 @@ impl Input {
         if reversible && self.system.is_family() {
             return refused("it has no conditions yet");
         }
+        let components = self.observables().len() + self.closure.components();
+        if reversible && components > 1 {
+            return refused(
+                "with several components its potential is not known everywhere between the data; set closure.observables = 1 \
+                 and closure.variables = 0, or",
+            );
+        }
         let degree = self.train.model.potential_degree;
-        let components = self.system.observables().len() + self.closure.components();
         if reversible && !(1.0..=MOST_WEIGHTS).contains(&term_count(components, degree)) {
             return Err(format!(
                 "train.model.potential_degree is {degree}, which makes {} weights with {components} components; choose from 1 \
@@ -68,7 +74,7 @@ impl Input {
         }
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && self.system.symmetries().len() == 1 {
+        if self.train.mirrored && self.symmetries().len() == 1 {
             let reason = "the law has no symmetry; leave it out, or set the field to 0";
             return Err(format!("train.mirrored is set, but {reason}"));
         }
@@ -76,6 +82,16 @@ impl Input {
             return Err(format!(
                 "train.mirrored is set, but the images of {} closure variables are not known; set closure.variables = 0",
                 closure.components()
+            ));
+        }
+        let (all, chosen) = (self.system.observables().len(), closure.observables);
+        if let Some(chosen) = chosen.filter(|chosen| !(1..=all).contains(chosen)) {
+            return Err(format!("closure.observables is {chosen}; the system has {all}, so choose from 1 to {all}"));
+        }
+        if chosen.is_some_and(|chosen| chosen < all) && closure.components() > 0 {
+            return Err(format!(
+                "closure.observables leaves some of the {all} observables out, but closure variables need all of them; set \
+                 closure.variables = 0 or leave it out"
             ));
         }
         self.check_reversible()?;

@@ -87,7 +87,7 @@ impl Input {
     /// Stages that hold all pairs, and the weights of networks.
     fn learning_memory(&self, threads: usize, ranks: f64) -> Vec<(&'static str, f64, &'static str)> {
         let (closure, model, pairs) = (&self.closure, &self.train.model, self.pairs() as f64 / ranks);
-        let observables = self.system.observables().len() as f64;
+        let observables = self.observables().len() as f64;
         let components = observables + closure.components() as f64;
         let features = self.patch_shape().sites() as f64 * self.system.channels() as f64;
         let hidden = closure.hidden as f64;
@@ -148,7 +148,7 @@ impl Input {
     /// Bytes of a pair in training: with its compensator and all copies and images, and its deviations, which are gone
     /// before the images are made.
     fn bytes_of_pair(&self, components: f64) -> f64 {
-        let images = if self.train.mirrored { self.system.symmetries().len() as f64 } else { 1.0 };
+        let images = if self.train.mirrored { self.symmetries().len() as f64 } else { 1.0 };
         let more = if self.compensated() { components } else { 0.0 };
         5.0 * images * 4.0 * (2.0 * components + more + 3.0) + 4.0 * (components + more)
     }
@@ -160,7 +160,7 @@ impl Input {
 
     /// Stages that hold the ensembles.
     fn evaluation_memory(&self) -> Vec<(&'static str, f64, &'static str)> {
-        let components = (self.system.observables().len() + self.closure.components()) as f64;
+        let components = (self.observables().len() + self.closure.components()) as f64;
         let values = self.truth_trajectories() as f64 * self.truth_schedule().records() as f64 * components;
         let models = (self.model_kinds().len() * self.train.seeds.len() * self.predict.replicas) as f64;
         let more = if self.compensated() { 2.0 } else { 0.0 };

@@ -24,7 +24,7 @@ impl<'c> EvaluationFile<Writer<'c>> {
     /// When HDF5 refuses; so do the others.
     pub fn create(context: &'c Context, variables: usize, times: ArrayView1<f64>) -> Result<Self, StageError> {
         let (input, records) = (context.input, times.len());
-        let components = input.system.observables().len() + variables;
+        let components = input.observables().len() + variables;
         let mut file = context.create(Stage::Evaluate, FILE)?;
         file.declare::<f32>(Field {
             name: TRUTH,

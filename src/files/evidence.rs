@@ -22,7 +22,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
     let latent = LatentFile::open(context)?;
     let (mut least, mut range) = (latent.least()?, latent.range()?);
     range.mapv_inplace(|range| if range > 0.0 { range } else { 1.0 });
-    for (component, observable) in input.system.observables().iter().enumerate() {
+    for (component, observable) in input.observables().iter().enumerate() {
         if !observable.scaled {
             (least[component], range[component]) = (0.0, 1.0);
         }
@@ -30,7 +30,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
     let (evaluation, prediction) = (EvaluationFile::open(context)?, PredictionFile::open(context)?);
     let models = input.model_kinds().into_iter().map(|kind| Ok((kind, prediction.states(kind)?)));
     Ok(Evidence {
-        observables: input.system.observables(),
+        observables: input.observables(),
         truth: evaluation.truth()?,
         truth_word: (0..input.truth_trajectories()).map(|trajectory| input.truth_word_of(trajectory)).collect(),
         models: models.collect::<Result<_, StageError>>()?,
@@ -40,7 +40,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
         range,
         conditions: input.system.conditions().to_vec(),
         starts: input.truth.starts.len(),
-        symmetries: input.system.symmetries(),
+        symmetries: input.symmetries(),
         sites: input.truth_shape().sites(),
         pairs: PairsEvidence { shared: !input.train.disjoint, ..PairsEvidence::default() },
         equations: Vec::new(),

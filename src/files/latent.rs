@@ -41,21 +41,21 @@ fn deviations(input: &Input, components: usize) -> usize {
 
 /// The units of observables and as many closure variables: one for all, or a list of them.
 pub fn units(input: &Input, variables: usize) -> String {
-    let units = input.system.observables().iter().map(|observable| observable.unit);
+    let units = input.observables().iter().map(|observable| observable.unit);
     let units: Vec<&str> = units.chain(std::iter::repeat_n("1", variables)).collect();
     if units.iter().all(|unit| *unit == units[0]) { units[0].into() } else { units.join(", ") }
 }
 
 /// The names of observables and as many closure variables.
 pub fn names(input: &Input, variables: usize) -> Vec<String> {
-    let names = input.system.observables().iter().map(|observable| observable.name.to_owned());
+    let names = input.observables().iter().map(|observable| observable.name.to_owned());
     names.chain((0..variables).map(|variable| format!("closure {variable}"))).collect()
 }
 
 /// Names and units of the states, times and conditions of an input with as many closure variables, for model files.
 pub fn labels(input: &Input, variables: usize) -> Labels {
     let system = &input.system;
-    let units = system.observables().iter().map(|observable| observable.unit).chain(std::iter::repeat("1"));
+    let units = input.observables().iter().map(|observable| observable.unit).chain(std::iter::repeat("1"));
     let label = |(name, unit): (String, &str)| Label { name, unit: unit.into() };
     let axis = system.condition_axis();
     let seconds = system.conditions().iter().enumerate();
@@ -76,7 +76,7 @@ impl LatentFile {
     /// # Errors
     /// When HDF5 refuses.
     pub fn create<'c>(context: &'c Context, variables: usize) -> Result<LatentWriter<'c>, StageError> {
-        let observables = context.input.system.observables();
+        let observables = context.input.observables();
         let (pairs, components) = (context.input.pairs(), observables.len() + variables);
         let mut file = context.create(Stage::Closure, FILE)?;
         conditions::declare(&mut file, context.input, "pair", pairs)?;

@@ -40,7 +40,7 @@ impl<'c> PredictionFile<Writer<'c>> {
     ) -> Result<Self, StageError> {
         let (input, times) = (context.input, context.input.truth_schedule().times);
         let records = times.len();
-        let unit = &units(input, components - input.system.observables().len());
+        let unit = &units(input, components - input.observables().len());
         let mut file = context.create(Stage::Predict, FILE)?;
         for kind in input.model_kinds() {
             let axes = &[MODEL, "trajectory", TIME, "component"];
@@ -62,7 +62,7 @@ impl<'c> PredictionFile<Writer<'c>> {
         file.declare::<f64>(Field { name: TIME, axes, extents, unit, meaning: "time of each record" })?;
         let (axes, extents, meaning) = (&[MODEL], &[input.train.seeds.len()], "seed of the training");
         file.declare::<u64>(Field { name: MODEL, axes, extents, unit: "1", meaning })?;
-        file.name_entries("component", names(input, components - input.system.observables().len()));
+        file.name_entries("component", names(input, components - input.observables().len()));
         starts::declare(&mut file, input, trajectories)?;
         if context.leads() {
             file.write(TIME, 0, ArrayView1::from(&times))?;

@@ -51,7 +51,7 @@ pub fn page(
     let system = &points[0].input.system;
     let mut tables = Vec::new();
     let scores = with_those_of_system(system.scores());
-    for shown in scores.iter().flat_map(|score| score.tables(system.observables())) {
+    for shown in scores.iter().flat_map(|score| score.tables(points[0].input.observables())) {
         let found = |name: &&String| metrics.iter().any(|metrics| metrics.get(name).is_some());
         let names: Vec<&str> = shown.metrics.iter().filter(found).map(String::as_str).collect();
         if names.is_empty() {

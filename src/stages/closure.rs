@@ -99,10 +99,10 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
         };
         [encoded, patches(Side::BEFORE)?, patches(Side::AFTER)?]
     };
-    let state = joined_state(observables(Observed::SNAPSHOT)?.view(), encoded.view());
-    let baseline = joined_state(observables(Observed::AFTER)?.view(), after.view()) - &state;
+    let state = joined_state(input, observables(Observed::SNAPSHOT)?.view(), encoded.view());
+    let baseline = joined_state(input, observables(Observed::AFTER)?.view(), after.view()) - &state;
     let of_states = match input.tiles() {
-        true => Some(joined_state(observables(Observed::BEFORE)?.view(), before.view()) - &state),
+        true => Some(joined_state(input, observables(Observed::BEFORE)?.view(), before.view()) - &state),
         false => None,
     };
     let of_drifts = match input.compensated() {
@@ -112,9 +112,9 @@ fn latent_rows<S: System<Site: H5Type, Feature: Feature>>(
     let both: Vec<_> = of_states.iter().chain(&of_drifts).map(|array| array.view()).collect();
     let deviation = concatenate(Axis(1), &both).ok().map(|both| both.as_standard_layout().into_owned());
     let change = after - before;
-    let ours = joined_state(observables(Observed::INCREMENT)?.view(), change.view());
+    let ours = joined_state(input, observables(Observed::INCREMENT)?.view(), change.view());
     let compensator = match input.compensated() {
-        true => Some(joined_state(observables(Observed::COMPENSATOR)?.view(), change.view())),
+        true => Some(joined_state(input, observables(Observed::COMPENSATOR)?.view(), change.view())),
         false => None,
     };
     Ok(LatentRows { state, ours, baseline, compensator, deviation })

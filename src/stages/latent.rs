@@ -1,6 +1,7 @@
 //! Latent states z = (z*, z^): observables, and closure variables averaged over the K patches (Eq. 1).
 
 use crate::{
+    config::Input,
     lattice::{Lattice, Region, Shape, Tiling, Window},
     learning::{Closure, Feature},
     systems::System,
@@ -81,8 +82,9 @@ pub fn features<S: System<Feature: Feature>>(patches: ArrayView2<S::Site>) -> Ar
     features
 }
 
-/// Observables and closure variables side by side, `[item, component]`.
-pub fn joined_state(observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> Array2<f32> {
+/// The observables of the equation and closure variables side by side, `[item, component]`, from all observables.
+pub fn joined_state(input: &Input, observables: ArrayView2<f64>, closure: ArrayView2<f32>) -> Array2<f32> {
+    let observables = observables.slice(s![.., ..input.observables().len()]);
     let mut state = Array2::zeros((observables.nrows(), observables.ncols() + closure.ncols()));
     state.slice_mut(s![.., ..observables.ncols()]).assign(&observables.mapv(|value| value as f32));
     state.slice_mut(s![.., observables.ncols()..]).assign(&closure);
@@ -117,7 +119,7 @@ pub fn latent_states<S: System<Feature: Feature>>(
             });
         }
     }
-    let states = joined_state(observables.view(), encoded.view());
+    let states = joined_state(context.input, observables.view(), encoded.view());
     let components = states.ncols();
     Ok(states.into_shape_with_order((trajectories, records, components)).expect("one state a record"))
 }

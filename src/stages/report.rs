@@ -50,14 +50,14 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
     let evidence = evidence::ensembles(context)?;
     let trainings = trainings(context)?;
     let closure =
-        (S::OBSERVABLES.len()..evidence.truth.len_of(ndarray::Axis(2))).map(|index| format!("closure {index}"));
+        (input.observables().len()..evidence.truth.len_of(ndarray::Axis(2))).map(|index| format!("closure {index}"));
     let names: Vec<String> =
-        S::OBSERVABLES.iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
+        input.observables().iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
     let (seed, drift) = learned_drift(context)?;
     let page_names = Names::of(input);
     let page = Report {
         title: title(
-            S::OBSERVABLES,
+            input.observables(),
             &format!(
                 " of {} {} sites, learned from systems of {}",
                 input.large_shape().sites(),

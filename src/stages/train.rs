@@ -116,7 +116,7 @@ fn train_one(
     };
     let input = context.input;
     let model = {
-        let variables = model.components() - input.system.observables().len();
+        let variables = model.components() - input.observables().len();
         model.labelled(labels(input, variables))?
     };
     let found = calibration::calibration(&model, &pairs, covariance_factor, ranks)?;
@@ -156,9 +156,9 @@ fn chosen_pairs(context: &Context, task: &Task, ranks: &dyn Ranks) -> Result<Pai
 
 /// The symmetries of the law, when the models are to have them: they act about 0.
 fn symmetry_group(context: &Context) -> Option<SymmetryGroup> {
-    let system = &context.input.system;
-    let centre = vec![0.0; system.observables().len()];
-    context.input.train.mirrored.then(|| SymmetryGroup { elements: system.symmetries(), centre })
+    let input = context.input;
+    let centre = vec![0.0; input.observables().len()];
+    input.train.mirrored.then(|| SymmetryGroup { elements: input.symmetries(), centre })
 }
 
 /// The state of a training under way, beside its model file.

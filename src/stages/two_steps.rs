@@ -68,7 +68,7 @@ fn pairs<S: System<Feature: Feature>>(
         true => from_library(closure, rows),
         false => encoded::<S>(input, closure, lattices, rows),
     };
-    let z = joined_state(table(&|row| row.observables.clone()).view(), encoded.view());
+    let z = joined_state(input, table(&|row| row.observables.clone()).view(), encoded.view());
     let known = |of: fn(&Row<S::Site>) -> Option<&Vec<f64>>| {
         input.compensated().then(|| table(&|row| of(row).expect("the law has a generator").clone()))
     };
@@ -76,11 +76,11 @@ fn pairs<S: System<Feature: Feature>>(
     let of_drifts = known(|row| row.drift_deviation.as_ref()).map(|drifts| drifts.mapv(|value| value as f32));
     let of_states = input
         .tiles()
-        .then(|| joined_state(table(&|row| row.pair.observables_before.clone()).view(), before.view()) - &z);
+        .then(|| joined_state(input, table(&|row| row.pair.observables_before.clone()).view(), before.view()) - &z);
     let both: Vec<_> = of_states.iter().chain(&of_drifts).map(|array| array.view()).collect();
     Pairs {
-        increment: joined_state(table(&|row| row.pair.increment.clone()).view(), change.view()),
-        compensator: compensator.map(|compensator| joined_state(compensator.view(), change.view())),
+        increment: joined_state(input, table(&|row| row.pair.increment.clone()).view(), change.view()),
+        compensator: compensator.map(|compensator| joined_state(input, compensator.view(), change.view())),
         deviation: concatenate(Axis(1), &both).ok().map(|both| both.as_standard_layout().into_owned()),
         dt: rows.iter().map(|row| row.pair.elapsed.time as f32).collect(),
         trajectory: rows.iter().map(|row| row.trajectory).collect(),

@@ -58,6 +58,9 @@ pub struct ClosureInput {
     pub encoder: EncoderKind,
     /// Number of closure variables.
     pub variables: usize,
+    /// Observables that the equation is for, the first of the system's; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observables: Option<usize>,
     /// Channels of the convolutions of the encoders `convolution` and `invariant`.
     pub channels: Vec<usize>,
     /// Width of the hidden layers of encoder and decoder. The second one of the decoder is twice as wide.
@@ -75,6 +78,7 @@ impl Default for ClosureInput {
         Self {
             encoder: EncoderKind::Auto,
             variables: 2,
+            observables: None,
             channels: vec![8, 16],
             hidden: 64,
             epochs: 20,

@@ -36,8 +36,6 @@ pub(crate) struct Networks {
     pub embedding: Option<Mlp>,
     pub drift: Box<dyn Drift>,
     pub diffusion: Box<dyn Diffusion>,
-    /// [Units of moves](Scales::lengths) `[d]`, for a reversible drift.
-    lengths: Vec<f64>,
 }
 
 impl Networks {
@@ -61,7 +59,7 @@ impl Networks {
             return Err(unknown("train.model.drift", &input.drift)(reason));
         }
         let embedding = conditioned.then(|| condition::embedding(&mut layout));
-        Ok((Self { embedding, drift, diffusion, lengths: vec![1.0; components] }, layout))
+        Ok((Self { embedding, drift, diffusion }, layout))
     }
 
     /// The networks of an equation in these units.
@@ -69,8 +67,9 @@ impl Networks {
     /// # Errors
     /// As [`Networks::new`].
     pub fn in_units(input: &SdeInput, scales: &Scales) -> Result<(Self, Layout), LearningError> {
-        let (networks, layout) = Self::new(input, scales.independent(), scales.condition.is_some())?;
-        Ok((Self { lengths: scales.lengths(), ..networks }, layout))
+        let (mut networks, layout) = Self::new(input, scales.independent(), scales.condition.is_some())?;
+        networks.drift.set_units(scales);
+        Ok((networks, layout))
     }
 
     /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
@@ -80,21 +79,13 @@ impl Networks {
         let drift = self.drift.forward(weights, states, features.as_ref());
         let factor = self.diffusion.forward(weights, states, features.as_ref());
         match self.drift.as_reversible() {
-            Some(_) => (self.reversible_flow(weights, states, &drift, &factor), factor),
+            Some(reversible) => {
+                let flow = factor.times(&factor.transposed_times(&drift));
+                let factor_at = |states: &Tensor| self.diffusion.forward(weights, states, None);
+                (flow + half_divergence(states, &reversible.lengths(states), &factor_at), factor)
+            }
             None => (drift, factor),
         }
-    }
-
-    /// The reversible drift of forces, Sigma f + 1/2 div Sigma.
-    fn reversible_flow(&self, weights: &[Tensor], states: &Tensor, force: &Tensor, factor: &Factor) -> Tensor {
-        let lengths = self.lengths(states);
-        let flow = factor.times(&factor.transposed_times(&(force * &lengths)));
-        flow + half_divergence(states, &lengths, &|states| self.diffusion.forward(weights, states, None))
-    }
-
-    /// The units of moves on the device of some states.
-    pub fn lengths(&self, states: &Tensor) -> Tensor {
-        Tensor::from_slice(&self.lengths).to_kind(states.kind()).to_device(states.device())
     }
 
     /// Position and shape of the weights that the drift is linear in, `[outputs, inputs]`, biases among the inputs.

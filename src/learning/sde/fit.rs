@@ -153,13 +153,17 @@ pub fn fit(
     let objective = Likelihood { networks: networks.clone(), components: size as i64, perceptron, moments };
     let optimiser = AdamW::new(parameters.flat(), train.weight_decay, train.gradient_clip);
     let trained_rows = own(&rows);
+    let all = [rows.as_slice(), &held].concat();
     let data = (&[packed.shallow_clone()][..], Rows { first: owned.start, owned: owned.clone() });
     let threads = if train.threads > 0 { train.threads } else { run.threads };
     let mut trainer = DataParallelStep::new(Arc::new(objective), parameters, optimiser, data, threads, run.ranks);
 
     let samples = Samples { model: MODEL, rows, held, offsets };
     let records = run_epochs(&mut trainer, &samples, train, run, observer)?;
-    if (train.refit || networks.drift.as_reversible().is_some()) && train.moment_steps == 0 {
+    if networks.drift.as_reversible().is_some() {
+        // No descent comes closer than least squares, and a potential has too few weights to follow the noise.
+        refit_last_layer(&networks, &mut trainer.parameters, (&packed, &own(&all)), run.ranks)?;
+    } else if train.refit && train.moment_steps == 0 {
         let (found, held) = (trainer.parameters.snapshot(), &samples.held);
         let loss = |trainer: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { trainer.evaluate(held) };
         let before = loss(&mut trainer)?;

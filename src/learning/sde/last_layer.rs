@@ -128,11 +128,11 @@ fn add_forces(
     (batch, pair_weights): (&Tensor, &Tensor),
     (matrix, right): (&mut Tensor, &mut Tensor),
 ) {
-    let size = networks.lengths(batch).size()[0];
+    let size = reversible.lengths(batch).size()[0];
     let Columns { states, increment, root: time, condition, quiet } = Columns::of(batch, size, networks);
     let (drift, factor) = networks.forward(parameters.leaves(), &states, condition.as_ref());
     let residual = factor.solve(&(quiet.unwrap_or(increment) - drift * &time)).to_kind(Kind::Double);
-    let scaled = reversible.design(&states) * networks.lengths(&states).unsqueeze(-1) * time.unsqueeze(-1);
+    let scaled = reversible.design(&states) * time.unsqueeze(-1);
     let rows = factor.matrix().transpose(1, 2).matmul(&scaled).to_kind(Kind::Double);
     let gradients = (&rows * residual.unsqueeze(-1)).sum_dim_intlist(1, false, None::<Kind>);
     let _ = right.select(1, 0).g_add_(&pair_weights.tr().matmul(&gradients));

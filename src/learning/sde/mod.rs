@@ -88,6 +88,9 @@ pub trait Drift: Send + Sync {
         None
     }
 
+    /// Takes the units of the equation. Most drifts do not need them.
+    fn set_units(&mut self, _scales: &Scales) {}
+
     /// The force -1/2 grad F of a reversible equation, if [`Drift::forward`] is that. The drift then needs Sigma too.
     fn as_reversible(&self) -> Option<&ReversibleDrift> {
         None
@@ -177,7 +180,7 @@ impl Default for SdeInput {
             activation: Activation::Tanh,
             onsager_hidden: 32,
             onsager_confinement: 0.1,
-            potential_degree: 8,
+            potential_degree: 10,
         }
     }
 }

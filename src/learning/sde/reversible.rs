@@ -1,11 +1,12 @@
 //! The reversible drift: mu = -1/2 Sigma grad F + 1/2 div Sigma. Where the law of the sites keeps detailed balance, so
 //! does an equation of this form, and its equilibrium is exp(-F) whatever Sigma is.
 //!
-//! F is a sum of products of Hermite polynomials He_k / sqrt(k!) of the coordinates, up to a total degree. Its weights
-//! are linear in the force f = -1/2 grad F, so that at a given Sigma least squares find them.
+//! F is a sum of products of Chebyshev polynomials T_k(x / b) of the coordinates, up to a total degree, where b is the
+//! largest |x| of the data. Its weights are linear in the force f = -1/2 grad F, so that at a given Sigma least squares
+//! find them.
 
 use crate::learning::{
-    sde::{Drift, Factor, InputWidth, SdeInput},
+    sde::{Drift, Factor, InputWidth, Scales, SdeInput},
     train::parameters::{Layout, Start},
 };
 use tch::{Kind, Tensor};
@@ -19,15 +20,19 @@ pub struct ReversibleDrift {
     /// Degrees in each coordinate, of each term.
     terms: Vec<Vec<i64>>,
     position: usize,
+    /// The unit of a move in each coordinate, that of the diffusion over the mean dt.
+    lengths: Vec<f64>,
+    /// b of each coordinate.
+    reach: Vec<f64>,
 }
 
 impl ReversibleDrift {
     /// Adds the weights to `layout`.
     pub fn new(layout: &mut Layout, input: &SdeInput, width: InputWidth) -> Self {
-        let degree = input.potential_degree as i64;
-        let terms = terms(width.components as usize, degree);
+        let (degree, size) = (input.potential_degree as i64, width.components as usize);
+        let terms = terms(size, degree);
         let position = layout.add("drift.potential", &[terms.len() as i64], Start::Constant(0.0));
-        Self { degree, terms, position }
+        Self { degree, terms, position, lengths: vec![1.0; size], reach: vec![1.0; size] }
     }
 
     /// Position of the weights in the layout.
@@ -40,51 +45,63 @@ impl ReversibleDrift {
         self.products(&self.polynomials(states), None).matmul(&weights[self.position])
     }
 
-    /// The derivatives of the forces at `states` by the weights, `[samples, d, weights]`.
+    /// The derivatives of the forces at `states` by the weights, times the units of moves, `[samples, d, weights]`.
     pub fn design(&self, states: &Tensor) -> Tensor {
-        self.slopes(states) * -0.5
-    }
-
-    /// Derivatives of the terms, `[samples, d, terms]`.
-    fn slopes(&self, states: &Tensor) -> Tensor {
         let polynomials = self.polynomials(states);
-        let slopes: Vec<Tensor> =
-            (0..states.size()[1]).map(|coordinate| self.products(&polynomials, Some(coordinate as usize))).collect();
-        Tensor::stack(&slopes, 1)
+        let coordinates = 0..self.reach.len();
+        let slopes: Vec<Tensor> = coordinates.map(|index| self.products(&polynomials, Some(index))).collect();
+        Tensor::stack(&slopes, 1) * (self.lengths(states) / row(&self.reach, states) * -0.5).unsqueeze(-1)
     }
 
-    /// He_k / sqrt(k!) of each coordinate, k from 0 to the degree: `[samples, d, degree + 1]`.
-    fn polynomials(&self, states: &Tensor) -> Tensor {
-        let mut values = vec![states.ones_like(), states.shallow_clone()];
-        for k in 1..self.degree {
-            let [before, last] = [&values[k as usize - 1], &values[k as usize]];
-            values.push((states * last - before * (k as f64).sqrt()) / ((k + 1) as f64).sqrt());
-        }
-        Tensor::stack(&values, -1)
+    /// The units of moves on the device of some states, `[d]`.
+    pub fn lengths(&self, states: &Tensor) -> Tensor {
+        row(&self.lengths, states)
     }
 
-    /// The terms, or their derivatives by one coordinate, `[samples, terms]`: He_k' = k He_(k-1).
-    fn products(&self, polynomials: &Tensor, derivative: Option<usize>) -> Tensor {
-        let of = |coordinate: usize| {
-            let degrees = self.terms.iter().map(|term| term[coordinate]);
-            let values = polynomials.select(1, coordinate as i64);
-            let take =
-                |degrees: Vec<i64>| values.index_select(1, &Tensor::from_slice(&degrees).to_device(values.device()));
-            if derivative != Some(coordinate) {
-                return take(degrees.collect());
+    /// T_k(x / b) and U_k(x / b) of each coordinate, k from 0 to the degree: two of `[samples, d, degree + 1]`.
+    fn polynomials(&self, states: &Tensor) -> [Tensor; 2] {
+        let twice = states / row(&self.reach, states) * 2.0;
+        let one = states.ones_like();
+        [&twice * 0.5, twice.shallow_clone()].map(|second| {
+            let mut values = vec![one.shallow_clone(), second];
+            for k in 2..=self.degree as usize {
+                values.push(&twice * &values[k - 1] - &values[k - 2]);
             }
-            let roots: Vec<f64> = degrees.clone().map(|degree| (degree as f64).sqrt()).collect();
-            let roots = Tensor::from_slice(&roots).to_kind(values.kind()).to_device(values.device());
-            take(degrees.map(|degree| (degree - 1).max(0)).collect()) * roots
+            Tensor::stack(&values, -1)
+        })
+    }
+
+    /// The terms, or their derivatives by one x / b, `[samples, terms]`: T_k' = k U_(k-1).
+    fn products(&self, [values, slopes]: &[Tensor; 2], derivative: Option<usize>) -> Tensor {
+        let of = |coordinate: usize| {
+            let degrees: Vec<i64> = self.terms.iter().map(|term| term[coordinate]).collect();
+            let take = |from: &Tensor, degrees: &[i64]| {
+                from.select(1, coordinate as i64).index_select(1, &Tensor::from_slice(degrees).to_device(from.device()))
+            };
+            if derivative != Some(coordinate) {
+                return take(values, &degrees);
+            }
+            let before: Vec<i64> = degrees.iter().map(|degree| (degree - 1).max(0)).collect();
+            let factors: Vec<f64> = degrees.iter().map(|&degree| degree as f64).collect();
+            take(slopes, &before) * row(&factors, slopes)
         };
-        (1..self.terms[0].len()).fold(of(0), |product, coordinate| product * of(coordinate))
+        (1..self.reach.len()).fold(of(0), |product, coordinate| product * of(coordinate))
     }
 }
 
+/// Numbers as a row of the kind of another tensor, on its device.
+fn row(values: &[f64], like: &Tensor) -> Tensor {
+    Tensor::from_slice(values).to_kind(like.kind()).to_device(like.device())
+}
+
 impl Drift for ReversibleDrift {
-    /// The force f.
+    /// The force f times the units of moves.
     fn forward(&self, weights: &[Tensor], states: &Tensor, _: Option<&Tensor>) -> Tensor {
         self.design(states).matmul(&weights[self.position])
+    }
+
+    fn set_units(&mut self, scales: &Scales) {
+        (self.lengths, self.reach) = (scales.lengths(), scales.reach());
     }
 
     fn as_reversible(&self) -> Option<&ReversibleDrift> {

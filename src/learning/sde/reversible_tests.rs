@@ -88,7 +88,13 @@ fn law_and_drift_of_a_double_well_are_found_at_any_step() {
     let exact = exact();
     for step in [0.02, 0.1] {
         let starts = Array2::from_shape_fn((2048, 2), |(row, component)| {
-            if component == 0 && row % 2 == 0 { -1.0 } else if component == 0 { 1.0 } else { 0.0 }
+            if component == 0 && row % 2 == 0 {
+                -1.0
+            } else if component == 0 {
+                1.0
+            } else {
+                0.0
+            }
         });
         let times = (1..=40).map(|record| f64::from(record) * 0.5).collect();
         let mut rollout = Rollout::new(&model, starts.view(), step, times, 3, [0, 0]).unwrap();

@@ -6,7 +6,7 @@
 //! data and of the starts.
 //!
 //! A step of a reversible equation is a proposal that is accepted with the probability of Metropolis and Hastings, never
-//! beyond the walls (MALA; Roberts and Tweedie, Bernoulli 2, 341 (1996)): the equilibrium is exp(-F) at any step. A record
+//! beyond the walls, to which starts outside the data are moved (MALA; Roberts and Tweedie, Bernoulli 2, 341 (1996)): the equilibrium is exp(-F) at any step. A record
 //! within a step lies on the way to its proposal.
 //!
 //! All states are advanced together on the device. The noise xi is drawn on the host. Every [`GROUP`] trajectories have
@@ -58,7 +58,7 @@ pub struct Rollout<M> {
 struct Step {
     drift: Tensor,
     factor: Factor,
-    /// F, if the equation is reversible.
+    /// F `[n, 1]`, if the equation is reversible.
     potential: Option<Tensor>,
     elapsed: f64,
     path: Tensor,
@@ -68,7 +68,13 @@ impl Step {
     /// A step that begins in these states.
     fn at(sde: &Sde, states: &Tensor) -> Self {
         let (drift, factor) = sde.fields(states);
-        Self { drift, factor, potential: sde.potential(states), elapsed: 0.0, path: states.zeros_like() }
+        Self {
+            drift,
+            factor,
+            potential: sde.potential(states).map(|potential| potential.unsqueeze(1)),
+            elapsed: 0.0,
+            path: states.zeros_like(),
+        }
     }
 
     /// The step `other` where `chosen` `[n, 1]` says so, and this one elsewhere. Both begin.
@@ -136,7 +142,10 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let groups = count.div_ceil(GROUP) as u64;
         let streams = (0..groups).map(|group| stream(seed, Purpose::Predict, [item[0], item[1] + group])).collect();
         let beyond = Tensor::zeros([count as i64], (Kind::Double, states.device()));
-        let walls = sde.walls().map(|walls| walls.around(&states));
+        // F is not known beyond the data, where it may fall without limit.
+        let reversible = sde.parts().0.drift.as_reversible().is_some();
+        let walls = sde.walls().map(|walls| if reversible { walls.shallow_clone() } else { walls.around(&states) });
+        let states = if let (true, Some(walls)) = (reversible, &walls) { walls.keep(&states).0 } else { states };
         let (rejected, times) = (beyond.zeros_like(), times.into());
         let (noise, clock) = (1.0, model.borrow().clock());
         Ok(Self { walls, model, states, begun: None, streams, step, steps: 0, times, beyond, rejected, noise, clock })
@@ -231,7 +240,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let squares = sum(&step.path.square()) - sum(&back.square());
         let volumes = sum(&step.factor.diagonal.log()) - sum(&next.factor.diagonal.log());
         let [before, after] = [step, next].map(|step| step.potential.as_ref().expect("a reversible step"));
-        let logarithm = (before - after) / variance + squares / (2.0 * time * variance) + volumes;
+        let logarithm = (before - after).squeeze_dim(1) / variance + squares / (2.0 * time * variance) + volumes;
         let uniform =
             (noise.select(1, self.extents().1 as i64) / (self.noise * -std::f64::consts::SQRT_2)).erfc() * 0.5;
         uniform.log().lt_tensor(&logarithm)

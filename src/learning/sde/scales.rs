@@ -78,6 +78,13 @@ impl Scales {
         self.diffusion.iter().zip(&self.drift).map(|(noise, drift)| noise * noise / drift).collect()
     }
 
+    /// The largest |x| of the data, by coordinate: the walls along both directions of each axis come first.
+    pub(super) fn reach(&self) -> Vec<f64> {
+        let axis = |walls: &Walls, index: usize| walls.bounds[2 * index].max(walls.bounds[2 * index + 1]);
+        let of = |index| self.walls.as_ref().map_or(1.0, |walls| axis(walls, index));
+        (0..self.independent()).map(of).collect()
+    }
+
     /// Coordinates and units of the pairs of all ranks together.
     ///
     /// # Errors

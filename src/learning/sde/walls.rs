@@ -83,6 +83,11 @@ pub(super) struct WallTensors {
 }
 
 impl WallTensors {
+    /// The same walls.
+    pub fn shallow_clone(&self) -> Self {
+        Self { normals: self.normals.shallow_clone(), bounds: self.bounds.shallow_clone() }
+    }
+
     /// Walls that also hold the states `[n, r]` where a prediction starts: a start outside the data is the user's choice.
     pub fn around(&self, states: &Tensor) -> Self {
         let most = states.matmul(&self.normals.tr()).amax([0].as_slice(), false);
