@@ -20,8 +20,8 @@ impl Input {
         let components = self.observables().len() + self.closure.components();
         if reversible && components > 1 {
             return refused(
-                "with several components its potential is not known everywhere between the data; set closure.observables = 1 \
-                 and closure.variables = 0, or",
+                "with several components its potential is not known everywhere between the data (closure.observables = 1 and \
+                 closure.variables = 0 leave one)",
             );
         }
         let degree = self.train.model.potential_degree;
@@ -46,6 +46,31 @@ impl Input {
             _ => return Ok(()),
         };
         Err(format!("train.clock is set, but {reason}; or leave it out"))
+    }
+
+    fn check_observables(&self) -> Result<(), String> {
+        let closure = &self.closure;
+        if self.train.mirrored && self.symmetries().len() == 1 {
+            let reason = "the law has no symmetry; leave it out, or set the field to 0";
+            return Err(format!("train.mirrored is set, but {reason}"));
+        }
+        if self.train.mirrored && closure.components() > 0 {
+            return Err(format!(
+                "train.mirrored is set, but the images of {} closure variables are not known; set closure.variables = 0",
+                closure.components()
+            ));
+        }
+        let (all, chosen) = (self.system.observables().len(), closure.observables);
+        if let Some(chosen) = chosen.filter(|chosen| !(1..=all).contains(chosen)) {
+            return Err(format!("closure.observables is {chosen}; the system has {all}, so choose from 1 to {all}"));
+        }
+        if chosen.is_some_and(|chosen| chosen < all) && closure.components() > 0 {
+            return Err(format!(
+                "closure.observables leaves some of the {all} observables out, but closure variables need all of them; set \
+                 closure.variables = 0 or leave it out"
+            ));
+        }
+        Ok(())
     }
 
     fn check_library(&self) -> Result<(), String> {
@@ -74,26 +99,7 @@ impl Input {
         }
         self.train.fit.check().map_err(|error| format!("train.fit: {error}"))?;
         let closure = &self.closure;
-        if self.train.mirrored && self.symmetries().len() == 1 {
-            let reason = "the law has no symmetry; leave it out, or set the field to 0";
-            return Err(format!("train.mirrored is set, but {reason}"));
-        }
-        if self.train.mirrored && closure.components() > 0 {
-            return Err(format!(
-                "train.mirrored is set, but the images of {} closure variables are not known; set closure.variables = 0",
-                closure.components()
-            ));
-        }
-        let (all, chosen) = (self.system.observables().len(), closure.observables);
-        if let Some(chosen) = chosen.filter(|chosen| !(1..=all).contains(chosen)) {
-            return Err(format!("closure.observables is {chosen}; the system has {all}, so choose from 1 to {all}"));
-        }
-        if chosen.is_some_and(|chosen| chosen < all) && closure.components() > 0 {
-            return Err(format!(
-                "closure.observables leaves some of the {all} observables out, but closure variables need all of them; set \
-                 closure.variables = 0 or leave it out"
-            ));
-        }
+        self.check_observables()?;
         self.check_reversible()?;
         self.check_library()?;
         let (trajectories, seeds, conditions) =
