@@ -267,8 +267,7 @@ pub struct TrainSection {
     pub seeds: Vec<u64>,
     /// Train the paper's baseline too: patch observables as next state, lambda = 1.
     pub baseline: bool,
-    /// Learn from the images of every pair too and give the model the symmetries of the law: for spins without a field
-    /// a flip of all of them.
+    /// Learn from the images of every pair too and give the model the symmetries of the law: for spins, a flip of all.
     pub mirrored: bool,
     /// Each seed learns from a part of the trajectories of its own, so that the scatter between models holds that of
     /// the data. Otherwise all learn from all of them.
@@ -277,8 +276,7 @@ pub struct TrainSection {
     /// none.
     #[serde(default = "draws", skip_serializing_if = "is_usual")]
     pub draws: usize,
-    /// Multiply drift and Sigma by the ratio of the slowest rates of relaxation, that of the small system carried to the
-    /// large one by dynamic scaling over that which the pairs imply.
+    /// Multiply drift and Sigma by the slowest rate of the small system, carried to the large one, over that of the pairs.
     pub clock: bool,
     /// lambda in the loss; K, the number of patches, when absent.
     pub covariance_factor: Option<f64>,

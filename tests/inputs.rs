@@ -104,7 +104,11 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ("seeds = [1, 2]", "seeds = [2, 2]", &["train.seeds names a seed twice"]),
     ("seeds = [1, 2]", "seeds = [1, 2]\nmirrored = true", &["train.mirrored is set"]),
     ("seeds = [1, 2]", "seeds = [1, 2]\nclock = true", &["train.clock is set", "dynamic exponent"]),
-    ("seeds = [1, 2]", "seeds = [1, 2]\nmodel = { drift = \"reversible\" }", &["\"reversible\"", "closure.observables = 1"]),
+    (
+        "seeds = [1, 2]",
+        "seeds = [1, 2]\nmodel = { drift = \"reversible\" }",
+        &["\"reversible\"", "closure.observables = 1"],
+    ),
     ("variables = 1", "observables = 1", &["closure.observables leaves", "closure.variables = 0"]),
     ("variables = 1", "variables = 0\nobservables = 3", &["closure.observables is 3", "from 1 to 2"]),
     ("seeds = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7]\ndisjoint = true", &["train.disjoint deals 12"]),
