@@ -48,8 +48,8 @@ pub trait Score: Send + Sync {
     /// When the shapes of the ensembles do not match. If all trajectories of a model diverge, its metrics are NaN.
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError>;
 
-    /// Whether its metrics are of trajectories, so that diverged ones are left out of them; otherwise they are of the
-    /// training pairs, or count.
+    /// Whether its metrics are of all trajectories, or all under a condition, so that those that diverged are left out
+    /// of them; otherwise they are of the training pairs, count, or say themselves what they leave out.
     fn of_trajectories(&self) -> bool {
         true
     }
