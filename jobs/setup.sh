@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a machine to build tessera: MPI, parallel HDF5, libclang, Rust and libtorch.
+# Prepares a machine to build tessera: MPI, parallel HDF5, libclang, Rust, the crates and libtorch.
 # Idempotent. Uses what is there (a cluster's modules, a user's LIBTORCH) and installs only what is missing.
 # It ends by writing <cache>/env.sh, which run.sh and test.sh source; see docs/running.md, "Set-up".
 set -euo pipefail
@@ -13,7 +13,7 @@ mkdir -p "$cache"
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
-offline="Without internet: install Rust from its offline installer, set LIBTORCH to an unpacked libtorch $torch_version, and copy the crates that 'cargo vendor' fetches on another machine (docs/running.md, Set-up)"
+offline="Without internet: load your cluster's modules or ask an administrator for the system packages, install Rust from its offline installer, set LIBTORCH to an unpacked libtorch $torch_version, and copy the crates that 'cargo vendor' fetches on another machine (docs/running.md, Set-up)"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
@@ -50,9 +50,9 @@ install_system_packages() {
     if [ ${#missing[@]} -eq 0 ]; then return; fi
     command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian names), and this system has no apt-get. Install them or load your cluster's modules, then run this again."
     say "installing system packages: ${missing[*]}"
-    as_root apt-get update -qq
+    as_root apt-get update -qq || fail "apt-get update failed. $offline."
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$cache/apt.log" 2>&1 ||
-        { tail -n 20 "$cache/apt.log" >&2; fail "apt-get failed; the whole log is $cache/apt.log"; }
+        { tail -n 20 "$cache/apt.log" >&2; fail "apt-get failed; the whole log is $cache/apt.log. $offline."; }
 }
 
 # Whether cargo is at least the rust-version of Cargo.toml; a distribution's is often older.
@@ -68,7 +68,7 @@ install_rust() {
     if rust_is_new_enough; then return; fi
     if command -v rustup >/dev/null; then
         say "updating Rust"
-        rustup update stable
+        rustup update stable || fail "Rust could not be updated. $offline."
     else
         say "installing Rust with rustup"
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default --no-modify-path ||
@@ -76,6 +76,13 @@ install_rust() {
     fi
     PATH="$HOME/.cargo/bin:$PATH"
     rust_is_new_enough || fail "Rust is $(rustc --version 2>&1); Cargo.toml names the version that is needed. Install it with rustup."
+}
+
+# The crates are fetched here, where advice follows, and not by the build. The .cargo/config.toml of the root may name
+# a folder of vendored ones.
+fetch_crates() {
+    (cd "$root" && cargo fetch --quiet --locked --target "$(rustc -vV | sed -n 's/^host: //p')") ||
+        fail "the crates could not be downloaded. $offline."
 }
 
 has_libtorch() {
@@ -145,5 +152,6 @@ write_environment() {
 
 install_system_packages
 install_rust
+fetch_crates
 install_libtorch
 write_environment

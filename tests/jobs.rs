@@ -1,4 +1,5 @@
-//! The Slurm scripts run from end to end with stand-ins for srun and scontrol.
+//! The Slurm scripts run from end to end with stand-ins for srun and scontrol, and set-up without internet says what to
+//! do.
 
 mod common;
 
@@ -23,13 +24,16 @@ exec mpirun --oversubscribe -n "$ranks" "$@"
 "#;
 const SCONTROL: &str = "#!/bin/bash\nif [[ $1 == requeue ]]; then echo \"$@\" >>\"$SCONTROL_LOG\"; fi\n";
 
+fn stand_in(folder: &Path, program: &str, text: &str) {
+    let path = folder.join(program);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn script(folder: &Path, name: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (stand_in, text) in [("srun", SRUN), ("scontrol", SCONTROL)] {
-        let path = folder.join(stand_in);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    stand_in(folder, "srun", SRUN);
+    stand_in(folder, "scontrol", SCONTROL);
     let search = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     Command::new("bash")
         .arg(root.join("jobs/slurm").join(name))
@@ -95,4 +99,48 @@ fn a_scaling_array_collects_measurements_and_the_report_shows_them() {
             && page.contains("Extrapolation to 10,000 ranks")
             && page.contains("<svg")
     );
+}
+
+/// A proxy that is not there takes the internet away, and stand-ins fail in the place of what would install something.
+#[test]
+fn set_up_without_internet_says_what_to_do() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().to_str().unwrap();
+    let search = format!("{own}:{}", std::env::var("PATH").unwrap());
+    let (old, fails) = ("#!/bin/bash\necho rustc 1.0.0\n", "#!/bin/bash\nexit 1\n");
+    for program in ["apt-get", "sudo"] {
+        stand_in(folder.path(), program, fails);
+    }
+    let refused = |what: &str, settings: &[(&str, &str)]| {
+        let output = Command::new("bash")
+            .arg(root.join("jobs/setup.sh"))
+            .env_remove("LIBTORCH")
+            .envs([("PATH", search.as_str()), ("TESSERA_CACHE", own), ("PIP_RETRIES", "0"), ("CARGO_NET_RETRY", "0")])
+            .envs(["http_proxy", "https_proxy", "HTTPS_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+            .envs(settings.iter().copied())
+            .output()
+            .expect("bash is installed");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{what}");
+        for word in [what, "Without internet", "set LIBTORCH to", "'cargo vendor'"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    };
+    refused("libtorch could not be downloaded", &[]);
+    refused("the crates could not be downloaded", &[("CARGO_HOME", own)]);
+    stand_in(folder.path(), "rustc", old);
+    stand_in(folder.path(), "rustup", fails);
+    refused("Rust could not be updated", &[("HOME", own)]);
+    // Nothing but what the script needs until it looks for packages.
+    let few = folder.path().join("few");
+    std::fs::create_dir(&few).unwrap();
+    for program in ["bash", "dirname", "mkdir", "id", "sed", "cut", "sort", "head", "uname"] {
+        let path = Command::new("bash").args(["-c", "type -P \"$0\"", program]).output().unwrap().stdout;
+        std::os::unix::fs::symlink(String::from_utf8_lossy(&path).trim(), few.join(program)).unwrap();
+    }
+    for program in ["apt-get", "sudo"] {
+        stand_in(&few, program, fails);
+    }
+    refused("apt-get update failed", &[("PATH", few.to_str().unwrap()), ("HOME", own)]);
 }
