@@ -129,7 +129,7 @@ fn an_error_on_one_rank_ends_the_job_with_its_message() {
     let text = arguments("simulate", input.to_str().unwrap(), &out);
     let mut job = command(3, &text);
     job.args([":", "-n", "1", "sh", "-c", "trap '' XFSZ; ulimit -f 6144; exec \"$@\"", "sh"]);
-    job.arg(env!("CARGO_BIN_EXE_tessera")).args(text);
+    job.arg(common::program()).args(text);
     let error = fails(job);
     assert!(error.contains("rank 3 of 4: cannot reserve"), "{error}");
     assert!(!out.join("small.h5").exists());

@@ -2,44 +2,9 @@
 
 mod common;
 
-use common::tessera;
+use common::{PREY, tessera};
 use serde_json::Value;
 use std::path::Path;
-
-/// Predators and prey on 40 sites, all stages in seconds.
-const PREY: &str = r#"
-seed = 1
-[system.predator_prey]
-noise = [NOISE, NOISE]
-[lattice]
-patch = 10
-large = 40
-small = 20
-[simulate]
-trajectories = 10
-snapshots = 4
-interval = 0.1
-[upsample]
-relax = "none"
-[evolve]
-until = { time = 0.05 }
-[closure]
-variables = 0
-[train]
-baseline = false
-[train.fit]
-epochs = 1
-threads = 1
-[predict]
-step = 0.05
-[truth]
-starts = [[0.5, 0.1]]
-trajectories = 30
-interval = 1.0
-records = 31
-[evaluate]
-resamples = 20
-"#;
 
 /// An alloy in which nothing happens: its unit of time is that of a far lower barrier.
 const FROZEN: &str = r#"

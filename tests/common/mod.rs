@@ -48,9 +48,49 @@ records = 6
 resamples = 20
 "#;
 
+/// Predators and prey on 40 sites with noise NOISE, all stages in seconds.
+pub const PREY: &str = r#"
+seed = 1
+[system.predator_prey]
+noise = [NOISE, NOISE]
+[lattice]
+patch = 10
+large = 40
+small = 20
+[simulate]
+trajectories = 10
+snapshots = 4
+interval = 0.1
+[upsample]
+relax = "none"
+[evolve]
+until = { time = 0.05 }
+[closure]
+variables = 0
+[train]
+baseline = false
+[train.fit]
+epochs = 1
+threads = 1
+[predict]
+step = 0.05
+[truth]
+starts = [[0.5, 0.1]]
+trajectories = 30
+interval = 1.0
+records = 31
+[evaluate]
+resamples = 20
+"#;
+
+/// The built program, or another one that TESSERA_PROGRAM names: an older one can be asked the same.
+pub fn program() -> String {
+    std::env::var("TESSERA_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tessera").to_owned())
+}
+
 /// The program, alone when `ranks` is 0, else under mpirun, ready to start.
 pub fn command(ranks: usize, arguments: &[&str]) -> Command {
-    let program = env!("CARGO_BIN_EXE_tessera");
+    let program = &program();
     let mut command = if ranks == 0 {
         Command::new(program)
     } else {
