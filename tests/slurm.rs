@@ -135,6 +135,8 @@ fn jobs_under_slurm_are_stopped_requeued_and_end_with_the_same_bytes() {
     equal(&out);
     println!("{log}");
 
+    a_node_dies_and_the_job_resumes(&cluster, data("node"), &equal);
+
     // Learning after the data.
     let after = format!("--dependency=afterok:{job}");
     let options = ["--ntasks=2", &after[..], "--output=train.log"];
@@ -148,6 +150,19 @@ fn jobs_under_slurm_are_stopped_requeued_and_end_with_the_same_bytes() {
     assert_eq!(std::fs::read_to_string(cluster.0.join("s.jsonl")).unwrap().lines().count(), 4);
 
     advice_comes_before_complaints(&cluster, input);
+}
+
+/// Slurm puts the job of a dead node back into the queue.
+fn a_node_dies_and_the_job_resumes(cluster: &Cluster, (job, out): (String, PathBuf), equal: &dyn Fn(&Path)) {
+    cluster.waits_for(&job, &out.join("small.h5.progress.0"));
+    cluster.control("crash");
+    let dead = cluster.show(&job);
+    assert!(dead.contains("JobState=PENDING") && dead.contains("Restarts=1"), "{dead}");
+    cluster.control("boot");
+    let log = cluster.completes(&job, "node.log");
+    assert!(std::fs::read_to_string(cluster.0.join("slurmctld.log")).unwrap().contains("due to failure of node"));
+    equal(&out);
+    println!("{log}");
 }
 
 /// Without PMIx, Open MPI complains at length: what to do stands before that.

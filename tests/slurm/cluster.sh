@@ -19,6 +19,22 @@ pid() { cat "$folder/$1.pid" 2>/dev/null || echo 0; }
 # Whether the node is in a state like this.
 node_is() { sinfo --noheader --format=%T 2>/dev/null | grep --quiet --extended-regexp "$1"; }
 
+# The processes that look after a step each.
+steps_of_this_cluster() {
+    pgrep --full 'slurmstepd: \[' | while read -r step; do
+        if grep --quiet --null-data "SLURM_CONF=$SLURM_CONF" "/proc/$step/environ" 2>/dev/null; then echo "$step"; fi
+    done
+}
+
+# All processes below one.
+descendants() {
+    local child
+    for child in $(pgrep --parent "$1"); do
+        echo "$child"
+        descendants "$child"
+    done
+}
+
 # Waits for a condition, a minute at most.
 wait_for() {
     for _ in $(seq 300); do
@@ -63,6 +79,7 @@ KillWait=5
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 EOF
+    echo "PMIxCliTmpDirBase=$folder/spool" >"$folder/mpi.conf"
 }
 
 case $verb in
@@ -75,19 +92,16 @@ case $verb in
         wait_for node_is '^idle'
         ;;
     crash)
-        # The steps first: without their slurmd nobody reports their end.
-        daemon=$(pid slurmd)
-        kill -9 "$daemon"
-        steps=$(pgrep --full "slurmstepd: \[" | while read -r step; do
-            if grep --quiet --null-data "SLURM_CONF=$SLURM_CONF" "/proc/$step/environ" 2>/dev/null; then echo "$step"; fi
-        done)
-        for step in $steps; do
-            pkill -9 --parent "$step" || true
-            kill -9 "$step" 2>/dev/null || true
-        done
+        # All at once, and first those who would report an end: a slurmstepd that sees its processes killed tells the
+        # controller that the job failed, which is not requeued. A node without power tells nothing.
+        steps=$(steps_of_this_cluster)
+        # shellcheck disable=SC2046,SC2086
+        kill -9 "$(pid slurmd)" $steps $(for step in $steps; do descendants "$step"; done) 2>/dev/null || true
         wait_for node_is '^down'
         ;;
     boot)
+        # Its memory is empty. What PMIx left of a step would keep the same step from starting again.
+        rm -rf "$folder"/spool/*
         slurmd
         wait_for node_is '^(idle|mixed|allocated)'
         ;;
