@@ -58,6 +58,22 @@ fn data_files_have_named_axes_units_and_coordinates() {
     }
 }
 
+/// The gallery's notebook and figures, on a small run.
+#[test]
+fn the_notebook_and_the_figures_of_the_gallery_run() {
+    let Some(python) = python_with(&["xarray", "h5netcdf", "matplotlib", "numpy"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (small_input(folder.path()), folder.path().join("run").to_str().unwrap().to_owned());
+    let set = ["--set", "closure.variables=0", "train.seeds=[1]", "truth.records=40"];
+    succeeds(0, &[&["run", &input, "--out", &out][..], &set].concat());
+    let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gallery");
+    print!("{}", script(&python, "run_notebook.py", &[gallery.join("open_a_run.ipynb").to_str().unwrap(), &out]));
+    let figure = folder.path().join("figure.svg");
+    let drawn = Command::new(&python).arg(gallery.join("figures.py")).arg(&out).arg(&figure).output().unwrap();
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    assert!(std::fs::read_to_string(figure).unwrap().contains("domain wall density"));
+}
+
 #[test]
 fn atoms_open_in_ase_and_ovito_and_in_tessera() {
     let folder = tempfile::tempdir().unwrap();
