@@ -93,11 +93,23 @@ impl Figure {
                 SVGBackend::with_string(&mut drawing, (self.size.0 * fine, self.size.1 * fine)).into_drawing_area();
             self.draw(&area).and_then(|()| area.present().map_err(|error| self.refused(error)))?;
         }
-        let label = format!("{}: {} against {}", self.title, self.y.label, self.x.label);
+        let label = self.description();
         let (_, content) = drawing.split_once(">\n").unwrap_or(("", ""));
         let (width, height) = (self.size.0 * fine, self.size.1 * fine);
         let view = format!("viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\"", escape(&label));
         Ok(format!("<svg {view}>\n{}", apply_theme(content, FINE)))
+    }
+
+    /// What the drawing shows, for those who do not see it.
+    fn description(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for series in self.series.iter().filter(|series| !series.label.is_empty()) {
+            if !names.contains(&&*series.label) {
+                names.push(&series.label);
+            }
+        }
+        let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
+        format!("{}: {} against {}{of}", self.title, self.y.label, self.x.label)
     }
 
     fn refused(&self, error: impl Display) -> ReportError {

@@ -57,9 +57,14 @@ impl SmallMultiples {
             "<figure class=\"multiples\">\n{}{}<div class=\"panels panels-{}\">\n{panels}</div>\n{notes}</figure>\n",
             heading(&self.title),
             legend_html(&all),
-            self.panels.len().min(3),
+            columns(self.panels.len()),
         ))
     }
+}
+
+/// Panels side by side on a wide page: four where three would leave one alone in a row.
+fn columns(panels: usize) -> usize {
+    if panels > 3 && panels % 3 == 1 { 4 } else { panels.min(3) }
 }
 
 /// One ensemble in a panel: its name, its role and its mean and spread against time.
