@@ -3,6 +3,7 @@
 pub mod export;
 pub mod fit;
 pub mod model;
+mod run;
 mod signals;
 mod terminal;
 
@@ -12,15 +13,13 @@ use crate::{
     config,
     parallel::{Ranks, World},
     stages, systems,
-    workflow::{Options, Stage, StageError},
+    workflow::Stage,
 };
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use model::ModelCommand;
-use signals::{Signals, StopSignal};
+use run::{Run, parallel};
+use signals::Signals;
 use std::{io::Write as _, path::PathBuf};
-
-/// Exit status after a clean stop on a signal: try again later (sysexits.h calls it EX_TEMPFAIL).
-const EXIT_STOPPED: i32 = 75;
 
 /// Learns the macroscopic stochastic dynamics of large lattice systems from simulations of small patches.
 #[derive(Debug, Parser)]
@@ -158,39 +157,6 @@ enum BarrierCommand {
     },
 }
 
-#[derive(Debug, Args)]
-struct Run {
-    /// Input file (TOML)
-    input: PathBuf,
-    /// Run directory [default: runs/<name of the input>]
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Change values of the input: key=value, for instance train.seeds=[1] seed=7
-    #[arg(long = "set", value_name = "KEY=VALUE", num_args = 1)]
-    set: Vec<String>,
-    /// One more signal that asks for a clean stop, besides TERM, USR1, USR2 and XCPU
-    #[arg(long, value_enum, ignore_case = true)]
-    stop_signal: Option<StopSignal>,
-    /// Print nothing but errors; run.log has the rest
-    #[arg(long, short)]
-    quiet: bool,
-    /// Replace data of another input in the run directory
-    #[arg(long)]
-    overwrite: bool,
-    /// Threads per rank [default: the cores that this rank may use]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Ranks that share each large snapshot and each direct simulation with truth.tile
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    ranks_per_snapshot: u32,
-    /// Seconds between checkpoints of a direct simulation
-    #[arg(long, default_value_t = 300.0, value_parser = seconds)]
-    checkpoint_seconds: f64,
-    /// Device for training and prediction
-    #[arg(long, default_value = "auto", value_parser = ["auto", "cpu", "cuda"])]
-    device: String,
-}
-
 /// Does what the command line says. An error on any rank ends the whole job.
 pub fn main() {
     let signals = Signals::catch();
@@ -278,11 +244,6 @@ fn show(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).ok();
 }
 
-/// A length of time on the command line.
-fn seconds(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|seconds| *seconds >= 0.0).ok_or_else(|| "give a number of seconds, at least 0".into())
-}
-
 /// Ends the program with the message of an error.
 fn report<E: std::fmt::Display>(outcome: Result<(), E>) {
     if let Err(error) = outcome {
@@ -342,57 +303,5 @@ fn scaling(choices: &Scaling) {
         Ok(_) => {}
         Err(error) if world.rank() == 0 => world.abort(&error.to_string()),
         Err(_) => world.barrier(),
-    }
-}
-
-/// Runs stages on all ranks of the job.
-fn parallel(run: &Run, only: Option<Stage>, signals: &Signals) {
-    if let Some(signal) = run.stop_signal {
-        signals.also(signal);
-    }
-    advise_lone_ranks();
-    let world = World::start().expect("MPI starts once, here");
-    world.abort_on_panic();
-    refuse_lone_ranks(&world);
-    let threads = threads_of(run.threads);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("the thread pool is built once, here");
-    // Small networks: torch's own threads cost more than they bring; trainer, encoder and rollout bring their own.
-    tch::set_num_threads(1);
-    let options = Options {
-        out: run.out.clone(),
-        threads,
-        device: run.device.clone(),
-        ranks_per_snapshot: run.ranks_per_snapshot as usize,
-        checkpoint_seconds: run.checkpoint_seconds,
-        overwrite: run.overwrite,
-        quiet: run.quiet,
-        signalled: signals.stop.clone(),
-    };
-    let name = run.input.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
-    let points = config::load(&run.input, &run.set);
-    // All ranks agree to stop, and the first that refuses speaks: some may see another file than others.
-    let refusals = world.gather(f64::from(u8::from(points.is_err())));
-    if let Some(first) = refusals.iter().position(|&refused| refused > 0.0) {
-        if let Err(error) = &points
-            && world.rank() == first
-        {
-            eprintln!("tessera: {error}");
-        }
-        world.barrier();
-        drop(world);
-        std::process::exit(2);
-    }
-    let Ok(points) = points else { return };
-    match stages::run(&points, &name, only, &world, &options) {
-        Ok(()) => {}
-        Err(error @ StageError::Stopped) => {
-            if world.rank() == 0 {
-                eprintln!("tessera: {error}");
-            }
-            world.barrier();
-            drop(world);
-            std::process::exit(EXIT_STOPPED);
-        }
-        Err(error) => world.abort(&error.to_string()),
     }
 }

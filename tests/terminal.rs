@@ -3,6 +3,7 @@
 mod common;
 
 use common::{command, small_input, succeeds, tessera};
+use serde_json::Value;
 use std::process::Stdio;
 
 fn text(bytes: &[u8]) -> String {
@@ -31,6 +32,69 @@ fn a_run_ends_with_its_scores_and_status_and_check_say_what_is_complete() {
     let quiet = succeeds(0, &["run", &input, "--quiet", "--out", out, "--threads", "1", "--overwrite"]);
     assert_eq!(quiet, "");
     assert!(std::fs::read_to_string(run.join("run.log")).unwrap().contains("complete, skipped"));
+}
+
+/// Every line is an event, and the last one holds the scores of `metrics.json`.
+#[test]
+fn programs_get_one_event_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, run) = (small_input(folder.path()), folder.path().join("run"));
+    let out = run.to_str().unwrap();
+    let said = succeeds(0, &["run", &input, "--out", out, "--threads", "1", "--json"]);
+    let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
+    let stages = ["simulate", "upsample", "evolve", "closure", "train", "truth", "predict", "evaluate", "report"];
+    for kind in ["started", "finished"] {
+        let named: Vec<&str> = of(kind).iter().filter_map(|event| event["stage"].as_str()).collect();
+        assert_eq!(named, stages, "{kind}");
+    }
+    for stage in &stages[..8] {
+        let done = |event: &&&Value| event["stage"] == *stage && event["done"].as_f64() == event["of"].as_f64();
+        let last = of("progress").iter().rfind(done).copied().cloned();
+        assert_eq!(last.unwrap_or_else(|| panic!("{stage}: {said}"))["seconds_left"], 0.0, "{stage}");
+    }
+    for stage in ["simulate", "truth"] {
+        let seen = of("observables").into_iter().find(|event| event["stage"] == stage).unwrap();
+        assert!(seen["time"].is_number() && seen["values"]["magnetisation"].is_number(), "{seen}");
+    }
+    let metrics: Value = serde_json::from_slice(&std::fs::read(run.join("metrics.json")).unwrap()).unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last["event"], "scores");
+    assert_eq!(last["scores"]["test_error"], metrics["test_error"]);
+    assert!(std::fs::read_to_string(run.join("run.log")).unwrap().contains("Test error  "));
+    let again = succeeds(0, &["run", &input, "--out", out, "--json"]);
+    assert_eq!(again.matches("\"event\":\"skipped\"").count(), 9, "{again}");
+}
+
+/// Observables against time, as seldom as a person reads, and the time that is left.
+#[test]
+fn a_direct_simulation_shows_observables_against_time_and_the_time_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, run) = (small_input(folder.path()), folder.path().join("run"));
+    let out = run.to_str().unwrap();
+    let said = succeeds(0, &["truth", &input, "--out", out, "--threads", "1"]);
+    let shown: Vec<&str> = said.lines().skip_while(|line| !line.contains("trajectory ")).take(2).collect();
+    let names: Vec<&str> = shown[0].split_whitespace().collect();
+    assert_eq!(names, ["trajectory", "time", "magnetisation", "domain_wall_density"], "{said}");
+    let values: Vec<&str> = shown[1].split_whitespace().collect();
+    assert_eq!((values[0], values.len()), ("truth", 5), "{said}");
+    assert!(values[1..].iter().all(|value| value.parse::<f64>().is_ok()), "{said}");
+    assert!(said.lines().filter(|line| line.starts_with("truth ") && line.contains('.')).count() < 9, "{said}");
+}
+
+/// MPI adds nothing to the sentence of a lone process.
+#[test]
+fn an_error_of_a_lone_process_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = small_input(folder.path());
+    let out = folder.path().join("run");
+    for ranks in [0, 1] {
+        let output = tessera(ranks, &["train", &input, "--out", out.to_str().unwrap()]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("tessera: the stage train needs") && !error.contains("MPI_ABORT"), "{error}");
+        assert!(ranks == 1 || error.lines().count() == 1, "{error}");
+    }
 }
 
 #[test]

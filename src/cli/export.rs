@@ -4,7 +4,7 @@ use crate::{
     config,
     parallel::World,
     stages::{self, Export, Format, Source},
-    workflow::{Context, Options, StageError},
+    workflow::{Context, Form, Options, StageError},
 };
 use clap::{Args, ValueEnum};
 use std::{path::PathBuf, sync::Arc};
@@ -74,7 +74,7 @@ pub fn run(options: &ExportOptions) -> Result<(), StageError> {
         ranks_per_snapshot: 1,
         checkpoint_seconds: 300.0,
         overwrite: false,
-        quiet: false,
+        form: Form::Text,
         signalled: Arc::default(),
     };
     points.iter().try_for_each(|point| {

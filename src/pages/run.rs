@@ -39,30 +39,35 @@ pub fn title(observables: &[Observable], of: &str, metrics: &Metrics) -> String 
     format!("The dynamics of {names}{of}{well}")
 }
 
-/// The headline metrics.
+/// The headline metrics: label, name and meaning.
+pub const HEADLINES: [(&str, &str, &str); 8] = [
+    ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
+    (
+        "Equilibrium",
+        "equilibrium_deviation",
+        "distance of the equilibrium means from the truth, averaged over observables and conditions",
+    ),
+    ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
+    ("Its noise floor", "relaxation_error_noise_floor", "relaxation error between two ensembles of the truth"),
+    (
+        "Data drift",
+        "data_drift_z",
+        "rate of the upsampled states minus that of the small ones, in standard errors; above 3 the upsampling distorts",
+    ),
+    ("Noise floor", "test_error_noise_floor", "test error between two ensembles of one law"),
+    ("Baseline", "test_error_baseline", "test error with the patch state as next state and lambda = 1"),
+    ("Test error, observables", "test_error_observables", "test error of the observables alone"),
+];
+
+/// The headline metrics of a run.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
     let value = |name: &str| metrics.get(name).map(shown);
-    [
-        ("Test error", "test_error", "relative error of the mean trajectory, all latent components"),
-        (
-            "Equilibrium",
-            "equilibrium_deviation",
-            "distance of the equilibrium means from the truth, averaged over observables and conditions",
-        ),
-        ("Relaxation error", "relaxation_error", "difference of the mean trajectories until the truth has relaxed"),
-        ("Its noise floor", "relaxation_error_noise_floor", "relaxation error between two ensembles of the truth"),
-        (
-            "Data drift",
-            "data_drift_z",
-            "rate of the upsampled states minus that of the small ones, in standard errors; above 3 the upsampling distorts",
-        ),
-        ("Noise floor", "test_error_noise_floor", "test error between two ensembles of one law"),
-        ("Baseline", "test_error_baseline", "test error with the patch state as next state and lambda = 1"),
-        ("Test error, observables", "test_error_observables", "test error of the observables alone"),
-    ]
-    .into_iter()
-    .filter_map(|(label, name, note)| Some(Highlight { label: label.into(), value: value(name)?, note: note.into() }))
-    .collect()
+    HEADLINES
+        .into_iter()
+        .filter_map(|(label, name, note)| {
+            Some(Highlight { label: label.into(), value: value(name)?, note: note.into() })
+        })
+        .collect()
 }
 
 /// The range of the truth and of our prediction, with a margin. The baseline may leave it.

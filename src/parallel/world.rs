@@ -145,6 +145,13 @@ impl Ranks for World {
     }
 
     fn abort(&self, message: &str) -> ! {
+        if self.universe.world().size() == 1 {
+            // No other rank waits: MPI ends as after a good run, and adds no word of its own.
+            eprintln!("tessera: {message}");
+            // SAFETY: MPI was started by `self`, and nothing calls it after this: the process exits.
+            unsafe { mpi::ffi::MPI_Finalize() };
+            std::process::exit(1);
+        }
         // A single write keeps the messages of several ranks apart.
         let line = format!("tessera: rank {} of {}: {message}\n", self.rank(), self.size());
         std::io::stderr().write_all(line.as_bytes()).ok();

@@ -79,7 +79,8 @@ impl Schedule {
 }
 
 impl Schedule {
-    /// Evolves whole periodic systems from `starts`, each in a lane of a word, and records them.
+    /// Evolves whole periodic systems from `starts`, each in a lane of a word, and records them. `seen` is shown the
+    /// trajectories so far after every record.
     ///
     /// # Errors
     /// When the kernel cannot evolve them.
@@ -89,6 +90,7 @@ impl Schedule {
         law: &InLanes<S, W>,
         starts: &[Lattice<S::Site>],
         rng: &mut Rng,
+        mut seen: impl FnMut(&[Trajectory<S::Site>]),
     ) -> Result<Vec<Trajectory<S::Site>>, EvolveError> {
         let mut trajectories = vec![Trajectory::default(); starts.len()];
         let Some(shape) = starts.first().map(|start| start.shape) else { return Ok(trajectories) };
@@ -104,6 +106,7 @@ impl Schedule {
                 trajectory.sites.extend_from_slice(sites);
                 trajectory.observables.extend(intensive(system, &one));
             }
+            seen(&trajectories);
         }
         Ok(trajectories)
     }

@@ -10,6 +10,7 @@ mod evolve;
 mod export;
 mod health;
 mod latent;
+mod live;
 mod own;
 mod plan;
 mod predict;

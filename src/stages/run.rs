@@ -2,18 +2,19 @@
 
 use crate::{
     config::Point,
-    pages::run::highlights,
+    evaluation::Metrics,
+    pages::run::{HEADLINES, highlights},
     parallel::{Ranks, World},
     report::Highlight,
     stages::{dispatch::dispatch, engines::device, report::report_sweep},
     storage::create_folder,
-    workflow::{Context, Options, Stage, StageError, ledger, lock, machine, say},
+    workflow::{Context, Options, Stage, StageError, ledger, lock, machine, say, tell},
 };
+use serde_json::{Map, Value as Json, json};
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
     fs::File,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Once,
     time::Instant,
@@ -68,9 +69,11 @@ pub fn run(
         }
         let stages = only.map_or(Stage::ALL.to_vec(), |stage| vec![stage]);
         let times = run_point(context, &stages, &folders)?;
-        say(context, &closing_table(context, &times))?;
+        if context.screen.is_text() {
+            say(context, &closing_table(context, &times))?;
+        }
         if only.is_none() && context.leads() {
-            say(context, &headline(context)?)?;
+            headline(context)?;
         }
     }
     if !points[0].set.is_empty() && only.is_none_or(|stage| stage == Stage::Report) && world.rank() == 0 {
@@ -79,7 +82,8 @@ pub fn run(
         ledger::forget(&plain, Stage::Evaluate)?;
         ledger::forget(&plain, Stage::Report)?;
         report_sweep(points, &contexts, &base, name)?;
-        writeln!(std::io::stdout(), "joint report: {}", base.join("report.html").display()).ok();
+        let page = base.join("report.html").display().to_string();
+        tell(&contexts[0], &json!({"event": "report", "path": page}), &format!("joint report: {page}"))?;
     }
     world.barrier();
     Ok(())
@@ -154,6 +158,8 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
         match decision[0] {
             0 => {
                 let start = Instant::now();
+                let name = stage.name();
+                context.screen.event(&json!({"event": "started", "stage": name, "run": context.folder}));
                 context.worked.set(0.0);
                 let _lock = if context.leads() { take_lock(context, stage)? } else { None };
                 ledger::verify(context, stage)?;
@@ -168,11 +174,12 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
                 let wall = start.elapsed().as_secs_f64();
                 let shared = context.worked.get();
                 let worked = context.world.gather(if shared > 0.0 { shared } else { own });
-                say(context, &format!("{:9} {wall:8.1} s", stage.name()))?;
+                let event = json!({"event": "finished", "stage": name, "seconds": wall, "work": worked});
+                tell(context, &event, &format!("{name:9} {wall:8.1} s"))?;
                 times.push((stage, wall, worked));
             }
-            1 => say(context, &format!("{:9} complete, skipped", stage.name()))?,
-            2 => say(context, &format!("{:9} taken over from another point of the sweep", stage.name()))?,
+            1 => skipped(context, stage, "complete, skipped")?,
+            2 => skipped(context, stage, "taken over from another point of the sweep")?,
             // Every rank learns of it, one says it.
             lacking if context.leads() => {
                 return Err(missing(context, stage, stage.needs()[usize::from(lacking) - 3]));
@@ -181,6 +188,11 @@ fn run_point(context: &Context, stages: &[Stage], siblings: &[PathBuf]) -> Resul
         }
     }
     Ok(times)
+}
+
+fn skipped(context: &Context, stage: Stage, why: &str) -> Result<(), StageError> {
+    let event = json!({"event": "skipped", "stage": stage.name(), "why": why});
+    tell(context, &event, &format!("{:9} {why}", stage.name()))
 }
 
 /// Takes the lock of a stage, and says once if the file system has none.
@@ -221,13 +233,17 @@ fn missing(context: &Context, stage: Stage, maker: Stage) -> StageError {
     }
 }
 
-/// The scores of a finished run in a few lines, and where its page is.
-fn headline(context: &Context) -> Result<String, StageError> {
+/// Tells the scores of a finished run in a few lines, and where its page is.
+fn headline(context: &Context) -> Result<(), StageError> {
+    let (metrics, page): (Metrics, _) = (context.read_json("metrics.json")?, context.path("report.html"));
     let mut text = String::new();
-    for Highlight { label, value, .. } in highlights(&context.read_json("metrics.json")?) {
+    for Highlight { label, value, .. } in highlights(&metrics) {
         let _ = writeln!(text, "{label:24} {value}");
     }
-    Ok(text + &format!("report: {}", context.path("report.html").display()))
+    let scores: Map<String, Json> =
+        HEADLINES.iter().filter_map(|(_, name, _)| Some(((*name).into(), json!(metrics.get(name)?)))).collect();
+    let event = json!({"event": "scores", "run": context.folder, "scores": scores, "report": page});
+    tell(context, &event, &(text + &format!("report: {}", page.display())))
 }
 
 fn closing_table(context: &Context, times: &Times) -> String {

@@ -8,6 +8,7 @@ use crate::{
     sampling::Trajectory,
     stages::{
         health::{check_finite, look_at_trajectories},
+        live::Live,
         words::{announce, by_words},
     },
     systems::System,
@@ -30,6 +31,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         let start = (group > 1).then_some(shared).and_then(|mut rng| system.draw_start(&mut rng));
         system.draw(shape, start, &mut stream(seed, Purpose::SmallDraw, [trajectory as u64, 0]))
     };
+    let live = Live { screen: &context.screen, stage: Stage::Simulate, times: &schedule.times };
     // Members of one group lie in different words, so that they are independent.
     let key = |trajectory| input.word_of(trajectory) * group + trajectory % group;
     ItemsOverThreads {
@@ -50,7 +52,10 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
                 let starts: Vec<_> = word.iter().map(|&trajectory| draw(system, trajectory)).collect();
                 let rng = &mut stream(seed, Purpose::SmallEvolve, [word[0] as u64, 0]);
                 if let Some(law) = InLanes::<S, 1>::new(system).filter(|_| lanes.is_some()) {
-                    return Ok(schedule.record_in_lanes(system, &law, &starts, rng)?);
+                    let seen = |so_far: &[Trajectory<_>]| {
+                        live.seen::<S>(word.len() as f64, word[0], &so_far[0].observables);
+                    };
+                    return Ok(schedule.record_in_lanes(system, &law, &starts, rng, seen)?);
                 }
                 let place = |trajectory| {
                     let times = &schedule.times;
@@ -58,6 +63,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
                 };
                 let record = |(&trajectory, start): (&usize, _)| {
                     let finite = |so_far: &Trajectory<_>| {
+                        live.seen::<S>(1.0, trajectory, &so_far.observables);
                         check_finite::<S>(Stage::Simulate, &so_far.observables, place(trajectory))
                     };
                     schedule.record(system, start, Trajectory::default(), rng, dynamics, |so_far, _| finite(so_far))

@@ -13,6 +13,7 @@ use crate::{
     rng::{Purpose, stream},
     stages::{
         health::look_at_trajectories,
+        live::Live,
         starts::Start,
         truth_sweeps::{by_sweeps, tiles_together},
         words::announce,
@@ -62,6 +63,7 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
 ) -> Result<(), StageError> {
     let (input, schedule) = (context.input, context.input.truth_schedule());
     let (starts, repeats) = (input.truth.starts.len(), input.truth.trajectories);
+    let live = Live { screen: &context.screen, stage: Stage::Truth, times: &schedule.times };
     ItemsOverThreads {
         stage: Stage::Truth,
         unit: "words of trajectories",
@@ -79,12 +81,15 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
             let system = &system.at_condition(word / repeats);
             let law = InLanes::<S, 1>::new(system).expect("a law in lanes has them");
             let trajectories: Vec<usize> = input.trajectories_of_word(word).collect();
-            let mut recorded = Vec::new();
+            let (mut recorded, starts_of_word) = (Vec::new(), trajectories.len() as f64);
             for trajectories in trajectories.chunks(LANES) {
                 let starts: Vec<_> =
                     trajectories.iter().map(|&trajectory| Start::new(input, system, trajectory).whole()).collect();
                 let mut rng = stream(input.seed, Purpose::TruthEvolve, [trajectories[0] as u64, 0]);
-                recorded.extend(schedule.record_in_lanes(system, &law, &starts, &mut rng)?);
+                let share = trajectories.len() as f64 / starts_of_word;
+                recorded.extend(schedule.record_in_lanes(system, &law, &starts, &mut rng, |so_far| {
+                    live.seen::<S>(share, trajectories[0], &so_far[0].observables);
+                })?);
             }
             Ok(vec![recorded])
         },
@@ -105,6 +110,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
     let folder = context.path(CHECKPOINTS);
     let identity = context.provenance(Stage::Truth).identity();
     let seconds = context.options.checkpoint_seconds;
+    let live = Live { screen: &context.screen, stage: Stage::Truth, times: &schedule.times };
     let checkpoints = TrajectoryCheckpoints { folder: &folder, identity: &identity, stop: &context.stop, seconds };
     ItemsOverThreads {
         stage: Stage::Truth,
@@ -126,6 +132,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
             let begun = checkpoints.read(trajectory, &mut rng).unwrap_or_default();
             let mut last = Instant::now();
             let recorded = schedule.record(system, start, begun, &mut rng, dynamics, |so_far, rng| {
+                live.seen::<S>(1.0, trajectory, &so_far.observables);
                 checkpoints.write_if_due(trajectory, so_far, rng, &mut last)
             });
             Ok(vec![recorded?])

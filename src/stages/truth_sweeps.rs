@@ -9,6 +9,7 @@ use crate::{
     lattice::{Region, Shape, Window},
     parallel::{DecompositionError, Domain, Ranks, Sweeps, World, tiles_in_lanes},
     stages::{
+        live::Live,
         starts::Start,
         watch::{Order, Watch},
     },
@@ -148,10 +149,14 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
             record(sweeps.domain(), 0)?;
         }
         let mut watch = Watch::new(&context.stop, context.options.checkpoint_seconds);
-        for (next, last_sweep) in input.truth_schedule().times.into_iter().map(sweep_of).enumerate().skip(1) {
+        let schedule = input.truth_schedule();
+        let sweeps_in_all = schedule.times.last().map_or(1, |&time| sweep_of(time)).max(1) as f64;
+        context.screen.part(sweep as f64 / sweeps_in_all);
+        for (next, last_sweep) in schedule.times.into_iter().map(sweep_of).enumerate().skip(1) {
             while sweep < last_sweep {
                 sweeps.advance(law, team, stream, sweep..sweep + 1)?;
                 sweep += 1;
+                context.screen.part(1.0 / sweeps_in_all);
                 if sweep == last_sweep {
                     record(sweeps.domain(), next)?;
                 }
@@ -182,6 +187,9 @@ impl<S: System<Site: H5Type>> Shared<'_, S> {
         let ranks = (self.context.world, self.team);
         let all = self.context.input.truth_shape().sites() as f64;
         let observables: Vec<f64> = sums.iter().map(|sum| sum / all).collect();
+        let times = [self.context.input.truth_schedule().times[record]];
+        let live = Live { screen: &self.context.screen, stage: Stage::Truth, times: &times };
+        live.show::<S>(self.trajectories[0], &observables[..S::OBSERVABLES.len()]);
         let each = observables.chunks_exact(S::OBSERVABLES.len()).zip(sites.chunks_exact(block.1.sites()));
         for (&trajectory, (observables, sites)) in self.trajectories.iter().zip(each) {
             self.file.write_shared(ranks, &[trajectory, record], block, sites, observables)?;

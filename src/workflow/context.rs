@@ -1,13 +1,18 @@
-//! The context of every stage: the input, the run directory, the ranks and the progress.
+//! The context of every stage: the input, the run directory, the ranks and the screen.
 
 use crate::{
     config::Input,
     dataset::{Provenance, Reader, Writer},
     parallel::{Ranks, World},
     storage::{StorageError, read_json, refuse_pipe, write_json, write_whole},
-    workflow::{Directory, Stage, StageError, ledger, progress::Progress, stop::Stop},
+    workflow::{
+        Directory, Form, Stage, StageError, ledger,
+        screen::{Progress, Screen},
+        stop::Stop,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::{
     cell::Cell,
     io::Write as _,
@@ -30,8 +35,8 @@ pub struct Options {
     pub checkpoint_seconds: f64,
     /// Whether data of another input in the run directory may be replaced.
     pub overwrite: bool,
-    /// Whether nothing is printed but errors.
-    pub quiet: bool,
+    /// What standard output shows.
+    pub form: Form,
     /// Set when a signal asks for a clean stop.
     pub signalled: Arc<AtomicBool>,
 }
@@ -46,6 +51,8 @@ pub struct Context<'a> {
     pub worked: Cell<f64>,
     /// Requests for a clean stop.
     pub stop: Stop,
+    /// What this rank shows: nothing but on rank 0.
+    pub screen: Screen,
 }
 
 impl<'a> std::ops::Deref for Context<'a> {
@@ -61,7 +68,9 @@ impl<'a> Context<'a> {
     /// `folder`.
     pub fn new(input: &'a Input, folder: PathBuf, base: &Path, world: &'a World, options: &'a Options) -> Self {
         let stop = Stop::new(&folder, base, Arc::clone(&options.signalled));
-        Self { directory: Directory { input, folder, world }, options, worked: Cell::new(0.0), stop }
+        let directory = Directory { input, folder, world };
+        let screen = Screen::new(if directory.leads() { options.form } else { Form::Nothing });
+        Self { directory, options, worked: Cell::new(0.0), stop, screen }
     }
 
     /// Checks for a request to stop on any rank. Collective.
@@ -101,9 +110,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A progress line over `items` on rank 0. Other ranks print nothing.
-    pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress {
-        Progress::new(stage, items, unit, self.leads() && !self.options.quiet)
+    /// Progress over `items` on rank 0. Other ranks show nothing.
+    pub fn progress(&self, stage: &str, items: usize, unit: &'static str) -> Progress<'_> {
+        self.screen.progress(stage, items, unit)
     }
 
     /// Reads a value from JSON.
@@ -139,10 +148,27 @@ pub fn say(context: &Context, text: &str) -> Result<(), StageError> {
     if !context.leads() || text.is_empty() {
         return Ok(());
     }
-    // The run continues when nobody reads what it prints.
-    if !context.options.quiet {
-        writeln!(std::io::stdout(), "{text}").ok();
+    context.screen.say(text);
+    note(context, text)
+}
+
+/// Tells programs of an event, and people of it in a line, which `run.log` gets in any case. Rank 0 only.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn tell(context: &Context, event: &Value, line: &str) -> Result<(), StageError> {
+    if !context.leads() {
+        return Ok(());
     }
+    context.screen.event(event);
+    if context.screen.is_text() {
+        context.screen.say(line);
+    }
+    note(context, line)
+}
+
+/// Appends a line to `run.log`.
+fn note(context: &Context, text: &str) -> Result<(), StageError> {
     let path = context.path("run.log");
     refuse_pipe(&path)?;
     std::fs::OpenOptions::new()

@@ -51,7 +51,8 @@ impl ItemsOverThreads {
         let most = (BLOCK_BYTES / (self.item_bytes * self.at_once).max(1)).clamp(1, 4096).max(threads);
         let (mut block, stop) = (threads, &context.stop);
         let start_of_work = Instant::now();
-        let mut progress = context.progress(self.stage.name(), left.len() * self.at_once, self.unit);
+        let items = left.iter().map(|&bundle| items_of(bundle..bundle + 1).len()).sum();
+        let mut progress = context.progress(self.stage.name(), items, self.unit);
         while let Some(bundles) = first_run(left, block) {
             let begin = Instant::now();
             let loaded = load(items_of(bundles.clone()))?;

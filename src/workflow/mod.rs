@@ -13,13 +13,13 @@ pub mod ledger;
 pub mod lock;
 pub mod machine;
 mod origin;
-mod progress;
+mod screen;
 mod stage;
 mod stop;
 
-pub use context::{Context, Options, say};
+pub use context::{Context, Options, say, tell};
 pub use directory::Directory;
 pub use error::StageError;
-pub use progress::Progress;
+pub use screen::{Form, Progress, Screen};
 pub use stage::Stage;
 pub use stop::Stop;
