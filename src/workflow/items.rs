@@ -124,7 +124,10 @@ impl ItemsOverTeams {
                 break;
             }
             compute(&team, item)?;
-            progress.advance(1);
+            // A stop may have ended it early.
+            if !context.stop.requested() {
+                progress.advance(1);
+            }
         }
         context.worked.set(context.worked.get() + start.elapsed().as_secs_f64());
         context.stop_together()
