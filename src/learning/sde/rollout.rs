@@ -206,7 +206,7 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let sde = self.model.borrow();
         let mut step = self.begun.take().unwrap_or_else(|| Step::at(sde, &self.states));
         step.elapsed += at.span;
-        step.path = step.path + noise.narrow(1, 0, self.extents().1 as i64) * (at.span * self.clock).sqrt();
+        step.path += noise.narrow(1, 0, self.extents().1 as i64) * (at.span * self.clock).sqrt();
         let proposal = &self.states + &step.drift * (step.elapsed * self.clock) + step.factor.times(&step.path);
         let (mut states, mut outside) = (proposal.shallow_clone(), None);
         if let (Some(walls), Some(data)) = (&self.walls, sde.walls()) {
