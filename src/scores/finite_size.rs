@@ -95,7 +95,7 @@ pub fn finite_size(critical: &CriticalPoint, points: &[(f64, f64, Metrics)]) -> 
             // There may be too few pairs.
             if source == Source::Pairs { continue } else { return None }
         };
-        let at_critical = against_side(&magnets, critical.temperature);
+        let at_critical = against_side(&magnets, critical);
         for (index, against) in at_critical.iter().enumerate() {
             for (first, ending) in [(0, ""), (1, WITHOUT_SMALLEST)] {
                 if let Some(fit) = against.fit(first) {
@@ -146,7 +146,7 @@ fn magnets(critical: &CriticalPoint, points: &[(f64, f64, Metrics)], source: Sou
         magnets.iter().map(|magnet| [magnet.side, magnet.temperature].map(f64::to_bits)).collect();
     pairs.sort_unstable();
     let distinct = pairs.windows(2).all(|pair| pair[0] != pair[1]);
-    (distinct && against_side(&magnets, critical.temperature)[0].sides.len() > 1).then_some(magnets)
+    (distinct && against_side(&magnets, critical)[0].sides.len() > 1).then_some(magnets)
 }
 
 fn sides(magnets: &[MagnetPoint]) -> Vec<f64> {
@@ -157,8 +157,12 @@ fn sides(magnets: &[MagnetPoint]) -> Vec<f64> {
 }
 
 /// <|M|>, chi and -dU/dT at T_c from polynomials in T. If all temperatures of a side are above or below T_c, <|M|> and
-/// chi are those at the nearest one, see [`NEAR`]. Power laws need positive values, so the others are left out.
-fn against_side(magnets: &[MagnetPoint], critical: f64) -> [AgainstSide; 3] {
+/// chi are carried to it from the nearest one, see [`NEAR`]: d ln Q / dT is as L^(1/nu), as on the other sides. Power
+/// laws need positive values, so the others are left out.
+fn against_side(magnets: &[MagnetPoint], point: &CriticalPoint) -> [AgainstSide; 3] {
+    let (critical, growth) = (point.temperature, |side: f64| side.powf(point.nu.recip()));
+    let mut slopes: [Vec<f64>; 2] = Default::default();
+    let mut far = Vec::new();
     let mut found: [AgainstSide; 3] = Default::default();
     for side in sides(magnets) {
         let mut own: Vec<&MagnetPoint> = magnets.iter().filter(|magnet| magnet.side == side).collect();
@@ -169,12 +173,28 @@ fn against_side(magnets: &[MagnetPoint], critical: f64) -> [AgainstSide; 3] {
             continue;
         }
         let value = |index| in_temperature(about, index).map(|fit| fit.value_at(critical));
+        for (index, slopes) in slopes.iter_mut().enumerate().filter(|_| about.len() > 1) {
+            let fit = in_temperature(about, index).filter(|fit| fit.value_at(critical).0 > 0.0);
+            slopes.extend(fit.map(|fit| fit.slope_at(critical).0 / fit.value_at(critical).0 / growth(side)));
+        }
+        if about.len() == 1 {
+            far.push((side, about[0].temperature - critical));
+        }
         let slope = if own.len() > 1 { in_temperature(&own, 2).map(|fit| fit.slope_at(critical)) } else { None };
         let fall = slope.map(|(slope, error)| (-slope, error));
         for (against, estimate) in found.iter_mut().zip([value(0), value(1), fall]) {
             if let Some((value, error)) = estimate.filter(|(value, _)| *value > 0.0) {
                 against.push(side, value, error);
             }
+        }
+    }
+    for (against, slopes) in found.iter_mut().zip(slopes).filter(|(_, slopes)| !slopes.is_empty()) {
+        let slope = slopes.iter().sum::<f64>() / slopes.len() as f64;
+        for (place, side) in against.sides.iter().enumerate() {
+            let distance = far.iter().find(|(alone, _)| alone == side).map_or(0.0, |(_, distance)| *distance);
+            let factor = (-slope * growth(*side) * distance).exp();
+            against.values[place] *= factor;
+            against.errors[place] *= factor;
         }
     }
     found
@@ -211,6 +231,8 @@ mod tests {
     use super::*;
 
     const CRITICAL: f64 = 2.269_185_314_213_022;
+    const POINT: CriticalPoint =
+        CriticalPoint { temperature: CRITICAL, beta_over_nu: 0.125, gamma_over_nu: 1.75, nu: 1.0 };
     /// beta / nu, gamma / nu and nu of the two-dimensional Ising model.
     const EXACT: [f64; 3] = [0.125, 1.75, 1.0];
 
@@ -231,18 +253,25 @@ mod tests {
                 })
             })
             .collect();
-        let found = against_side(&magnets, CRITICAL);
+        let found = against_side(&magnets, &POINT);
         for (index, exact) in EXACT.into_iter().enumerate() {
             let (_, value, _) = exponent(index, found[index].fit(0).unwrap().slope);
             assert!((value - exact).abs() < 1e-9, "exponent {index}: {value}");
         }
+        // A side with one temperature is carried to T_c, up to the second order of its distance.
+        let lone = |magnet: &&MagnetPoint| magnet.side < 64.0 || (magnet.temperature - CRITICAL).abs() * 64.0 < 0.5;
+        let lone: Vec<MagnetPoint> = magnets.iter().filter(lone).cloned().collect();
+        for (index, exact) in EXACT.into_iter().enumerate().take(2) {
+            let (_, value, _) = exponent(index, against_side(&lone, &POINT)[index].fit(0).unwrap().slope);
+            assert!((value - exact).abs() < 4e-3, "exponent {index} with a lone temperature: {value}");
+        }
         let above: Vec<MagnetPoint> = magnets.into_iter().filter(|magnet| magnet.temperature > CRITICAL).collect();
         let nearest = above[0].values[0];
-        assert!((against_side(&above, CRITICAL)[0].values[0] - nearest).abs() < 1e-12);
+        assert!((against_side(&above, &POINT)[0].values[0] - nearest).abs() < 1e-12);
         let far: Vec<MagnetPoint> =
             above.into_iter().filter(|magnet| magnet.side * (magnet.temperature - CRITICAL) > 0.5).collect();
         assert!(
-            against_side(&far, CRITICAL).iter().all(|against| against.sides.is_empty()),
+            against_side(&far, &POINT).iter().all(|against| against.sides.is_empty()),
             "no values at T_c from afar"
         );
     }
