@@ -31,9 +31,11 @@ pub fn title(observables: &[Observable], of: &str, metrics: &Metrics) -> String 
         let decimals = (1.0 - value.log10().floor()).clamp(0.0, 6.0) as usize;
         value.is_finite().then(|| format!("{value:.decimals$} %"))
     };
+    // Of single trajectories chance is not known, and the error says nothing.
+    let floor = metrics.get("test_error_noise_floor");
     let well = match (percent("test_error"), percent("test_error_noise_floor")) {
         (Some(error), Some(floor)) => format!(": relative error {error}, where chance alone makes {floor}"),
-        (Some(error), None) => format!(": relative error {error}"),
+        (Some(error), None) if floor.is_none() => format!(": relative error {error}"),
         _ => String::new(),
     };
     format!("The dynamics of {names}{of}{well}")
@@ -61,7 +63,7 @@ pub const HEADLINES: [(&str, &str, &str); 8] = [
 
 /// The headline metrics of a run.
 pub fn highlights(metrics: &Metrics) -> Vec<Highlight> {
-    let value = |name: &str| metrics.get(name).map(shown);
+    let value = |name: &str| metrics.get(name).filter(|metric| metric.value.is_finite()).map(shown);
     HEADLINES
         .into_iter()
         .filter_map(|(label, name, note)| {

@@ -52,7 +52,9 @@ pub fn page(
     let mut tables = Vec::new();
     let scores = with_those_of_system(system.scores());
     for shown in scores.iter().flat_map(|score| score.tables(points[0].input.observables())) {
-        let found = |name: &&String| metrics.iter().any(|metrics| metrics.get(name).is_some());
+        let found = |name: &&String| {
+            metrics.iter().any(|metrics| metrics.get(name).is_some_and(|metric| metric.value.is_finite()))
+        };
         let names: Vec<&str> = shown.metrics.iter().filter(found).map(String::as_str).collect();
         if names.is_empty() {
             continue;

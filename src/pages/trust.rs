@@ -66,8 +66,8 @@ fn band(observable: &Observable, metrics: &Metrics, seeds: usize) -> Option<Find
         parts.join(", ")
     );
     if value("band_data").is_none() {
-        text += " The error from the finite number of pairs is not in it: it is known for drifts by a perceptron, with \
-                 train.draws above 0.";
+        text += " The error from the finite number of pairs is not in it: it is known for drifts by a perceptron and for \
+                 reversible ones, with train.draws above 0.";
     }
     if seeds == 1 {
         text += " Only one model was trained, so the scatter between trainings is not in it; list more train.seeds.";

@@ -174,6 +174,10 @@ fn errors(evidence: &Evidence, metrics: &mut Metrics) {
             })
         });
         let covered: Vec<bool> = covered.collect();
+        // The error of a single trajectory is not known.
+        if truth.iter().any(|truth| truth.trajectories < 2) {
+            continue;
+        }
         let share = covered.iter().filter(|covered| **covered).count() as f64 / covered.len() as f64;
         metrics.insert(Key::new("band_covers").of(observable.name), Metric::exact(share, covered.len(), "1"));
     }
