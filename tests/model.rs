@@ -57,7 +57,6 @@ fn cases() -> Vec<Case> {
         case("mlp, relu", input("mlp", "constant", Activation::Relu)),
         case("linear", input("linear", "constant", tanh)),
         case("onsager", input("onsager", "full", tanh)),
-        case("reversible", SdeInput { potential_degree: 4, ..input("reversible", "full", tanh) }),
         Case { dependent: true, ..case("mlp in a subspace", input("mlp", "full", tanh)) },
         Case {
             dependent: true,
@@ -68,6 +67,7 @@ fn cases() -> Vec<Case> {
         Case { conditions: true, ..case("linear of a family", input("linear", "full", tanh)) },
         Case { symmetry: Some(swap), ..case("mlp with two components exchanged", input("mlp", "full", tanh)) },
         Case { symmetry: Some(flip), ..case("mlp with a sign changed", input("mlp", "full", tanh)) },
+        case("reversible", SdeInput { potential_degree: 4, ..input("reversible", "full", tanh) }),
     ]
 }
 
