@@ -133,8 +133,10 @@ fn what_no_machine_holds_or_ends_is_refused_before_it_starts() {
         (&prey, "system.predator_prey.step=1e-300"),
     ] {
         let output = tessera(0, &["check", input, "--set", set]);
+        // What some machine could hold is a valid input, which a run on this one refuses.
+        let elsewhere = String::from_utf8_lossy(&output.stdout).contains("not on this machine");
         if output.status.success() {
-            taken.push(set);
+            taken.extend((!elsewhere).then_some(set));
             continue;
         }
         let key = set.split('=').next().unwrap().rsplit('.').next().unwrap();
