@@ -1,10 +1,7 @@
 //! Checks of closure and training.
 
 use super::{Input, UpsampleKind, checks::positive};
-use crate::learning::sde::term_count;
-
-/// Most weights of a potential: their normal equations are solved at once.
-const MOST_WEIGHTS: f64 = 2000.0;
+use crate::learning::sde::refuse_potential;
 
 impl Input {
     fn check_reversible(&self) -> Result<(), String> {
@@ -25,12 +22,9 @@ impl Input {
             );
         }
         let degree = self.train.model.potential_degree;
-        if reversible && !(1.0..=MOST_WEIGHTS).contains(&term_count(components, degree)) {
-            return Err(format!(
-                "train.model.potential_degree is {degree}, which makes {} weights with {components} components; choose from 1 \
-                 to {MOST_WEIGHTS} weights",
-                term_count(components, degree)
-            ));
+        if reversible {
+            refuse_potential(components, degree)
+                .map_err(|reason| format!("train.model.potential_degree is {degree}: {reason}"))?;
         }
         if !self.train.clock {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::learning::{
         coordinates::CoordinateTensors,
         likelihood::Factor,
         onsager::DISSIPATION,
-        reversible::{STEP, half_divergence},
+        reversible::{STEP, half_divergence, refuse_potential},
         scales,
         walls::{CORNERS, WallTensors},
     },
@@ -42,7 +42,7 @@ impl Networks {
     /// Networks of `components` latent components, with a condition or without, and the list of their weights.
     ///
     /// # Errors
-    /// When no drift or diffusion has the name that `input` asks for, or the drift cannot depend on a condition.
+    /// When no drift or diffusion has the name that `input` asks for, or a reversible drift has no use for its degree or a condition.
     pub fn new(input: &SdeInput, components: usize, conditioned: bool) -> Result<(Self, Layout), LearningError> {
         let unknown = |name, value: &str| {
             let value = format!("\"{value}\"");
@@ -50,14 +50,19 @@ impl Networks {
         };
         let drift = DRIFTS.get(&input.drift).map_err(unknown("train.model.drift", &input.drift))?;
         let diffusion = DIFFUSIONS.get(&input.diffusion).map_err(unknown("train.model.diffusion", &input.diffusion))?;
+        if input.drift == "reversible" {
+            let degree = input.potential_degree;
+            let (name, value) = ("train.model.potential_degree", degree.to_string());
+            refuse_potential(components, degree).map_err(|reason| LearningError::Input { name, value, reason })?;
+            if conditioned {
+                let reason = "a reversible drift has no conditions yet; train one equation at a time".to_owned();
+                return Err(unknown("train.model.drift", &input.drift)(reason));
+            }
+        }
         let mut layout = Layout::default();
         let features = if conditioned { condition::FEATURES } else { 0 };
         let width = InputWidth { components: components as i64, features };
         let (drift, diffusion) = (drift(&mut layout, input, width), diffusion(&mut layout, input, width));
-        if conditioned && drift.as_reversible().is_some() {
-            let reason = "a reversible drift has no conditions yet; train one equation at a time".to_owned();
-            return Err(unknown("train.model.drift", &input.drift)(reason));
-        }
         let embedding = conditioned.then(|| condition::embedding(&mut layout));
         Ok((Self { embedding, drift, diffusion }, layout))
     }

@@ -160,10 +160,12 @@ pub fn fit(
 
     let samples = Samples { model: MODEL, rows, held, offsets };
     let records = run_epochs(&mut trainer, &samples, train, run, observer)?;
-    if networks.drift.as_reversible().is_some() {
+    if train.moment_steps > 0 {
+        // Least squares know one Euler step alone.
+    } else if networks.drift.as_reversible().is_some() {
         // No descent comes closer than least squares, and a potential has too few weights to follow the noise.
         refit_last_layer(&networks, &mut trainer.parameters, (&packed, &own(&all)), run.ranks)?;
-    } else if train.refit && train.moment_steps == 0 {
+    } else if train.refit {
         let (found, held) = (trainer.parameters.snapshot(), &samples.held);
         let loss = |trainer: &mut DataParallelStep| if held.is_empty() { Ok(0.0) } else { trainer.evaluate(held) };
         let before = loss(&mut trainer)?;

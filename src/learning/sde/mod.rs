@@ -58,7 +58,7 @@ pub use mlp::MlpDrift;
 pub use noise_by_condition::NoiseByCondition;
 pub use onsager::OnsagerDrift;
 pub use pairs::Pairs;
-pub use reversible::{ReversibleDrift, term_count};
+pub use reversible::{ReversibleDrift, refuse_potential};
 pub use scales::Scales;
 pub use symmetry_group::SymmetryGroup;
 pub use walls::Walls;

@@ -13,6 +13,8 @@ use tch::{Kind, Tensor};
 
 /// Step of the differences that give div Sigma, in standard deviations of the states.
 pub(super) const STEP: f64 = 0.02;
+/// Most weights of a potential: their normal equations are solved at once.
+const MOST_WEIGHTS: f64 = 2000.0;
 
 /// The potential F of a reversible drift.
 pub struct ReversibleDrift {
@@ -123,9 +125,13 @@ fn terms(size: usize, degree: i64) -> Vec<Vec<i64>> {
     all
 }
 
-/// Number of weights of a potential of `degree` in `size` coordinates, without conditions.
-pub fn term_count(size: usize, degree: usize) -> f64 {
-    (1..=size).map(|k| (degree + k) as f64 / k as f64).product::<f64>() - 1.0
+/// Why a potential of `degree` in `size` coordinates cannot be used, if so.
+pub fn refuse_potential(size: usize, degree: usize) -> Result<(), String> {
+    let weights = (1..=size).map(|k| (degree as f64 + k as f64) / k as f64).product::<f64>() - 1.0;
+    let few = (1.0..=MOST_WEIGHTS).contains(&weights);
+    few.then_some(()).ok_or_else(|| {
+        format!("with {size} component(s) it makes {weights:.0} weights; choose a degree with 1 to {MOST_WEIGHTS}")
+    })
 }
 
 /// 1/2 div Sigma by central differences, in the units of the networks, `[samples, d]`.

@@ -1,7 +1,10 @@
 //! The reversible drift: its potential is found whatever Sigma is, and its steps keep the law exp(-F).
 
 use crate::{
-    learning::{Pairs, Rollout, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
+    learning::{
+        Pairs, Rollout, SdeInput, SdeModel, TrainInput, TrainingContext, fit,
+        sde::{Factor, reversible::half_divergence},
+    },
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -108,5 +111,25 @@ fn law_and_drift_of_a_double_well_are_found_at_any_step() {
         let rejected = rollout.share_rejected().iter().sum::<f64>() / 256.0;
         assert!(rejected > 1e-3 && rejected < 0.5, "{rejected}");
         assert!(kept.iter().all(|value| value.abs() <= 1.71), "nothing passes the walls");
+    }
+}
+
+/// L = [[1 + x, 0], [x y, 2 + y]], so that Sigma = [[(1 + x)^2, (1 + x) x y], [.., x^2 y^2 + (2 + y)^2]].
+#[test]
+fn the_divergence_of_a_matrix_is_that_of_its_columns() {
+    let factor = |states: &Tensor| {
+        let (x, y) = (states.narrow(1, 0, 1), states.narrow(1, 1, 1));
+        Factor { diagonal: Tensor::cat(&[&x + 1.0, &y + 2.0], 1), lower: Some(x * y) }
+    };
+    let (x, y, lengths) = (0.3, -0.7, [0.5, 2.0]);
+    let states = Tensor::from_slice(&[x, y]).view([1, 2]);
+    let found = half_divergence(&states, &Tensor::from_slice(&lengths), &factor);
+    let expected = [
+        0.5 * (lengths[0] * 2.0 * (1.0 + x) + lengths[1] * (1.0 + x) * x),
+        0.5 * (lengths[0] * (1.0 + 2.0 * x) * y + lengths[1] * (2.0 * x * x * y + 2.0 * (2.0 + y))),
+    ];
+    for (component, expected) in expected.into_iter().enumerate() {
+        let found: f64 = found.double_value(&[0, component as i64]);
+        assert!((found - expected).abs() < 1e-9, "{component}: {found} and not {expected}");
     }
 }
