@@ -1,7 +1,7 @@
 //! The data that are scored: truth, predictions and training pairs as plain arrays in physical units.
 
 use super::ModelKind;
-use crate::evaluation::{Observable, Symmetry};
+use crate::evaluation::{Observable, Symmetry, stationary::MagnetPair};
 use ndarray::{Array1, Array2, Array3, Array4, Array5, ArrayView3, Axis, s};
 
 /// The data of all scores and pages.
@@ -110,6 +110,19 @@ pub struct PairsEvidence {
     pub of_simulated_size: bool,
     /// Whether all models learn from all pairs. Their scatter then lacks the sampling error of the data.
     pub shared: bool,
+}
+
+impl PairsEvidence {
+    /// The pairs of a magnet whose magnetisation is this component.
+    pub fn of_magnet(&self, component: usize) -> impl Iterator<Item = MagnetPair> {
+        (0..self.state.nrows()).map(move |row| MagnetPair {
+            magnetisation: self.state[[row, component]],
+            increment: self.increment[[row, component]],
+            quiet: self.quiet[[row, component]],
+            time: self.duration[row],
+            word: self.word[row] as usize,
+        })
+    }
 }
 
 /// Drift and noise of one model with one component at the states of the pairs.

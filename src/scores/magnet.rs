@@ -8,7 +8,7 @@ use crate::evaluation::{
     EvaluationError, Metric, Metrics, Observable,
     criticality::criticality,
     distributions::{distances, reversal_rate},
-    stationary::{MagnetPair, criticality_of_pairs},
+    stationary::criticality_of_pairs,
 };
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
@@ -145,16 +145,15 @@ impl Magnet {
         if !pairs.of_simulated_size {
             return;
         }
-        let each = (0..pairs.state.nrows()).map(|row| MagnetPair {
-            magnetisation: pairs.state[[row, self.component]],
-            increment: pairs.increment[[row, self.component]],
-            quiet: pairs.quiet[[row, self.component]],
-            time: pairs.duration[row],
-            word: pairs.word[row] as usize,
-        });
         let symmetric = evidence.symmetries.len() > 1;
         // An error means that there are too few pairs.
-        let Ok(found) = criticality_of_pairs(each, pairs.patches, symmetric, evidence.sites, self.temperature) else {
+        let Ok(found) = criticality_of_pairs(
+            pairs.of_magnet(self.component),
+            pairs.patches,
+            symmetric,
+            evidence.sites,
+            self.temperature,
+        ) else {
             return;
         };
         for (name, metric) in NAMES.into_iter().chain([RELAXATION]).zip(found) {

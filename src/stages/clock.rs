@@ -6,11 +6,7 @@
 //! Rev. Mod. Phys. 49, 435 (1977)). Its ratio to the rate that the pairs imply is the clock.
 
 use crate::{
-    evaluation::{
-        Metric,
-        relaxation::slowest_rate,
-        stationary::{MagnetPair, criticality_of_pairs},
-    },
+    evaluation::{Metric, relaxation::slowest_rate, stationary::criticality_of_pairs},
     files::{evidence, small::SmallFile},
     workflow::{Context, StageError, say},
 };
@@ -29,14 +25,8 @@ pub(super) fn clock(context: &Context) -> Result<Option<f64>, StageError> {
     let words: Vec<usize> = (0..input.simulate.trajectories).map(|trajectory| input.word_of(trajectory)).collect();
     let measured = slowest_rate(small.index_axis(Axis(2), component), times[1] - times[0], &words)?;
     let pairs = evidence::pairs(context)?;
-    let each = (0..pairs.count).map(|row| MagnetPair {
-        magnetisation: pairs.state[[row, component]],
-        increment: pairs.increment[[row, component]],
-        quiet: pairs.quiet[[row, component]],
-        time: pairs.duration[row],
-        word: pairs.word[row] as usize,
-    });
-    let [.., implied] = criticality_of_pairs(each, pairs.patches, true, 1, 1.0)?;
+    // Sites and temperature are for chi alone.
+    let [.., implied] = criticality_of_pairs(pairs.of_magnet(component), pairs.patches, true, 1, 1.0)?;
     let [short, long] = [input.small_shape(), input.large_shape()].map(|shape| shape.0[2] as f64);
     let expected = (short / long).powf(scaling.exponent);
     let relative = |metric: &Metric| metric.std_error.unwrap_or(0.0) / metric.value;

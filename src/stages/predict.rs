@@ -5,7 +5,7 @@ use crate::{
     files::{PredictionFile, arrays::joined},
     lattice::{Region, Shape, Window},
     learning::{Closure, Feature, Rollout, Sde, sde::rollout::GROUP},
-    parallel::{Alone, Decomposition, Domain, Ranks},
+    parallel::{Alone, Decomposition, Domain, Ranks, total_over},
     sampling::intensive,
     scores::ModelKind,
     stages::{
@@ -15,7 +15,7 @@ use crate::{
         starts::Start,
     },
     systems::System,
-    workflow::{Context, StageError},
+    workflow::{Context, StageError, say},
 };
 use hdf5::H5Type;
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, IxDyn, s};
@@ -25,6 +25,8 @@ use tch::Device;
 
 /// Bytes of records that a rank holds before it writes them.
 const BLOCK_BYTES: usize = 64 << 20;
+/// Share of rejected steps of a reversible equation above which its dynamics are too slow to be believed.
+const TOO_OFTEN: f64 = 0.1;
 /// Groups of trajectories that move together on an accelerator. On a processor each group is a thread's work.
 const ACCELERATOR_GROUPS: usize = 256;
 
@@ -66,13 +68,14 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     let own = &pending[context.world.share(pending.len())];
     let batches = merged(own.iter().map(|&group| all[group].clone()), groups);
     let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
-    let start_of_work = Instant::now();
+    let (start_of_work, mut rejected) = (Instant::now(), [0.0; 2]);
     let mut progress = context.progress("predict", own.len(), "groups of trajectories");
     for batches in batches.chunks(at_once) {
         if context.stop.requested() {
             break;
         }
-        roll_out(context, &file, batches, starts.view(), block)?;
+        let shares = roll_out(context, &file, batches, starts.view(), block)?;
+        rejected = [rejected[0] + shares.iter().sum::<f64>(), rejected[1] + shares.len() as f64];
         let groups: Vec<Range<usize>> = batches.iter().map(|batch| batch.groups.clone()).collect();
         file.mark(&groups)?;
         progress.advance(groups.iter().map(Range::len).sum());
@@ -81,18 +84,30 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     drawn.roll_out(context, &file, starts.view(), (all.len(), &of_draws[context.world.share(of_draws.len())]))?;
     context.worked.set(start_of_work.elapsed().as_secs_f64());
     context.stop_together()?;
+    total_over(context.world, &mut rejected);
+    let share = rejected[0] / rejected[1].max(1.0);
+    if share > TOO_OFTEN {
+        say(
+            context,
+            &format!(
+                "warning: {:.0} % of the steps of the reversible equations were rejected, which slows their dynamics; make \
+                 predict.step smaller",
+                100.0 * share
+            ),
+        )?;
+    }
     file.finish()
 }
 
 /// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of
-/// all trajectories.
+/// all trajectories. Returns the share of rejected steps of each trajectory.
 fn roll_out(
     context: &Context,
     file: &PredictionFile<Writer>,
     batches: &[Batch],
     starts: ArrayView2<f32>,
     block: usize,
-) -> Result<(), StageError> {
+) -> Result<Vec<f64>, StageError> {
     let mut rollouts = Vec::new();
     for batch in batches {
         let initial = starts.slice(s![batch.trajectories.clone(), ..]);
@@ -115,7 +130,7 @@ fn roll_out(
         let shares = ArrayView2::from_shape((1, shares.len()), &shares).expect("one share a trajectory");
         file.write_at_walls(batch.kind, [batch.model, batch.trajectories.start], shares)?;
     }
-    Ok(())
+    Ok(rollouts.iter().flat_map(Rollout::share_rejected).collect())
 }
 
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any

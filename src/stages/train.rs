@@ -44,11 +44,12 @@ pub fn train(context: &Context) -> Result<(), StageError> {
     let one_model_per_rank = one_model_per_rank(context, tasks.len())?;
     let own: Vec<usize> =
         (0..tasks.len()).filter(|task| !one_model_per_rank || task % world.size() == world.rank()).collect();
+    let clock = clock(context)?;
     let mut progress = context.progress("train", choices.fit.epochs * own.len(), "epochs");
     let mut trainings_of_rank = Vec::new();
     for task in own {
         let ranks: &dyn Ranks = if one_model_per_rank { &Alone } else { world };
-        let training = match train_one(context, &tasks[task], ranks, &mut |_| progress.advance(1)) {
+        let training = match train_one(context, &tasks[task], clock, ranks, &mut |_| progress.advance(1)) {
             Err(StageError::Stopped) => break,
             other => other?,
         };
@@ -85,10 +86,11 @@ fn one_model_per_rank(context: &Context, models: usize) -> Result<bool, StageErr
     Ok(ranks > 1 && used >= LEAST_USE && bytes <= OWN_BYTES)
 }
 
-/// Trains one model on `ranks`, which hold all pairs together, and writes it.
+/// Trains one model on `ranks`, which hold all pairs together, and writes it. Ours gets the clock.
 fn train_one(
     context: &Context,
     task: &Task,
+    clock: Option<f64>,
     ranks: &dyn Ranks,
     observer: &mut dyn FnMut(&EpochRecord),
 ) -> Result<Training, StageError> {
@@ -110,7 +112,7 @@ fn train_one(
         Some(group) => model.symmetric(group)?,
         None => model,
     };
-    let model = match clock(context)? {
+    let model = match clock.filter(|_| kind == ModelKind::Ours) {
         Some(clock) => model.with_clock(clock),
         None => model,
     };
