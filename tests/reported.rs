@@ -199,24 +199,3 @@ fn hostile_files_are_refused_with_a_sentence() {
         refused("a pickle that doubles", &eval(&pickle, &plain));
     }
 }
-
-/// One trajectory of 2.25e9 bytes, more than one write of MPI can take.
-#[test]
-#[ignore = "needs 5 GB of memory, 3 GB of disk and minutes: cargo test --release --test reported -- --ignored"]
-fn one_trajectory_of_more_than_two_gibibytes_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (folder.path().join("input.toml"), folder.path().join("run"));
-    std::fs::write(&input, SMALL).unwrap();
-    let arguments = ["truth", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1", "--set"];
-    let set = [
-        "truth.side=4096",
-        "truth.records=134",
-        "truth.trajectories=1",
-        "truth.starts=[0.5]",
-        "truth.interval=0.001",
-        "predict.step=0.001",
-        "closure.variables=1",
-    ];
-    succeeds(0, &[&arguments[..], &set].concat());
-    assert!(std::fs::metadata(out.join("truth.h5")).unwrap().len() > 134 * 4096 * 4096);
-}
