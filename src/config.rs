@@ -287,7 +287,7 @@ pub struct TrainSection {
 }
 
 /// Euler-Maruyama ensembles.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictInput {
     /// Time step. The drift is that over the duration of the partial evolution; the variance comes out exact at a step
@@ -301,6 +301,10 @@ pub struct PredictInput {
     /// `lattice.large`. Otherwise the model of one size is compared with another as it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_size: bool,
+    /// Sides of further systems that the same models predict, each without a direct simulation, with Sigma inverse to the
+    /// number of sites.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<usize>,
 }
 
 /// Direct simulation of the large system.

@@ -129,10 +129,17 @@ impl Input {
         (self.upsample.kind == UpsampleKind::Compatible).then_some(ratio)
     }
 
-    /// How many times as many sites the system has that is predicted as the one that the model was learned for.
-    pub fn size_ratio(&self) -> f64 {
-        let sites = self.truth_shape().sites() as f64 / self.large_shape().sites() as f64;
-        if self.predict.by_size { sites } else { 1.0 }
+    /// The sizes that are predicted: that of the direct simulation, and the sides of others.
+    pub fn predicted_sides(&self) -> impl Iterator<Item = Option<usize>> {
+        std::iter::once(None).chain(self.predict.sides.iter().copied().map(Some))
+    }
+
+    /// How many times as many sites a predicted system has as the one that the model was learned for: that of the direct
+    /// simulation, or one of `predict.sides`.
+    pub fn size_ratio(&self, side: Option<usize>) -> f64 {
+        let shape = side.map_or(self.truth_shape(), |side| self.system.shape(side));
+        let sites = shape.sites() as f64 / self.large_shape().sites() as f64;
+        if self.predict.by_size || side.is_some() { sites } else { 1.0 }
     }
 
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.

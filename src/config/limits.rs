@@ -19,6 +19,8 @@ const MOST_SITES: f64 = (1_u64 << 31) as f64;
 /// The longest side, and the most sites, of a lattice in tiles, of which every rank holds a share.
 const LONGEST_IN_TILES: usize = 1 << 24;
 const MOST_SITES_IN_TILES: f64 = (1_u64 << 48) as f64;
+/// Of predicted systems, of which no state is built.
+const LONGEST_PREDICTED: usize = 1 << 20;
 
 impl Input {
     /// Bounds the counts that all others follow from.
@@ -54,6 +56,16 @@ impl Input {
                 let tiles = if longest == LONGEST { ". truth.side may be longer, with truth.tile" } else { "" };
                 return Err(format!("{name} is {side}; it must be from {least} to {longest}{tiles}"));
             }
+        }
+        let predicted = &self.predict.sides;
+        let whole = |side: usize| (patch..=LONGEST_PREDICTED).contains(&side) && side.is_multiple_of(patch);
+        if let Some(side) = predicted.iter().find(|&&side| !whole(side)) {
+            return Err(format!(
+                "predict.sides has {side}; it must be a multiple of lattice.patch = {patch}, at most {LONGEST_PREDICTED}"
+            ));
+        }
+        if let Some(twice) = predicted.iter().enumerate().find(|(index, side)| predicted[..*index].contains(side)) {
+            return Err(format!("predict.sides has {} twice; name each side once", twice.1));
         }
         for (shape, most) in [(self.large_shape(), MOST_SITES), (self.truth_shape(), most)] {
             let sites = shape.0.iter().map(|&extent| extent as f64).product::<f64>();

@@ -9,7 +9,7 @@ use crate::{
     },
     learning::HeldOut,
     parallel::Alone,
-    scores::{Choices, Coverage, Evidence, ModelKind, PairsEvidence, TrustEvidence},
+    scores::{Choices, Coverage, Evidence, ModelKind, OtherSize, PairsEvidence, TrustEvidence},
     workflow::{Context, StageError},
 };
 
@@ -27,13 +27,14 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
             (least[component], range[component]) = (0.0, 1.0);
         }
     }
-    let (evaluation, prediction) = (EvaluationFile::open(context)?, PredictionFile::open(context)?);
+    let (evaluation, prediction) = (EvaluationFile::open(context)?, PredictionFile::open(context, None)?);
     let models = input.model_kinds().into_iter().map(|kind| Ok((kind, prediction.states(kind)?)));
     Ok(Evidence {
         observables: input.observables(),
         truth: evaluation.truth()?,
         truth_word: (0..input.truth_trajectories()).map(|trajectory| input.truth_word_of(trajectory)).collect(),
         models: models.collect::<Result<_, StageError>>()?,
+        sizes: input.predict.sides.iter().map(|&side| other_size(context, side)).collect::<Result<_, _>>()?,
         regular: input.regular_records(),
         times: evaluation.times()?.to_vec(),
         least,
@@ -53,6 +54,10 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
             discrepancy: input.evaluate.discrepancy,
         },
     })
+}
+
+fn other_size(context: &Context, side: usize) -> Result<OtherSize, StageError> {
+    Ok(OtherSize { side, models: PredictionFile::open(context, Some(side))?.states(ModelKind::Ours)? })
 }
 
 fn trust(context: &Context, prediction: &PredictionFile<Reader>) -> Result<TrustEvidence, StageError> {

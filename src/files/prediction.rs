@@ -1,5 +1,5 @@
 //! Ensembles of the learned models (`prediction.h5`): for each kind of model the latent states
-//! `[model, trajectory, time, component]`, in physical units.
+//! `[model, trajectory, time, component]`, in physical units. `prediction_<side>.h5` are those of another size.
 
 use crate::{
     dataset::{Field, Reader, Writer},
@@ -13,11 +13,15 @@ use crate::{
 use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, ArrayView4, ArrayView5};
 use std::ops::Range;
 
-const FILE: &str = "prediction.h5";
 const TIME: &str = "time";
 const MODEL: &str = "model";
 /// Means over trajectories of the draws of our models, the model itself first.
 const DRAWS: &str = "draws";
+
+/// The file for the size of the direct simulation, or for another one.
+pub fn prediction(side: Option<usize>) -> String {
+    side.map_or("prediction.h5".into(), |side| format!("prediction_{side}.h5"))
+}
 
 /// The share of the steps of each trajectory that ended at the walls of the data.
 fn at_walls(kind: ModelKind) -> String {
@@ -28,20 +32,21 @@ fn at_walls(kind: ModelKind) -> String {
 pub struct PredictionFile<F>(F);
 
 impl<'c> PredictionFile<Writer<'c>> {
-    /// Creates the file for as many trajectories of as many components, and for as many draws of our models, or opens an
+    /// Creates the file of a side for as many trajectories of as many components, and for as many draws of our models, or opens an
     /// unfinished one. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses; so do the others.
     pub fn create(
         context: &'c Context,
+        side: Option<usize>,
         (trajectories, components): (usize, usize),
         draws: usize,
     ) -> Result<Self, StageError> {
         let (input, times) = (context.input, context.input.truth_schedule().times);
         let records = times.len();
         let unit = &units(input, components - input.observables().len());
-        let mut file = context.create(Stage::Predict, FILE)?;
+        let mut file = context.create(Stage::Predict, &prediction(side))?;
         for kind in input.model_kinds() {
             let axes = &[MODEL, "trajectory", TIME, "component"];
             let extents = &[input.train.seeds.len(), trajectories, records, components];
@@ -127,12 +132,12 @@ impl<'c> PredictionFile<Writer<'c>> {
 }
 
 impl PredictionFile<Reader> {
-    /// Opens the file of a run directory.
+    /// Opens the file of a side in a run directory.
     ///
     /// # Errors
     /// When there is none, or it has another layout.
-    pub fn open(context: &Context) -> Result<Self, StageError> {
-        Ok(Self(Reader::open(&context.path(FILE))?))
+    pub fn open(context: &Context, side: Option<usize>) -> Result<Self, StageError> {
+        Ok(Self(Reader::open(&context.path(&prediction(side)))?))
     }
 
     /// The states that models of a kind predict.

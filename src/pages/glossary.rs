@@ -41,6 +41,7 @@ const ENDINGS: &[(&str, &str)] = &[
     ("..._pairs", "of the training pairs, without a model"),
     ("..._noise_floor", "the same between two ensembles of one law: what a perfect model would have"),
     ("..._<observable>", "of this observable alone"),
+    ("..._side_<side>", "of systems with this side, which were not simulated"),
     ("..._at_<value>", "at this condition"),
 ];
 

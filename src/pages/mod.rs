@@ -6,6 +6,7 @@ pub mod glossary;
 pub mod roles;
 pub mod run;
 pub mod scaling;
+pub mod sizes;
 pub mod sweep;
 pub mod training;
 pub mod trust;

@@ -143,7 +143,7 @@ fn with_images(symmetries: &[Symmetry], component: usize, sample: &dyn Fn(usize)
 
 /// Mean and standard deviation over rows and times, without diverged rows. The errors are those between rows, which are
 /// trajectories or words of them, or between parts of rows.
-fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
+pub(super) fn mean_and_spread(sample: &Array2<f64>, unit: &str) -> [Metric; 2] {
     let parts = parts(sample);
     let finite = sample.rows().into_iter().filter(|row| row.iter().all(|value| value.is_finite()));
     let length = sample.ncols() / parts;

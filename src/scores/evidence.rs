@@ -16,6 +16,8 @@ pub struct Evidence {
     pub truth_word: Vec<usize>,
     /// Predictions of each kind of model `[model, trajectory, record, component]`, in the order of the truth.
     pub models: Vec<(ModelKind, Array4<f64>)>,
+    /// Predictions of our models for systems of other sizes, from the same starts.
+    pub sizes: Vec<OtherSize>,
     /// Times of the records.
     pub times: Vec<f64>,
     /// Indices of those at whole intervals, without the additional early ones.
@@ -42,6 +44,15 @@ pub struct Evidence {
     pub trust: TrustEvidence,
     /// Choices of the input.
     pub choices: Choices,
+}
+
+/// Predictions for systems of another size, without a direct simulation.
+#[derive(Clone, Debug)]
+pub struct OtherSize {
+    /// Their side.
+    pub side: usize,
+    /// `[model, trajectory, record, component]`.
+    pub models: Array4<f64>,
 }
 
 /// What shows how far models can be trusted, without a direct simulation.

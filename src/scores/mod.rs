@@ -17,6 +17,7 @@ mod magnet;
 mod models;
 mod relaxation;
 mod relaxation_by_start;
+mod sizes;
 mod survivors;
 mod test_error;
 mod trust;
@@ -25,13 +26,16 @@ pub use caveats::{Caveats, warnings};
 pub use consistency::DataConsistency;
 pub use discrepancy::Discrepancy;
 pub use equilibrium::Equilibrium;
-pub use evidence::{Choices, Coverage, Evidence, LearnedEquation, PairsEvidence, TrustEvidence, TwoSteps, group};
+pub use evidence::{
+    Choices, Coverage, Evidence, LearnedEquation, OtherSize, PairsEvidence, TrustEvidence, TwoSteps, group,
+};
 pub use finite_size::{AgainstSide, CriticalPoint, FiniteSize, MagnetPoint, finite_size};
 pub use key::{Key, ModelKind, Source};
 pub use linear_drift::LinearDriftFit;
 pub use magnet::Magnet;
 pub use relaxation::Relaxation;
 pub use relaxation_by_start::RelaxationByStart;
+pub use sizes::{Sizes, of_side};
 pub use test_error::PublishedTestError;
 pub use trust::{Band, NINETY, Trust, bands};
 
@@ -89,6 +93,7 @@ pub static REGISTRY: Registry<MakeScore> = Registry::new(&[
     ("relaxation_by_start", || Box::new(RelaxationByStart)),
     ("data_consistency", || Box::new(DataConsistency)),
     ("equilibrium", || Box::new(Equilibrium)),
+    ("sizes", || Box::new(Sizes)),
     ("discrepancy", || Box::new(Discrepancy)),
     ("linear_drift", || Box::new(LinearDriftFit)),
     ("trust", || Box::new(Trust)),

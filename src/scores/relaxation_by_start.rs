@@ -68,6 +68,7 @@ mod tests {
             truth,
             truth_word: (0..16).collect(),
             models: vec![(ModelKind::Ours, models)],
+            sizes: Vec::new(),
             times: (0..40).map(f64::from).collect(),
             regular: (0..40).collect(),
             least: Array1::zeros(1),

@@ -10,7 +10,7 @@ use crate::{
     files::PredictionFile,
     learning::{DriftDraws, Rollout, Sde},
     scores::ModelKind,
-    stages::engines::device,
+    stages::{engines::device, predict::BLOCK_RECORDS},
     workflow::{Context, Stage, StageError, ledger},
 };
 use ndarray::{Array3, ArrayView2, Axis};
@@ -24,7 +24,8 @@ const BLOCK: usize = 1 << 22;
 /// Added to the index of a model in the streams of noise.
 const STREAM: u64 = 1 << 32;
 
-/// What is drawn of our models.
+/// What is drawn of our models; nothing by default.
+#[derive(Default)]
 pub struct Drawn {
     /// Draws of each model; 0 if none are asked for, or the drift has none.
     pub draws: usize,
@@ -81,21 +82,24 @@ impl Drawn {
                 break;
             }
             let items: Vec<Item> = indices.iter().map(|index| self.item(index - first)).collect();
-            self.means(context, file, &items, starts)?;
+            if !self.means(context, file, &items, starts)? {
+                break;
+            }
             file.mark(&indices.iter().map(|&index| index..index + 1).collect::<Vec<_>>())?;
             progress.advance(items.len());
         }
         Ok(())
     }
 
-    /// Rolls items out side by side, and writes the means over the trajectories from each start.
+    /// Rolls items out side by side, and writes the means over the trajectories from each start. Returns whether it came
+    /// to the end before a stop was asked for.
     fn means(
         &self,
         context: &Context,
         file: &PredictionFile<Writer>,
         items: &[Item],
         starts: ArrayView2<f32>,
-    ) -> Result<(), StageError> {
+    ) -> Result<bool, StageError> {
         let input = context.input;
         let (groups, each) = (input.truth.starts.len(), input.truth.trajectories * input.predict.replicas);
         let chosen = each.min(TRAJECTORIES);
@@ -116,11 +120,15 @@ impl Drawn {
             let (step, later, seed) =
                 (input.predict.step, input.truth_schedule().times.split_off(1), noise_seed(input));
             let stream = [STREAM + item.model as u64, (item.condition as u64) << 16];
-            rollouts.push(Rollout::new(self.model(context, item)?, initial.view(), step, later, seed, stream)?);
+            let rollout = Rollout::new(self.model(context, item)?, initial.view(), step, later, seed, stream)?;
+            rollouts.push(rollout.of_size(input.size_ratio(None)));
         }
         let (all, width) = (input.truth_schedule().records(), groups * chosen * starts.ncols() * items.len());
-        let block = (BLOCK / width).max(1);
+        let block = (BLOCK / width).clamp(1, BLOCK_RECORDS);
         for record in (1..all).step_by(block) {
+            if context.stop.requested() {
+                return Ok(false);
+            }
             let count = block.min(all - record);
             let records: Vec<_> =
                 rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
@@ -129,7 +137,7 @@ impl Drawn {
                 file.write_draws([item.model, item.draw, item.condition * groups, record], means.view())?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn model(&self, context: &Context, item: &Item) -> Result<Sde, StageError> {

@@ -66,14 +66,14 @@ fn encode_truth<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sy
     let truth = TruthFile::open(context)?;
     let device = device(context)?;
     let closure = Closure::load(&context.path("closure.safetensors"), device)?;
-    let share = context.world.share(context.input.truth_trajectories());
+    let (shape, share) = (context.input.truth_shape(), context.world.share(context.input.truth_trajectories()));
     let mut progress = context.progress("evaluate", share.len(), "trajectories");
     let file = EvaluationFile::create(context, closure.variables(), truth.times()?.view())?;
     for trajectory in share {
         let items = trajectory..trajectory + 1;
         let observables = truth.observables(items.clone())?;
         let sites = || truth.snapshots(items);
-        let states = latent_states(context, (system, &closure), observables, sites)?;
+        let states = latent_states(context, (system, &closure), (observables, shape), sites)?;
         file.write(trajectory, states.view())?;
         progress.advance(1);
     }

@@ -92,22 +92,22 @@ pub fn joined_state(input: &Input, observables: ArrayView2<f64>, closure: ArrayV
 }
 
 /// Latent states of whole snapshots in physical units, `[trajectory, record, component]`, from their observables
-/// `[trajectory, record, observable]` and, when there are closure variables, the sites that `sites` gives in the same
-/// order.
+/// `[trajectory, record, observable]` and, when there are closure variables, the sites of lattices of this shape that
+/// `sites` gives in the same order.
 ///
 /// # Errors
 /// When `sites` cannot read the sites.
 pub fn latent_states<S: System<Feature: Feature>>(
     context: &Context,
     (system, closure): (&S, &Closure),
-    observables: Array3<f64>,
+    (observables, shape): (Array3<f64>, Shape),
     sites: impl FnOnce() -> Result<ArrayD<S::Site>, StageError>,
 ) -> Result<Array3<f32>, StageError> {
     let (trajectories, records, count) = observables.dim();
     let mut encoded = Array2::zeros((trajectories * records, closure.variables()));
     let observables = observables.into_shape_with_order((trajectories * records, count)).expect("as many observables");
     if closure.variables() > 0 {
-        let (shape, patch) = (context.input.truth_shape(), context.input.patch_shape());
+        let patch = context.input.patch_shape();
         let sites = sites()?.into_shape_with_order((trajectories * records, shape.sites())).expect("whole snapshots");
         let functions = closure.functions();
         let blocks = sites.axis_chunks_iter(Axis(0), BLOCK).zip(observables.axis_chunks_iter(Axis(0), BLOCK));

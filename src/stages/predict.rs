@@ -1,6 +1,7 @@
 //! Euler-Maruyama ensembles of the learned models from the initial states of the direct simulation (`prediction.h5`).
 
 use crate::{
+    config::Input,
     dataset::Writer,
     files::{PredictionFile, arrays::joined},
     lattice::{Region, Shape, Window},
@@ -25,6 +26,10 @@ use tch::Device;
 
 /// Bytes of records that a rank holds before it writes them.
 const BLOCK_BYTES: usize = 64 << 20;
+/// Most records of a block: a request to stop is looked for after each.
+pub(super) const BLOCK_RECORDS: usize = 256;
+/// Most sites of a state that is built for a prediction alone.
+const START_SITES: usize = 1 << 22;
 /// Share of rejected steps of a reversible equation above which its dynamics are too slow to be believed.
 const TOO_OFTEN: f64 = 0.1;
 /// Groups of trajectories that move together on an accelerator. On a processor each group is a thread's work.
@@ -45,43 +50,29 @@ struct Batch {
     groups: Range<usize>,
 }
 
-/// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`. Predicted trajectory
-/// `t * replicas + r` starts from the state of trajectory t of the truth. Records are written in blocks of time, so that
+/// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`, and `prediction_<side>.h5` for
+/// each of `predict.sides`. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are written in blocks of time, so that
 /// memory does not grow with the length of the trajectories.
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.
 pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
-    let (input, device) = (context.input, device(context)?);
-    let starts = initial_states(context, system)?;
-    let repeated: Vec<usize> =
-        (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
-    let starts = starts.select(Axis(0), &repeated);
-    let components = starts.ncols();
-    let drawn = Drawn::of(context)?;
-    let file = PredictionFile::create(context, starts.dim(), drawn.draws)?;
-    let (groups, at_once) =
-        if device == Device::Cpu { (1, rayon::current_num_threads()) } else { (ACCELERATOR_GROUPS, 1) };
-    let all = groups_of_all_models(context, starts.nrows());
-    let unwritten = file.pending(all.len() + drawn.items())?;
-    let (pending, of_draws) = unwritten.split_at(unwritten.partition_point(|&item| item < all.len()));
-    let own = &pending[context.world.share(pending.len())];
-    let batches = merged(own.iter().map(|&group| all[group].clone()), groups);
-    let block = (BLOCK_BYTES / (size_of::<f32>() * components * GROUP * groups * at_once)).max(1);
-    let (start_of_work, mut rejected) = (Instant::now(), [0.0; 2]);
-    let mut progress = context.progress("predict", own.len(), "groups of trajectories");
-    for batches in batches.chunks(at_once) {
-        if context.stop.requested() {
-            break;
-        }
-        let shares = roll_out(context, &file, batches, starts.view(), block)?;
-        rejected = [rejected[0] + shares.iter().sum::<f64>(), rejected[1] + shares.len() as f64];
-        let groups: Vec<Range<usize>> = batches.iter().map(|batch| batch.groups.clone()).collect();
-        file.mark(&groups)?;
-        progress.advance(groups.iter().map(Range::len).sum());
+    let input = context.input;
+    let mut sizes = Vec::new();
+    for side in input.predicted_sides() {
+        let draws = if side.is_none() { Drawn::of(context)? } else { Drawn::default() };
+        let starts = initial_states(context, system, side)?;
+        let repeated: Vec<usize> =
+            (0..starts.nrows() * input.predict.replicas).map(|t| t / input.predict.replicas).collect();
+        let starts = starts.select(Axis(0), &repeated);
+        let file = PredictionFile::create(context, side, starts.dim(), draws.draws)?;
+        sizes.push(Size { side, starts, draws, file });
     }
-    drop(progress);
-    drawn.roll_out(context, &file, starts.view(), (all.len(), &of_draws[context.world.share(of_draws.len())]))?;
+    let (start_of_work, mut rejected) = (Instant::now(), [0.0; 2]);
+    for size in &sizes {
+        let shares = size.roll_out(context)?;
+        rejected = [rejected[0] + shares.iter().sum::<f64>(), rejected[1] + shares.len() as f64];
+    }
     context.worked.set(start_of_work.elapsed().as_secs_f64());
     context.stop_together()?;
     total_over(context.world, &mut rejected);
@@ -96,41 +87,82 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             ),
         )?;
     }
-    file.finish()
+    sizes.into_iter().try_for_each(|size| size.file.finish())
 }
 
-/// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. `starts` are those of
-/// all trajectories. Returns the share of rejected steps of each trajectory.
-fn roll_out(
-    context: &Context,
-    file: &PredictionFile<Writer>,
-    batches: &[Batch],
-    starts: ArrayView2<f32>,
-    block: usize,
-) -> Result<Vec<f64>, StageError> {
-    let mut rollouts = Vec::new();
-    for batch in batches {
-        let initial = starts.slice(s![batch.trajectories.clone(), ..]);
-        let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
-        file.write(batch.kind, [batch.model, batch.trajectories.start, 0], first)?;
-        rollouts.push(batch.rollout(context, initial)?);
-    }
-    let all = context.input.truth_schedule().records();
-    for record in (1..all).step_by(block) {
-        let count = block.min(all - record);
-        let records: Vec<_> =
-            rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
-        for (batch, records) in batches.iter().zip(records) {
-            let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
-            file.write(batch.kind, [batch.model, batch.trajectories.start, record], records.view())?;
+/// A size that is predicted: that of the direct simulation, or another side.
+struct Size<'c> {
+    side: Option<usize>,
+    /// Of all trajectories, `[trajectory, component]`.
+    starts: Array2<f32>,
+    draws: Drawn,
+    file: PredictionFile<Writer<'c>>,
+}
+
+impl Size<'_> {
+    /// Rolls out what is not written yet, until a stop is asked for. Returns the share of rejected steps of each
+    /// trajectory.
+    fn roll_out(&self, context: &Context) -> Result<Vec<f64>, StageError> {
+        let (groups, at_once) = match device(context)? {
+            Device::Cpu => (1, rayon::current_num_threads()),
+            _ => (ACCELERATOR_GROUPS, 1),
+        };
+        let all = groups_of_all_models(context, self.starts.nrows());
+        let unwritten = self.file.pending(all.len() + self.draws.items())?;
+        let (pending, of_draws) = unwritten.split_at(unwritten.partition_point(|&item| item < all.len()));
+        let own = &pending[context.world.share(pending.len())];
+        let batches = merged(own.iter().map(|&group| all[group].clone()), groups);
+        let block =
+            (BLOCK_BYTES / (size_of::<f32>() * self.starts.ncols() * GROUP * groups * at_once)).clamp(1, BLOCK_RECORDS);
+        let mut progress = context.progress("predict", own.len(), "groups of trajectories");
+        let mut rejected = Vec::new();
+        for batches in batches.chunks(at_once) {
+            if context.stop.requested() {
+                break;
+            }
+            let Some(shares) = self.batches(context, batches, block)? else { break };
+            rejected.extend(shares);
+            let groups: Vec<Range<usize>> = batches.iter().map(|batch| batch.groups.clone()).collect();
+            self.file.mark(&groups)?;
+            progress.advance(groups.iter().map(Range::len).sum());
         }
+        drop(progress);
+        let own = &of_draws[context.world.share(of_draws.len())];
+        self.draws.roll_out(context, &self.file, self.starts.view(), (all.len(), own))?;
+        Ok(rejected)
     }
-    for (batch, rollout) in batches.iter().zip(&rollouts) {
-        let shares: Vec<f32> = rollout.share_at_walls().into_iter().map(|share| share as f32).collect();
-        let shares = ArrayView2::from_shape((1, shares.len()), &shares).expect("one share a trajectory");
-        file.write_at_walls(batch.kind, [batch.model, batch.trajectories.start], shares)?;
+
+    /// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. Returns the share of
+    /// rejected steps of each trajectory; `None` if a stop was asked for before the end.
+    fn batches(&self, context: &Context, batches: &[Batch], block: usize) -> Result<Option<Vec<f64>>, StageError> {
+        let (starts, file) = (&self.starts, &self.file);
+        let mut rollouts = Vec::new();
+        for batch in batches {
+            let initial = starts.slice(s![batch.trajectories.clone(), ..]);
+            let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
+            file.write(batch.kind, [batch.model, batch.trajectories.start, 0], first)?;
+            rollouts.push(batch.rollout(context, self.side, initial)?);
+        }
+        let all = context.input.truth_schedule().records();
+        for record in (1..all).step_by(block) {
+            if context.stop.requested() {
+                return Ok(None);
+            }
+            let count = block.min(all - record);
+            let records: Vec<_> =
+                rollouts.par_iter_mut().map(|rollout| rollout.records(count)).collect::<Result<_, _>>()?;
+            for (batch, records) in batches.iter().zip(records) {
+                let records = records.permuted_axes([1, 0, 2]).insert_axis(Axis(0)).as_standard_layout().to_owned();
+                file.write(batch.kind, [batch.model, batch.trajectories.start, record], records.view())?;
+            }
+        }
+        for (batch, rollout) in batches.iter().zip(&rollouts) {
+            let shares: Vec<f32> = rollout.share_at_walls().into_iter().map(|share| share as f32).collect();
+            let shares = ArrayView2::from_shape((1, shares.len()), &shares).expect("one share a trajectory");
+            file.write_at_walls(batch.kind, [batch.model, batch.trajectories.start], shares)?;
+        }
+        Ok(Some(rollouts.iter().flat_map(Rollout::share_rejected).collect()))
     }
-    Ok(rollouts.iter().flat_map(Rollout::share_rejected).collect())
 }
 
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any
@@ -186,33 +218,44 @@ fn merged(groups: impl Iterator<Item = Batch>, most: usize) -> Vec<Batch> {
 }
 
 impl Batch {
-    /// The model under its condition, about to leave the `initial` states.
-    fn rollout(&self, context: &Context, initial: ArrayView2<f32>) -> Result<Rollout<Sde>, StageError> {
+    /// The model under its condition, about to leave the `initial` states of a system with this side.
+    fn rollout(
+        &self,
+        context: &Context,
+        side: Option<usize>,
+        initial: ArrayView2<f32>,
+    ) -> Result<Rollout<Sde>, StageError> {
         let (input, device) = (context.input, device(context)?);
         let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
         if let Some(condition) = self.condition {
             model = model.at_condition(condition)?;
         }
         let later = input.truth_schedule().times.split_off(1);
-        Ok(Rollout::new(model, initial, input.predict.step, later, noise_seed(input), self.stream)?
-            .of_size(input.size_ratio()))
+        let seed = noise_seed(input).wrapping_add(side.unwrap_or(0) as u64);
+        let rollout = Rollout::new(model, initial, input.predict.step, later, seed, self.stream)?;
+        Ok(rollout.of_size(input.size_ratio(side)))
     }
 }
 
-/// Latent states in which the trajectories of the direct simulation start.
+/// Latent states in which the trajectories of the direct simulation start, or trajectories of systems with another side.
+/// Of a system that is too large to be built they are those of a smaller one, with deviations from the mean of their
+/// start as small as the larger number of sites makes them.
 fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
     context: &Context,
     system: &S,
+    side: Option<usize>,
 ) -> Result<Array2<f32>, StageError> {
-    let (input, shape) = (context.input, context.input.truth_shape());
+    let input = context.input;
+    let shape = side.map_or(input.truth_shape(), |side| largest_built(input, side));
+    let tile = input.truth_tile().filter(|_| side.is_none());
     let closure = Closure::load(&context.path("closure.safetensors"), device(context)?)?;
     let mut window: Option<Window<S::Site>> = None;
     let trajectories = input.truth_trajectories();
     let (mut sites, mut observables) = (Vec::new(), Vec::new());
     for trajectory in 0..trajectories {
         let system = &system.at_condition(input.truth_start(trajectory).0);
-        let start = Start::new(input, system, trajectory);
-        if let Some(tile) = input.truth_tile().filter(|_| closure.variables() == 0) {
+        let start = Start::of_shape(input, system, trajectory, (shape, tile.unwrap_or(shape)));
+        if let Some(tile) = tile.filter(|_| closure.variables() == 0) {
             observables.push(observed_in_tiles(context, system, &start, tile)?);
             continue;
         }
@@ -228,8 +271,24 @@ fn initial_states<S: System<Site: H5Type, Feature: Feature>>(
         .expect("one row of observables a trajectory");
     let sites =
         || Ok(ArrayD::from_shape_vec(IxDyn(&[trajectories, shape.sites()]), joined(&sites)).expect("whole lattices"));
-    let states = latent_states(context, (system, &closure), observables, sites)?;
-    Ok(states.index_axis_move(Axis(1), 0))
+    let mut states =
+        latent_states(context, (system, &closure), (observables, shape), sites)?.index_axis_move(Axis(1), 0);
+    if let Some(side) = side {
+        let narrower = (shape.sites() as f64 / input.system.shape(side).sites() as f64).sqrt() as f32;
+        for mut alike in states.axis_chunks_iter_mut(Axis(0), input.truth.trajectories) {
+            let mean = alike.mean_axis(Axis(0)).expect("a start has trajectories");
+            alike.zip_mut_with(&mean, |state, mean| *state = mean + narrower * (*state - mean));
+        }
+    }
+    Ok(states)
+}
+
+/// The shape of a system with this side, or of the largest smaller one whose states may be built.
+fn largest_built(input: &Input, side: usize) -> Shape {
+    let halved = |side: &usize| Some((side / 2).next_multiple_of(input.lattice.patch)).filter(|half| half < side);
+    let shapes = std::iter::successors(Some(side), halved).map(|side| input.system.shape(side));
+    let built = |shape: &Shape| shape.sites() <= START_SITES;
+    shapes.clone().find(built).or(shapes.last()).expect("there is one side at least")
 }
 
 /// The observables of an initial state, per site, of which every rank draws its share. Collective.

@@ -15,6 +15,7 @@ use crate::{
         glossary::glossary,
         roles::Names,
         run::{against_time, brief, dynamics, highlights, image, title},
+        sizes::other_sizes,
         sweep::page,
         training::training,
         trust::trust,
@@ -55,6 +56,25 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
         input.observables().iter().map(|observable| observable.symbol.to_owned()).chain(closure).collect();
     let (seed, drift) = learned_drift(context)?;
     let page_names = Names::of(input);
+    let mut sections = vec![
+        scores::warnings(&metrics)
+            .into_iter()
+            .fold(Section::new("Result"), |section, warning| section.with(Block::Warning(warning)))
+            .with(Block::Highlights(highlights(&metrics))),
+        trust(input, &page_names, &evidence, &metrics),
+        dynamics(&page_names, &evidence),
+        against_time(&page_names, &evidence),
+        distributions(input, &page_names, &evidence, &metrics),
+    ];
+    sections.extend(other_sizes(input, &metrics));
+    sections.extend([
+        snapshots(context, system)?,
+        training(&trainings, &names, (seed, &drift)),
+        Section::new("All metrics")
+            .with(Block::Table(Table::of_metrics("metrics.json", &metrics)))
+            .with(Block::Table(glossary(&metrics))),
+        Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
+    ]);
     let page = Report {
         title: title(
             input.observables(),
@@ -76,22 +96,7 @@ pub fn report<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syst
             env!("CARGO_PKG_VERSION"),
             env!("TESSERA_REVISION"),
         ),
-        sections: vec![
-            scores::warnings(&metrics)
-                .into_iter()
-                .fold(Section::new("Result"), |section, warning| section.with(Block::Warning(warning)))
-                .with(Block::Highlights(highlights(&metrics))),
-            trust(input, &page_names, &evidence, &metrics),
-            dynamics(&page_names, &evidence),
-            against_time(&page_names, &evidence),
-            distributions(input, &page_names, &evidence, &metrics),
-            snapshots(context, system)?,
-            training(&trainings, &names, (seed, &drift)),
-            Section::new("All metrics")
-                .with(Block::Table(Table::of_metrics("metrics.json", &metrics)))
-                .with(Block::Table(glossary(&metrics))),
-            Section::new("Input").with(Block::Verbatim("input.toml".into(), input.toml())),
-        ],
+        sections,
     };
     context.write_text("report.html", &page.html()?)
 }

@@ -21,9 +21,14 @@ pub struct Start<T> {
 impl<T: bytemuck::Pod + Default> Start<T> {
     /// The initial state of the trajectory of the direct simulation with this index, in tiles where it evolves in tiles.
     pub fn new<S: System<Site = T>>(input: &Input, system: &S, trajectory: usize) -> Self {
+        let shape = input.truth_shape();
+        Self::of_shape(input, system, trajectory, (shape, input.truth_tile().unwrap_or(shape)))
+    }
+
+    /// As [`new`](Self::new), for a lattice of another shape in tiles of another shape.
+    pub fn of_shape<S: System<Site = T>>(input: &Input, system: &S, trajectory: usize, shapes: (Shape, Shape)) -> Self {
         let (condition, start) = input.truth_start(trajectory);
         let starts = starts_of::<S>(&input.truth.starts).expect("the input was checked");
-        let shapes = (input.truth_shape(), input.truth_tile().unwrap_or(input.truth_shape()));
         let key = (input.seed, Purpose::TruthDraw, trajectory as u64);
         Self::with(&system.at_condition(condition), Some(starts[start]), shapes, key)
     }

@@ -37,6 +37,7 @@ pub(super) fn evidence(
         truth: test.trajectories.states.clone(),
         truth_word: (0..test.trajectories.count()).collect(),
         models: vec![(ModelKind::Ours, ensembles.mapv(f64::from))],
+        sizes: Vec::new(),
         times: test.trajectories.times.clone(),
         regular: (0..test.trajectories.times.len()).collect(),
         least,

@@ -1,0 +1,47 @@
+//! The section on other sizes: what one model says of systems that were not simulated.
+
+use crate::{
+    config::Input,
+    evaluation::Metrics,
+    report::{Block, Cell, Section, Table},
+    scores::{Key, of_side},
+};
+
+/// The section, with one row a size and condition; `None` when no other size is predicted.
+pub fn other_sizes(input: &Input, metrics: &Metrics) -> Option<Section> {
+    if input.predict.sides.is_empty() {
+        return None;
+    }
+    let (observables, family) = (input.observables(), input.system.conditions().len() > 1);
+    let mut heads = vec!["side".to_owned(), "sites".to_owned()];
+    heads.extend(family.then(|| input.system.condition_axis().name.to_owned()));
+    heads.extend(observables.iter().flat_map(|found| [found.symbol.to_owned(), format!("spread of {}", found.symbol)]));
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let mut table = Table::new("Equilibrium at other sizes", &heads).described(
+        "Means and standard deviations over the equilibrium part of all predicted trajectories, with one standard error. The \
+         first size is that of the direct simulation; the others have none. Drift is taken as that of the size that was \
+         learned from, Sigma as inverse to the number of sites.",
+        "spreads that fall as one over the square root of the number of sites. Near a critical point the drift depends on \
+         the size, and this table says nothing.",
+    );
+    for side in input.predicted_sides() {
+        let length = side.or(input.truth.side).unwrap_or(input.lattice.large);
+        let sites = input.system.shape(length).sites();
+        for &condition in input.system.conditions() {
+            let mut row = vec![Cell::Text(length.to_string()), Cell::Text(sites.to_string())];
+            row.extend(family.then_some(Cell::Number(condition)));
+            for observable in observables {
+                for quantity in ["equilibrium", "spread"] {
+                    let key = match side {
+                        Some(side) => of_side(quantity, observable.name, side),
+                        None => Key::new(quantity).of(observable.name),
+                    };
+                    let found = metrics.get(&key.at(family.then_some(condition)).to_string()).cloned();
+                    row.push(found.map_or(Cell::Empty, Cell::Metric));
+                }
+            }
+            table = table.row(row);
+        }
+    }
+    Some(Section::new("Other sizes").with(Block::Table(table)))
+}
