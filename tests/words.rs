@@ -64,6 +64,7 @@ fn evidence(truth: Array3<f64>, truth_word: Vec<usize>, mean: &Array2<f64>) -> E
         truth_word,
         models: vec![(ModelKind::Ours, model)],
         regular: (0..records).collect(),
+        sizes: Vec::new(),
         times: (0..records).map(|record| 0.5 * record as f64).collect(),
         least: ndarray::Array1::zeros(components),
         range: ndarray::Array1::ones(components),

@@ -134,6 +134,11 @@ impl Input {
         std::iter::once(None).chain(self.predict.sides.iter().copied().map(Some))
     }
 
+    /// The file of the predictions for the size of the direct simulation, or for another side.
+    pub fn prediction_file(side: Option<usize>) -> String {
+        side.map_or("prediction.h5".into(), |side| format!("prediction_{side}.h5"))
+    }
+
     /// How many times as many sites a predicted system has as the one that the model was learned for: that of the direct
     /// simulation, or one of `predict.sides`.
     pub fn size_ratio(&self, side: Option<usize>) -> f64 {

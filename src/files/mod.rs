@@ -22,7 +22,7 @@ pub mod truth;
 pub use evaluation::EvaluationFile;
 pub use large::LargeFile;
 pub use pairs::PairsFile;
-pub use prediction::{PredictionFile, prediction};
+pub use prediction::PredictionFile;
 pub use small::SmallFile;
 pub use sweep_checkpoint::SweepCheckpoints;
 pub use trajectory_checkpoint::TrajectoryCheckpoints;

@@ -2,6 +2,7 @@
 //! `[model, trajectory, time, component]`, in physical units. `prediction_<side>.h5` are those of another size.
 
 use crate::{
+    config::Input,
     dataset::{Field, Reader, Writer},
     files::{
         latent::{names, units},
@@ -17,11 +18,6 @@ const TIME: &str = "time";
 const MODEL: &str = "model";
 /// Means over trajectories of the draws of our models, the model itself first.
 const DRAWS: &str = "draws";
-
-/// The file for the size of the direct simulation, or for another one.
-pub fn prediction(side: Option<usize>) -> String {
-    side.map_or("prediction.h5".into(), |side| format!("prediction_{side}.h5"))
-}
 
 /// The share of the steps of each trajectory that ended at the walls of the data.
 fn at_walls(kind: ModelKind) -> String {
@@ -46,7 +42,7 @@ impl<'c> PredictionFile<Writer<'c>> {
         let (input, times) = (context.input, context.input.truth_schedule().times);
         let records = times.len();
         let unit = &units(input, components - input.observables().len());
-        let mut file = context.create(Stage::Predict, &prediction(side))?;
+        let mut file = context.create(Stage::Predict, &Input::prediction_file(side))?;
         for kind in input.model_kinds() {
             let axes = &[MODEL, "trajectory", TIME, "component"];
             let extents = &[input.train.seeds.len(), trajectories, records, components];
@@ -137,7 +133,7 @@ impl PredictionFile<Reader> {
     /// # Errors
     /// When there is none, or it has another layout.
     pub fn open(context: &Context, side: Option<usize>) -> Result<Self, StageError> {
-        Ok(Self(Reader::open(&context.path(&prediction(side)))?))
+        Ok(Self(Reader::open(&context.path(&Input::prediction_file(side)))?))
     }
 
     /// The states that models of a kind predict.

@@ -10,7 +10,7 @@ use crate::{
     files::PredictionFile,
     learning::{DriftDraws, Rollout, Sde},
     scores::ModelKind,
-    stages::{engines::device, predict::BLOCK_RECORDS},
+    stages::engines::device,
     workflow::{Context, Stage, StageError, ledger},
 };
 use ndarray::{Array3, ArrayView2, Axis};
@@ -19,6 +19,8 @@ use tch::Device;
 
 /// Most trajectories of a draw from each start.
 const TRAJECTORIES: usize = 16;
+/// Most records of a block: a request to stop is looked for after each.
+pub const BLOCK_RECORDS: usize = 256;
 /// Values of records that are held at a time.
 const BLOCK: usize = 1 << 22;
 /// Added to the index of a model in the streams of noise.

@@ -10,7 +10,7 @@ use crate::{
     sampling::intensive,
     scores::ModelKind,
     stages::{
-        draws::{Drawn, noise_seed},
+        draws::{BLOCK_RECORDS, Drawn, noise_seed},
         engines::device,
         latent::latent_states,
         starts::Start,
@@ -26,8 +26,6 @@ use tch::Device;
 
 /// Bytes of records that a rank holds before it writes them.
 const BLOCK_BYTES: usize = 64 << 20;
-/// Most records of a block: a request to stop is looked for after each.
-pub(super) const BLOCK_RECORDS: usize = 256;
 /// Most sites of a state that is built for a prediction alone.
 const START_SITES: usize = 1 << 22;
 /// Share of rejected steps of a reversible equation above which its dynamics are too slow to be believed.

@@ -1,6 +1,6 @@
 //! The stages: their order, their files, and the parts of the input and earlier stages that each one reads.
 
-use crate::{config::Input, files::prediction};
+use crate::config::Input;
 use serde_json::{Value, json};
 
 /// The stages in their order.
@@ -68,7 +68,7 @@ impl Stage {
                 models.chain(input.draws_files()).chain(["training.json".into()]).collect()
             }
             Self::Truth => vec!["truth.h5".into()],
-            Self::Predict => input.predicted_sides().map(prediction).collect(),
+            Self::Predict => input.predicted_sides().map(Input::prediction_file).collect(),
             Self::Evaluate => vec!["metrics.json".into(), "evaluation.h5".into()],
             Self::Report => vec!["report.html".into()],
         }
