@@ -290,19 +290,15 @@ pub struct TrainSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictInput {
-    /// Time step. The drift is that over the duration of the partial evolution; the variance comes out exact at a step
-    /// of a K-th of this duration, and too large by about rate of the drift times step / 2 at longer ones
-    /// (docs/results/reproduction.md, E3).
+    /// Time step. The drift is that over the duration of the partial evolution.
     pub step: f64,
     /// Predicted trajectories for each one of the direct simulation, from the same state.
     #[serde(default = "single")]
     pub replicas: usize,
-    /// Whether the noise is that of a system of `truth.side`, with Sigma inverse to the number of sites, where that is not
-    /// `lattice.large`. Otherwise the model of one size is compared with another as it is.
+    /// Whether the noise is that of a system of `truth.side`, with Sigma inverse to the number of sites.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_size: bool,
-    /// Sides of further systems that the same models predict, each without a direct simulation, with Sigma inverse to the
-    /// number of sites.
+    /// Sides of further systems that the same models predict, without a direct simulation and with Sigma of their size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<usize>,
 }
