@@ -4,11 +4,13 @@
 //! rejection-free kinetic Monte Carlo with a [`Selector`] of the law's choice. [`DriftNoise`] adds drift and noise;
 //! [`Langevin`] integrates them. Laws read, the engine writes.
 
+mod escape;
 mod kmc;
 mod lanes;
 mod langevin;
 mod selectors;
 
+pub use escape::{Basin, Escape};
 pub use kmc::{Kmc, Pending, advance};
 pub use lanes::{HeatBath, InLanes, Lanes, Packing, Word};
 pub use langevin::{DriftNoise, Langevin};

@@ -5,7 +5,7 @@
 //! window must be an even layer of the lattice. If the law lets only one vacancy jump, all others stay.
 
 use crate::{
-    dynamics::{Dynamics, Elapsed, EvolveError, Pending, SumTree, Until, advance},
+    dynamics::SumTree,
     lattice::{
         Region, Window,
         bcc::{NEIGHBOURS, Steps},
@@ -31,7 +31,6 @@ pub struct VacancyKmc {
     tree: SumTree,
     /// Other vacancies with the last jump within their reach.
     reached: Vec<usize>,
-    changes: PairCounts,
     remembers: bool,
     /// Numbers of environments looked up since the start, and of those found in memory.
     looked_up: [u64; 2],
@@ -59,15 +58,9 @@ impl VacancyKmc {
             index_of: FxHashMap::default(),
             tree: SumTree::default(),
             reached: Vec::new(),
-            changes: PairCounts::default(),
             remembers: false,
             looked_up: [0; 2],
         }
-    }
-
-    /// Changes of the pairs of the lattice in the last evolution, including those with the surroundings at full weight.
-    pub fn changes(&self) -> PairCounts {
-        self.changes
     }
 
     /// Numbers of environments looked up since the start, and of those found in memory.
@@ -99,10 +92,10 @@ impl VacancyKmc {
         jumps
     }
 
-    fn prepare(&mut self, law: &Alloy, window: &Window<u8>) {
+    /// Finds the vacancies of the window that jump, and their rates.
+    pub(super) fn prepare(&mut self, law: &Alloy, window: &Window<u8>) {
         self.sight = Sight::new(window);
         self.neighbours = Steps::new(window, &NEIGHBOURS);
-        self.changes = PairCounts::default();
         let alone = law.alone.map(|coordinate| window.site_at(coordinate));
         let empty = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == VACANCY);
         let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
@@ -116,41 +109,88 @@ impl VacancyKmc {
         self.tree.fill(self.vacancies.iter().map(|vacancy| vacancy.memory.rates().iter().sum()));
     }
 
-    /// Updates the environment and the rates of a vacancy.
-    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) {
-        self.look(law, window, vacancy);
+    /// Updates the environment and the rates of a vacancy; tells whether it remembered the environment.
+    fn refresh(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) -> bool {
+        let known = self.look(law, window, vacancy);
         self.tree.set(vacancy, self.vacancies[vacancy].memory.rates().iter().sum());
+        known
     }
 
-    fn look(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) {
-        let Vacancy { site, memory } = &mut self.vacancies[vacancy];
-        let environment = Environment::gather(window, &self.sight, *site);
-        let mut leaves = [false; JUMPS];
-        if !window.is_closed() {
-            let targets = self.neighbours.from(*site);
-            leaves.iter_mut().zip(targets).for_each(|(leaves, target)| *leaves = window.home(target).is_none());
-        }
+    /// Finds the rates of a vacancy, and tells whether it remembered its environment.
+    fn look(&mut self, law: &Alloy, window: &Window<u8>, vacancy: usize) -> bool {
+        let site = self.vacancies[vacancy].site;
+        let (environment, leaves) = self.environment(window, site);
         let packed = environment.packed().at_edge(leaves);
+        let memory = &mut self.vacancies[vacancy].memory;
         if self.remembers {
             let known = memory.recall(&packed);
             self.looked_up[0] += 1;
             self.looked_up[1] += u64::from(known);
             if known {
-                return;
+                return true;
             }
         }
-        let mut rates = [0.0; JUMPS];
-        let barriers = law.barriers().barriers(&environment);
-        for ((rate, barrier), leaves) in rates.iter_mut().zip(barriers).zip(leaves) {
-            if !leaves {
-                *rate = law.rate(barrier);
-            }
-        }
-        memory.learn(packed, rates);
+        memory.learn(packed, rates(law, &environment, leaves));
+        false
     }
 
-    /// Makes a jump of a vacancy, and refreshes all vacancies within reach of it.
-    fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, vacancy: usize, jump: usize) {
+    /// The environment of a site, and which jumps from it leave the box.
+    fn environment(&self, window: &Window<u8>, site: usize) -> (Environment, [bool; JUMPS]) {
+        let mut leaves = [false; JUMPS];
+        if !window.is_closed() {
+            let targets = self.neighbours.from(site);
+            leaves.iter_mut().zip(targets).for_each(|(leaves, target)| *leaves = window.home(target).is_none());
+        }
+        (Environment::gather(window, &self.sight, site), leaves)
+    }
+
+    /// What a vacancy at a site would see.
+    pub(super) fn look_at(&self, law: &Alloy, window: &Window<u8>, site: usize) -> Look {
+        let (environment, leaves) = self.environment(window, site);
+        Look { environment: environment.packed().at_edge(leaves), rates: rates(law, &environment, leaves) }
+    }
+
+    /// The site that a jump from a site leads to.
+    pub(super) fn target(&self, site: usize, jump: usize) -> usize {
+        self.neighbours.along(site, jump)
+    }
+
+    /// The site of the first vacancy.
+    pub(super) fn lone(&self) -> usize {
+        self.vacancies[0].site
+    }
+
+    /// Moves the first vacancy to a site where it sees this. The window is changed already.
+    pub(super) fn place(&mut self, site: usize, look: &Look) {
+        let Vacancy { site: before, memory } = &mut self.vacancies[0];
+        self.index_of.remove(before);
+        self.index_of.insert(site, 0);
+        *before = site;
+        if !memory.recall(&look.environment) {
+            memory.learn(look.environment, look.rates);
+        }
+        self.tree.set(0, look.rates.iter().sum());
+    }
+
+    /// Draws a vacancy and its jump.
+    pub(super) fn draw(&self, rng: &mut Rng) -> (usize, usize) {
+        let (vacancy, left) = self.tree.draw(rng);
+        (vacancy, jump_at(self.vacancies[vacancy].memory.rates(), left))
+    }
+
+    /// Whether a single vacancy jumps, and environments are remembered.
+    pub(super) fn may_be_trapped(&self) -> bool {
+        self.remembers && self.vacancies.len() == 1
+    }
+
+    /// The sum of all rates.
+    pub(super) fn total_rate(&self) -> f64 {
+        self.tree.total()
+    }
+
+    /// Makes a jump of a vacancy, and refreshes all vacancies within reach of it. Tells whether the vacancy remembered its
+    /// new environment.
+    pub(super) fn jump(&mut self, law: &Alloy, window: &mut Window<u8>, vacancy: usize, jump: usize) -> bool {
         let from = self.vacancies[vacancy].site;
         let to = window.home(self.neighbours.along(from, jump)).expect("a jump has a rate only within the box");
         let left = *self.vacancies[vacancy].memory.environment();
@@ -161,18 +201,8 @@ impl VacancyKmc {
         self.index_of.insert(to, vacancy);
         self.vacancies[vacancy].site = to;
 
-        self.refresh(law, window, vacancy);
+        let known = self.refresh(law, window, vacancy);
         let reached = *self.vacancies[vacancy].memory.environment();
-        // The two ends of the jump are no pair, neither before nor after it.
-        let opposite = JUMPS - 1 - jump;
-        let around = |environment: &Packed, other: usize| {
-            let mut targets = environment.targets();
-            targets[other] = VACANCY;
-            targets.into_iter()
-        };
-        self.changes.add(species, around(&reached, opposite), -1);
-        self.changes.add(species, around(&left, jump), 1);
-
         self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
@@ -185,44 +215,32 @@ impl VacancyKmc {
         for index in 0..self.reached.len() {
             self.refresh(law, window, self.reached[index]);
         }
+        known
     }
 }
 
-impl Dynamics<Alloy> for VacancyKmc {
-    fn evolve(
-        &mut self,
-        law: &Alloy,
-        window: &mut Window<u8>,
-        until: Until,
-        rng: &mut Rng,
-    ) -> Result<Elapsed, EvolveError> {
-        self.prepare(law, window);
-        advance(&mut Evolving { kernel: self, law, window }, until, rng)
-    }
+/// What a vacancy sees at a site.
+pub(super) struct Look {
+    pub(super) environment: Packed,
+    /// Of its jumps, in events per unit of time.
+    pub(super) rates: [f64; JUMPS],
 }
 
-struct Evolving<'a> {
-    kernel: &'a mut VacancyKmc,
-    law: &'a Alloy,
-    window: &'a mut Window<u8>,
-}
-
-impl Pending for Evolving<'_> {
-    fn total_rate(&mut self) -> f64 {
-        self.kernel.tree.total()
-    }
-
-    fn happen(&mut self, rng: &mut Rng) {
-        let (vacancy, mut left) = self.kernel.tree.draw(rng);
-        let rates = self.kernel.vacancies[vacancy].memory.rates();
-        let mut drawn = 0;
-        for (jump, &rate) in rates.iter().enumerate().filter(|&(_, &rate)| rate > 0.0) {
-            drawn = jump;
-            if left < rate {
-                break;
-            }
-            left -= rate;
+/// The jump within whose share of the sum of all rates a number lies.
+pub(super) fn jump_at(rates: &[f64; JUMPS], mut left: f64) -> usize {
+    let mut found = 0;
+    for (jump, &rate) in rates.iter().enumerate().filter(|&(_, &rate)| rate > 0.0) {
+        found = jump;
+        if left < rate {
+            break;
         }
-        self.kernel.jump(self.law, self.window, vacancy, drawn);
+        left -= rate;
     }
+    found
+}
+
+/// The rates of the jumps in an environment; 0 for those that leave the box.
+fn rates(law: &Alloy, environment: &Environment, leaves: [bool; JUMPS]) -> [f64; JUMPS] {
+    let barriers = law.barriers().barriers(environment);
+    std::array::from_fn(|jump| if leaves[jump] { 0.0 } else { law.rate(barriers[jump]) })
 }

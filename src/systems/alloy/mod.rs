@@ -6,8 +6,10 @@
 //! Storage: [`crate::lattice::bcc`], one byte per site. Observables: six components of short-range order ([`order`]).
 
 pub mod barriers;
+mod basin;
 pub mod configuration;
 pub mod environment;
+mod evolution;
 pub mod kinetics;
 pub mod memory;
 pub mod order;
@@ -60,6 +62,14 @@ pub struct AlloyParameters {
     /// interpolated E_ref.
     #[serde(default = "reference_barrier")]
     pub reference_barrier: Condition,
+    /// Whether a vacancy that jumps alone in its window escapes at once from the states among which it flickers. Exact
+    /// either way.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub basins: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn builtin() -> String {
@@ -87,6 +97,7 @@ impl Default for AlloyParameters {
             composition: equimolar(),
             sites_per_vacancy: sites_per_vacancy(),
             reference_barrier: reference_barrier(),
+            basins: true,
         }
     }
 }
@@ -147,6 +158,11 @@ impl Alloy {
     /// Rate of a jump over a barrier in eV, per unit of time.
     pub fn rate(&self, barrier: f32) -> f64 {
         ((self.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
+    }
+
+    /// Whether a lone vacancy escapes at once from the states among which it flickers.
+    pub fn escapes_basins(&self) -> bool {
+        self.parameters.basins
     }
 
     /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites. The largest remainders are rounded up.
