@@ -205,8 +205,8 @@ fn alone(command: Command) {
             for point in points {
                 let mut folder = out.clone();
                 if !point.set.is_empty() {
-                    text += &format!("\npoint {}\n", point.label());
-                    folder = folder.map(|folder| folder.join(point.label()));
+                    text += &format!("\npoint {}\n", point.folder());
+                    folder = folder.map(|folder| folder.join(point.folder()));
                 }
                 text += &stages::plan(&point.input, threads_of(threads));
                 text += &folder.map_or(String::new(), |folder| format!("\n{}", stages::status(&folder, &point.input)));

@@ -17,12 +17,17 @@ pub struct Point {
 }
 
 impl Point {
-    /// Name of the point's folder: `patch=16,temperature=2.5`, or its beginning and a hash if it is long.
+    /// What sets the point apart: `patch=16,temperature=2.5`.
     pub fn label(&self) -> String {
         let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
         let parts: Vec<String> = self.set.iter().map(|(key, value)| format!("{}={value}", short(key))).collect();
         let plain = |letter: char| letter.is_ascii_alphanumeric() || ".,+=-_".contains(letter);
-        let label: String = parts.join(",").chars().filter(|letter| plain(*letter)).collect();
+        parts.join(",").chars().filter(|letter| plain(*letter)).collect()
+    }
+
+    /// Name of the point's folder: its label, or the beginning of that and a hash if it is long.
+    pub fn folder(&self) -> String {
+        let label = self.label();
         if label.len() <= LONGEST_LABEL {
             return label;
         }

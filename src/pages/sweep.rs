@@ -59,7 +59,8 @@ pub fn page(
         if names.is_empty() {
             continue;
         }
-        let heads = [&["point"][..], &names].concat();
+        let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
+        let heads: Vec<&str> = std::iter::once("point").chain(heads.iter().map(String::as_str)).collect();
         let mut table = Table::new(shown.title, &heads).described(shown.caption, shown.look_for);
         for (title, metrics) in titles.iter().zip(metrics) {
             let cells = names.iter().map(|name| metrics.get(name).cloned().map_or(Cell::Empty, Cell::Metric));
@@ -77,7 +78,7 @@ pub fn page(
     let section = panels(&evidence).into_iter().map(Block::Multiples).fold(section, Section::with);
     let (fits, scaling) = exponents;
     let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
-    let links = labels.iter().map(|label| format!("{label}/report.html")).collect();
+    let links = points.iter().map(|point| format!("{}/report.html", point.folder())).collect();
     Report {
         title: format!("{name}: {} points", points.len()),
         subtitle: format!("tessera {}, revision {}", env!("CARGO_PKG_VERSION"), env!("TESSERA_REVISION")),

@@ -39,8 +39,10 @@ pub fn run(
     options: &Options,
 ) -> Result<(), StageError> {
     let base = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name));
-    let folders: Vec<PathBuf> =
-        points.iter().map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.label()) }).collect();
+    let folders: Vec<PathBuf> = points
+        .iter()
+        .map(|point| if point.set.is_empty() { base.clone() } else { base.join(point.folder()) })
+        .collect();
     let contexts: Vec<Context> = points
         .iter()
         .zip(&folders)
@@ -65,7 +67,7 @@ pub fn run(
     for (point, context) in points.iter().zip(&contexts) {
         prepare(context)?;
         if !point.set.is_empty() {
-            say(context, &format!("{}: point {} of {}", name, point.label(), points.len()))?;
+            say(context, &format!("{}: point {} of {}", name, point.folder(), points.len()))?;
         }
         let stages = only.map_or(Stage::ALL.to_vec(), |stage| vec![stage]);
         let times = run_point(context, &stages, &folders)?;
