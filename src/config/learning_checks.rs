@@ -1,7 +1,7 @@
 //! Checks of closure and training.
 
 use super::{Input, UpsampleKind, checks::positive};
-use crate::learning::sde::refuse_potential;
+use crate::learning::{EncoderKind, sde::refuse_potential};
 
 impl Input {
     fn check_reversible(&self) -> Result<(), String> {
@@ -68,6 +68,16 @@ impl Input {
     }
 
     fn check_library(&self) -> Result<(), String> {
+        let (functions, known) = (&self.closure.functions, self.system.library_names());
+        if !functions.is_empty() && self.closure.encoder != EncoderKind::Library {
+            return Err("closure.functions names functions of a library; set closure.encoder = \"library\" too".into());
+        }
+        if let Some(unknown) = functions.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(format!("closure.functions has {unknown:?}; the library of this system has {known:?}"));
+        }
+        if (1..functions.len()).any(|index| functions[..index].contains(&functions[index])) {
+            return Err(format!("closure.functions is {functions:?}; name each function once"));
+        }
         if self.uses_library() && (self.system.library_names().is_empty() || !self.compensated()) {
             return Err(
                 "closure.encoder is \"library\", which needs a system with a library of functions and known rates, and \

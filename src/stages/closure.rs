@@ -138,7 +138,10 @@ fn from_library<S: System>(context: &Context) -> Result<Closure, StageError> {
             let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
             concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, columns)))
         });
-    let found = select(z.view(), library.view(), drift.view(), input.closure.variables, context.world)?;
+    let place = |name: &String| S::LIBRARY.iter().position(|known| known == name);
+    let given: Vec<usize> = input.closure.functions.iter().filter_map(place).collect();
+    let most = if given.is_empty() { input.closure.variables } else { 0 };
+    let found = select(z.view(), library.view(), drift.view(), (&given, most), context.world)?;
     let chosen = found.chosen.iter().zip(found.linear);
     let chosen: Vec<_> =
         chosen.map(|(&index, linear)| LibraryFunction { index, name: S::LIBRARY[index].into(), linear }).collect();

@@ -31,7 +31,7 @@ pub struct Selection {
     pub r_squared: Vec<[f64; 2]>,
 }
 
-/// Chooses at most `most` functions from `library` `[snapshots, functions]` for the drift `[snapshots, d]` of the
+/// Chooses functions, at most `most` beyond those that are `given`, from `library` `[snapshots, functions]` for the drift `[snapshots, d]` of the
 /// observables `z` `[snapshots, d]`. Collective: every rank passes its own snapshots.
 ///
 /// # Errors
@@ -40,21 +40,21 @@ pub fn select(
     z: ArrayView2<f64>,
     library: ArrayView2<f64>,
     drift: ArrayView2<f64>,
-    most: usize,
+    (given, most): (&[usize], usize),
     ranks: &dyn Ranks,
 ) -> Result<Selection, LearningError> {
     let sums = Sums::new(z, library, drift, ranks);
     let observables = z.ncols();
-    let mut chosen: Vec<usize> = Vec::new();
-    let without = sums.r_squared(&chosen)?;
-    let mut with = without.clone();
+    let mut chosen = given.to_vec();
+    let without = sums.r_squared(&[])?;
+    let mut with = sums.r_squared(&chosen)?;
     // The geometric mean of 1 - R^2.
     let left = |r_squared: &[f64]| {
         let known = r_squared.iter().filter(|value| value.is_finite());
         let logarithms: f64 = known.clone().map(|value| (1.0 - value).max(NOTHING_LEFT).ln()).sum();
         (logarithms / known.count().max(1) as f64).exp()
     };
-    while chosen.len() < most {
+    while chosen.len() < given.len() + most {
         let mut best: Option<(usize, Vec<f64>)> = None;
         for function in (0..library.ncols()).filter(|function| !chosen.contains(function)) {
             let found = sums.r_squared(&[&chosen[..], &[function]].concat())?;
@@ -171,12 +171,12 @@ mod tests {
             let quadratic = 0.3 - z[[row, 0]] + 0.5 * z[[row, 0]] * z[[row, 1]];
             quadratic + [0.8 * library[[row, 2]], 0.4 * library[[row, 0]]][observable]
         });
-        let found = select(z.view(), library.view(), drift.view(), 4, &Alone).unwrap();
+        let found = select(z.view(), library.view(), drift.view(), (&[], 4), &Alone).unwrap();
         assert_eq!(found.chosen, [2, 0]);
         for [without, with] in &found.r_squared {
             assert!(*without < 0.9 && *with > 1.0 - 1e-6, "{without} {with}");
         }
-        let closed = select(z.view(), library.view(), (&z * 2.0).view(), 4, &Alone).unwrap();
+        let closed = select(z.view(), library.view(), (&z * 2.0).view(), (&[], 4), &Alone).unwrap();
         assert!(closed.chosen.is_empty() && closed.r_squared.iter().all(|[without, _]| *without > 1.0 - 1e-6));
     }
 }

@@ -58,6 +58,10 @@ pub struct ClosureInput {
     pub encoder: EncoderKind,
     /// Number of closure variables.
     pub variables: usize,
+    /// Names of functions of the library that are closure variables whatever they explain. Without any, `variables` of
+    /// them are chosen at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<String>,
     /// Observables that the equation is for, the first of the system's; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observables: Option<usize>,
@@ -78,6 +82,7 @@ impl Default for ClosureInput {
         Self {
             encoder: EncoderKind::Auto,
             variables: 2,
+            functions: Vec::new(),
             observables: None,
             channels: vec![8, 16],
             hidden: 64,
@@ -91,7 +96,11 @@ impl Default for ClosureInput {
 impl ClosureInput {
     /// Number of closure variables, 0 without an encoder.
     pub fn components(&self) -> usize {
-        if self.encoder == EncoderKind::None { 0 } else { self.variables }
+        match self.encoder {
+            EncoderKind::None => 0,
+            EncoderKind::Library if !self.functions.is_empty() => self.functions.len(),
+            _ => self.variables,
+        }
     }
 
     /// The same input without `auto`, for spins or for fields.

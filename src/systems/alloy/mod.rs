@@ -280,6 +280,13 @@ impl System for Alloy {
         generator
     });
 
+    const LIBRARY: &'static [&'static str] = &["q2", "q4", "q8"];
+
+    /// Domains in the cubes of the box, whatever the region: beyond the box nothing moves.
+    fn library(&self, window: &Window<u8>, _region: Region) -> Vec<f64> {
+        order::domains(window)
+    }
+
     fn upsampling(&self) -> Box<dyn Upsampling<Self>> {
         Box::new(Mosaic)
     }

@@ -5,8 +5,8 @@
 //! is the fraction of type j.
 
 use crate::{
-    lattice::{Region, Window, bcc::Steps},
-    systems::alloy::environment::VACANCY,
+    lattice::{Region, Shape, Window, bcc::Steps},
+    systems::alloy::environment::{SPECIES, VACANCY},
 };
 
 /// The pairs of species, in the order of all lists: Nb-Nb, Nb-Mo, Nb-Ta, Mo-Mo, Mo-Ta, Ta-Ta.
@@ -73,6 +73,43 @@ impl std::ops::AddAssign for PairCounts {
     }
 }
 
+/// Edges, in cells, of the cubes in which [`domains`] looks for B2 order.
+pub const CUBES: [usize; 3] = [2, 4, 8];
+
+/// Mean square degree of B2 order of Mo and Ta in cubes of each size of [`CUBES`], times the sites of the box. The degree
+/// is half of eta_Mo - eta_Ta, with eta_i = c_i(A) - c_i(B), the share of atoms of species i on the two sublattices
+/// of the cube; its square does not tell the two kinds of domains apart. 0 for cubes that do not tile the box.
+pub fn domains(window: &Window<u8>) -> Vec<f64> {
+    let shape = window.shape();
+    let cells = [shape.0[0] / 2, shape.0[1], shape.0[2]];
+    // Mo less Ta on the even sublattice, less the same on the odd one, for every cell.
+    let mut excess = vec![0_i64; cells.iter().product()];
+    for (index, species) in window.values_of(Region::BOX).enumerate() {
+        let [layer, row, column] = shape.coordinate(index);
+        let sign = if layer % 2 == 0 { 1 } else { -1 };
+        let value = match SPECIES[usize::from(species)] {
+            "Mo" => sign,
+            "Ta" => -sign,
+            _ => 0,
+        };
+        excess[(layer / 2 * cells[1] + row) * cells[2] + column] += value;
+    }
+    let mean_square = |&edge: &usize| {
+        if cells.iter().any(|extent| extent % edge != 0) {
+            return 0.0;
+        }
+        let cubes = cells.map(|extent| extent / edge);
+        let mut sums = vec![0_i64; cubes.iter().product()];
+        for (index, &value) in excess.iter().enumerate() {
+            let cube = Shape(cells).coordinate(index).map(|cell| cell / edge);
+            sums[(cube[0] * cubes[1] + cube[1]) * cubes[2] + cube[2]] += value;
+        }
+        let degree = |sum: i64| sum as f64 / (2.0 * edge.pow(3) as f64);
+        sums.iter().map(|&sum| degree(sum).powi(2)).sum::<f64>() / sums.len() as f64 * shape.sites() as f64
+    };
+    CUBES.iter().map(mean_square).collect()
+}
+
 /// Numbers of atoms of each species in the box.
 pub fn atoms(window: &Window<u8>) -> [f64; 3] {
     let mut counts = [0.0; 3];
@@ -80,4 +117,31 @@ pub fn atoms(window: &Window<u8>) -> [f64; 3] {
         counts[usize::from(species - 1)] += 1.0;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lattice::{Lattice, bcc};
+
+    /// Mo and Ta on the two sublattices, the other way round where `turned` says so, in 8 cells.
+    fn ordered(turned: impl Fn([usize; 3]) -> bool) -> Vec<f64> {
+        let shape = bcc::shape(8);
+        let species = |index: usize| {
+            let place = shape.coordinate(index);
+            if (place[0] % 2 == 0) == turned(place) { 3 } else { 2 }
+        };
+        let mut window = Window::closed(shape, 4);
+        window.load(&Lattice::from_sites(shape, (0..shape.sites()).map(species).collect()), [0; 3]);
+        domains(&window).into_iter().map(|sum| sum / shape.sites() as f64).collect()
+    }
+
+    #[test]
+    fn cubes_see_the_order_of_domains_that_are_not_smaller_than_they() {
+        assert_eq!(ordered(|_| false), [1.0, 1.0, 1.0]);
+        assert_eq!(ordered(|_| true), [1.0, 1.0, 1.0]);
+        assert_eq!(ordered(|[_, row, _]| row < 4), [1.0, 1.0, 0.0]);
+        assert_eq!(ordered(|[_, row, _]| row % 4 < 2), [1.0, 0.0, 0.0]);
+        assert_eq!(ordered(|[_, row, column]| (row + column) % 2 == 0), [0.0, 0.0, 0.0]);
+    }
 }
