@@ -39,33 +39,54 @@ pub fn trust(input: &Input, names: &Names, evidence: &Evidence, metrics: &Metric
 }
 
 fn findings(observables: &[Observable], metrics: &Metrics, seeds: usize) -> Vec<Finding> {
-    let mut found: Vec<Finding> =
-        observables.iter().filter_map(|observable| band(observable, metrics, seeds)).collect();
-    found.extend(observables.iter().filter_map(|observable| covers(observable, metrics)));
+    let mut found: Vec<Finding> = band(observables, metrics, seeds).into_iter().collect();
+    found.extend(covers(observables, metrics));
     found.extend(held_out(metrics));
-    found.extend(observables.iter().filter_map(|observable| two_steps(observable, metrics)));
+    found.extend(two_steps(observables, metrics));
     found.extend(at_walls(metrics));
     found
 }
 
-/// How uncertain the predicted mean is, and by what.
-fn band(observable: &Observable, metrics: &Metrics, seeds: usize) -> Option<Finding> {
-    let value = |name: &str| metrics.get(&format!("{name}_{}", observable.name)).map(|metric| metric.value);
-    let total = value("band")?;
+/// Words as a list: a, b and c.
+fn list(words: &[String]) -> String {
+    match words {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        all => all.concat(),
+    }
+}
+
+/// Values from the smallest to the largest, as `shown` writes them.
+fn range(values: &[f64], shown: impl Fn(f64) -> String) -> String {
+    let ends = [f64::min, f64::max].map(|end: fn(f64, f64) -> f64| values.iter().copied().fold(values[0], end));
+    let [least, most] = ends.map(shown);
+    if least == most { least } else { format!("{least} to {most}") }
+}
+
+/// How uncertain the predicted means are, and by what.
+fn band(observables: &[Observable], metrics: &Metrics, seeds: usize) -> Option<Finding> {
+    let values = |name: &str| -> Option<String> {
+        let of = |observable: &Observable| Some(metrics.get(&format!("{name}_{}", observable.name))?.value);
+        let found: Vec<f64> = observables.iter().filter_map(of).collect();
+        (!found.is_empty()).then(|| range(&found, |value| measured(value, None)))
+    };
+    let total = values("band")?;
     let parts = [
         ("band_data", "from the finite number of training pairs"),
         ("band_training", "from the training, by the scatter between seeds"),
         ("band_rollout", "from the number of predicted trajectories"),
     ];
     let parts: Vec<String> =
-        parts.iter().filter_map(|(name, from)| Some(format!("{} {from}", measured(value(name)?, None)))).collect();
+        parts.iter().filter_map(|(name, from)| Some(format!("{} {from}", values(name)?))).collect();
+    let symbols: Vec<String> = observables.iter().map(|observable| observable.symbol.to_owned()).collect();
+    let mean = if observables.len() > 1 { "means" } else { "mean" };
+    let are = if observables.len() > 1 { "are" } else { "is" };
     let mut text = format!(
-        "The predicted mean of {} is known to within {} (one standard error, root mean square over starts and times): {}.",
-        observable.symbol,
-        measured(total, None),
+        "The predicted {mean} of {} {are} known to within {total} (one standard error, root mean square over starts and \
+         times): {}.",
+        list(&symbols),
         parts.join(", ")
     );
-    if value("band_data").is_none() {
+    if values("band_data").is_none() {
         text += " The error from the finite number of pairs is not in it: it is known for drifts by a perceptron and for \
                  reversible ones, with train.draws above 0.";
     }
@@ -75,79 +96,120 @@ fn band(observable: &Observable, metrics: &Metrics, seeds: usize) -> Option<Find
     Some(Finding { text, against: false })
 }
 
-/// Whether the band explains the distance from the direct simulation.
-fn covers(observable: &Observable, metrics: &Metrics) -> Option<Finding> {
-    let share = metrics.get(&format!("band_covers_{}", observable.name))?.value;
-    let verdict = if share < COVERED[0] {
-        "The model has an error that more data of the same kind, more seeds and more trajectories do not cure: \
-         in the closure, the upsampled states or dt."
-    } else if share > COVERED[1] {
-        "The model is at least as good as its band says."
-    } else {
-        "The difference between model and truth is what finite data explain."
+/// Whether the band explains the distance from the direct simulation: a finding for the observables of each verdict.
+fn covers(observables: &[Observable], metrics: &Metrics) -> Vec<Finding> {
+    let share = |observable: &Observable| Some(metrics.get(&format!("band_covers_{}", observable.name))?.value);
+    let shares: Vec<(&Observable, f64)> = observables.iter().filter_map(|one| Some((one, share(one)?))).collect();
+    let verdicts: [(f64, f64, &str); 3] = [
+        (
+            f64::NEG_INFINITY,
+            COVERED[0],
+            "The model has an error that more data of the same kind, more seeds and more trajectories do not cure: in the \
+             closure, the upsampled states or dt.",
+        ),
+        (COVERED[0], COVERED[1], "The difference between model and truth is what finite data explain."),
+        (COVERED[1], f64::INFINITY, "The model is at least as good as its band says."),
+    ];
+    let finding = |(index, (from, to, verdict)): (usize, (f64, f64, &str))| {
+        let such = shares.iter().filter(|(_, share)| (from..to).contains(share));
+        let (symbols, values): (Vec<String>, Vec<f64>) =
+            such.map(|(observable, share)| (observable.symbol.to_owned(), 100.0 * share)).unzip();
+        if symbols.is_empty() {
+            return None;
+        }
+        let (mean, lies) = if symbols.len() > 1 { ("means", "lie") } else { ("mean", "lies") };
+        let text = format!(
+            "At {} % of the records the {mean} of {} of the direct simulation {lies} within the 90 % band of the prediction \
+             (with the simulation's own error). {verdict}",
+            range(&values, |value| format!("{value:.0}")),
+            list(&symbols)
+        );
+        Some(Finding { text, against: index == 0 })
     };
-    let text = format!(
-        "At {:.0} % of the records the mean {} of the direct simulation lies within the 90 % band of the prediction \
-         (with the simulation's own error). {verdict}",
-        100.0 * share,
-        observable.symbol
-    );
-    Some(Finding { text, against: share < COVERED[0] })
+    verdicts.into_iter().enumerate().filter_map(finding).collect()
 }
 
-/// Whether the increments of held-out pairs are distributed as the model says.
+/// Whether the increments of held-out pairs are distributed as the model says: a finding for the coordinates of each
+/// verdict.
 fn held_out(metrics: &Metrics) -> Vec<Finding> {
     let of = |coordinate: usize| {
         let get = |name: &str| metrics.get(&format!("held_out_{name}_component_{coordinate}"));
-        let (share, distance) = (get("within_90")?.value, get("distance")?);
-        let (pairs, distance) = (distance.samples, distance.value);
-        let chance = 1.63 / (pairs as f64).sqrt();
-        // Three standard errors of a share of 0.9.
-        let tolerated = HELD_OUT[0].max(0.9 / (pairs as f64).sqrt());
-        let wrong = (share - 0.9).abs() > tolerated || distance > HELD_OUT[1].max(chance);
-        let verdict = match wrong {
-            false => "The learned noise has the right width and shape.",
-            true if share < 0.9 - tolerated => "The learned noise is too narrow.",
-            true if share > 0.9 + tolerated => "The learned noise is too wide.",
-            true => "The increments are not normally distributed, which the model takes them to be.",
-        };
-        let text = format!(
-            "Of the increments of coordinate {coordinate} that the training did not see, {:.1} % lie within the model's \
-             90 % interval. The distribution of their ranks differs from the uniform one by at most {distance:.3}; \
-             independent pairs of the model itself would differ by less than {chance:.3} in 99 of 100 cases. {verdict}",
-            100.0 * share,
-        );
-        Some(Finding { text, against: wrong })
+        Some((coordinate, get("within_90")?.value, get("distance")?))
     };
-    (0..).map_while(of).collect()
+    let all: Vec<(usize, f64, &Metric)> = (0..).map_while(of).collect();
+    let Some((_, _, Metric { samples, .. })) = all.first() else { return Vec::new() };
+    let pairs = *samples as f64;
+    let chance = 1.63 / pairs.sqrt();
+    // Three standard errors of a share of 0.9.
+    let tolerated = HELD_OUT[0].max(0.9 / pairs.sqrt());
+    let verdict_of = |share: f64, distance: f64| match () {
+        () if share < 0.9 - tolerated => "The learned noise is too narrow.",
+        () if share > 0.9 + tolerated => "The learned noise is too wide.",
+        () if distance > HELD_OUT[1].max(chance) => {
+            "The increments are not normally distributed, which the model takes them to be."
+        }
+        () => RIGHT_NOISE,
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    let verdicts: Vec<&str> = all.iter().map(|(_, share, distance)| verdict_of(*share, distance.value)).collect();
+    for (first, verdict) in verdicts.iter().enumerate() {
+        if verdicts[..first].contains(verdict) {
+            continue;
+        }
+        let such = all.iter().zip(&verdicts).filter(|(_, other)| *other == verdict).map(|(one, _)| one);
+        let coordinates: Vec<String> = such.clone().map(|(coordinate, ..)| coordinate.to_string()).collect();
+        let shares: Vec<f64> = such.clone().map(|(_, share, _)| 100.0 * share).collect();
+        let distance = such.map(|(_, _, distance)| distance.value).fold(0.0, f64::max);
+        let text = format!(
+            "Of the increments of coordinate{} {} that the training did not see, {} % lie within the model's 90 % interval. \
+             The distribution of their ranks differs from the uniform one by at most {distance:.3}; independent pairs of \
+             the model itself would differ by less than {chance:.3} in 99 of 100 cases. {verdict}",
+            if coordinates.len() > 1 { "s" } else { "" },
+            list(&coordinates),
+            range(&shares, |share| format!("{share:.1}")),
+        );
+        findings.push(Finding { text, against: *verdict != RIGHT_NOISE });
+    }
+    findings
 }
 
+const RIGHT_NOISE: &str = "The learned noise has the right width and shape.";
+
 /// Whether the dynamics has memory beyond dt, or increments depend on dt for another reason.
-fn two_steps(observable: &Observable, metrics: &Metrics) -> Option<Finding> {
-    let get = |name: &str| metrics.get(&format!("two_steps_{name}_{}", observable.name));
-    let (drift, spread) = (get("drift")?, get("spread")?);
+fn two_steps(observables: &[Observable], metrics: &Metrics) -> Vec<Finding> {
     let off = |metric: &Metric, right: f64| {
         let distance = (metric.value - right).abs();
         distance > TWO_STEPS && distance > 3.0 * metric.std_error.unwrap_or(f64::INFINITY)
     };
-    let against = off(drift, 0.0) || off(spread, 1.0);
-    let verdict = if against {
-        "Steps of dt do not explain what happens in 2 dt: the system remembers more than these variables, or the frozen \
-         surroundings of a patch hold it back. Predictions depend on dt; change evolve.until, evolve.surroundings or the \
-         closure."
-    } else {
-        "Two steps explain twice the time."
-    };
     let percent = |value: f64, metric: &Metric| measured(100.0 * value, metric.std_error.map(|error| 100.0 * error));
-    let further = if drift.value < 0.0 { "less far" } else { "further" };
-    let text = format!(
-        "In twice the time of the training pairs {} goes {} % {further} than in two steps of the model, and the variance \
-         about them is {} % of the model's. {verdict}",
-        observable.symbol,
-        percent(drift.value.abs(), drift),
-        percent(spread.value, spread),
-    );
-    Some(Finding { text, against })
+    let of = |observable: &Observable| {
+        let get = |name: &str| metrics.get(&format!("two_steps_{name}_{}", observable.name));
+        let (drift, spread) = (get("drift")?, get("spread")?);
+        let further = if drift.value < 0.0 { "less far" } else { "further" };
+        let goes = format!("{} {} % {further}", observable.symbol, percent(drift.value.abs(), drift));
+        Some((off(drift, 0.0) || off(spread, 1.0), goes, percent(spread.value, spread)))
+    };
+    let all: Vec<(bool, String, String)> = observables.iter().filter_map(of).collect();
+    let finding = |wanted: bool| {
+        let such = all.iter().filter(|(against, ..)| *against == wanted);
+        let (goes, spreads): (Vec<String>, Vec<String>) =
+            such.map(|(_, goes, spread)| (goes.clone(), format!("{spread} %"))).unzip();
+        let verdict = if wanted {
+            "Steps of dt do not explain what happens in 2 dt: the system remembers more than these variables, or the frozen \
+             surroundings of a patch hold it back. Predictions depend on dt; change evolve.until, evolve.surroundings or \
+             the closure."
+        } else {
+            "Two steps explain twice the time."
+        };
+        let text = format!(
+            "Pairs of twice the length go, against two steps of the model: {}. The variance about these is {} of the \
+             model's. {verdict}",
+            list(&goes),
+            list(&spreads)
+        );
+        (!goes.is_empty()).then_some(Finding { text, against: wanted })
+    };
+    [true, false].into_iter().filter_map(finding).collect()
 }
 
 /// How much of the prediction has no data.
@@ -222,7 +284,7 @@ mod tests {
         assert!(bad[0].text.contains("Only one model"));
         assert!(bad[1..].iter().all(|finding| finding.against), "{bad:?}");
         assert!(bad[2].text.contains("too narrow") && bad[4].text.contains("In 20 % of their steps"));
-        assert!(bad[3].text.contains("M goes 42.0 ± 1.0 % less far"), "{}", bad[3].text);
+        assert!(bad[3].text.contains("M 42.0 ± 1.0 % less far"), "{}", bad[3].text);
         assert!(found([0.9, 0.9, 0.05, 0.0], 3)[2].text.contains("not normally distributed"));
     }
 }

@@ -13,10 +13,19 @@ use crate::evaluation::{
     trajectories::{MeanAndSpread, mean_and_spread},
 };
 use ndarray::{Array2, Axis};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 
 /// Half the width of a normal 90 % interval, in standard errors.
 pub const NINETY: f64 = 1.645;
+
+/// Half the width of a 90 % interval by Student's distribution, in standard errors.
+fn half_width(freedom: f64) -> f64 {
+    match StudentsT::new(0.0, 1.0, freedom) {
+        Ok(student) if freedom < 1000.0 => student.inverse_cdf(0.95),
+        _ => NINETY,
+    }
+}
 
 /// The mean prediction of our models for one start and condition, and its variances, `[record, component]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,8 +178,11 @@ fn errors(evidence: &Evidence, metrics: &mut Metrics) {
             let total = band.total();
             (1..truth.mean.nrows()).map(move |time| {
                 let at = [time, component];
-                let variance = total[at].powi(2) + truth.spread[at].powi(2) / truth.trajectories as f64;
-                (band.mean[at] - truth.mean[at]).abs() <= NINETY * variance.sqrt()
+                let of_truth = truth.spread[at].powi(2) / truth.trajectories as f64;
+                let variance = total[at].powi(2) + of_truth;
+                // Few trajectories do not know their own error well (Satterthwaite, 1946).
+                let freedom = (truth.trajectories as f64 - 1.0) * (variance / of_truth).powi(2);
+                (band.mean[at] - truth.mean[at]).abs() <= half_width(freedom) * variance.sqrt()
             })
         });
         let covered: Vec<bool> = covered.collect();
@@ -186,6 +198,13 @@ fn errors(evidence: &Evidence, metrics: &mut Metrics) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_trajectories_have_wide_intervals() {
+        for (freedom, expected) in [(1.0, 6.314), (2.0, 2.920), (10.0, 1.812), (1e6, NINETY), (f64::NAN, NINETY)] {
+            assert!((half_width(freedom) - expected).abs() < 1e-3, "{freedom}: {}", half_width(freedom));
+        }
+    }
 
     /// Pairs that go a tenth less far than expected, with 0.8 times the variance.
     #[test]
