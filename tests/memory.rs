@@ -29,9 +29,9 @@ const CASES: [(&str, &[&str], &[&str], &str); 3] = [
         "evolve",
         &[
             "lattice.patch=16",
-            "lattice.large=128",
-            "simulate.trajectories=400",
-            "simulate.snapshots=32",
+            "lattice.large=512",
+            "simulate.trajectories=128",
+            "simulate.snapshots=8",
             "simulate.interval=0.5",
             "upsample.relax=none",
             "evolve.patches=64",
@@ -39,7 +39,7 @@ const CASES: [(&str, &[&str], &[&str], &str); 3] = [
             "closure.variables=0",
         ],
         &["simulate", "upsample", "evolve"],
-        "2",
+        "8",
     ),
     (
         "truth",

@@ -7,6 +7,8 @@ use crate::learning::EncoderKind;
 const PROGRAM: f64 = 1.5e8;
 /// Bytes of items that stages hold before they write them.
 const BLOCK: f64 = 67_108_864.0;
+/// Bytes of a pair beside its sites, as it is held and copied to be written.
+const PAIR: usize = 1200;
 /// Snapshots that are encoded at a time.
 const SNAPSHOTS: f64 = 1024.0;
 /// Patches whose moments are taken at a time.
@@ -42,12 +44,18 @@ impl Input {
         self.memory(1, 1).refuse_above(MOST, "any machine can have")
     }
 
+    /// Bytes of a snapshot with its pairs, before they are written.
+    pub fn bytes_of_evolved(&self) -> usize {
+        let bytes = |sites: usize| sites * self.system.site_bytes();
+        let pair = 4 * bytes(self.patch_shape().sites()) + PAIR;
+        bytes(self.large_shape().sites()) + self.patches_drawn() * pair
+    }
+
     /// Stages whose items are held in blocks: at least one item a thread, and copied once to be written.
     fn data_memory(&self, threads: usize, ranks: f64) -> Vec<(&'static str, f64, &'static str)> {
         let bytes = |sites: usize| (sites * self.system.site_bytes()) as f64;
-        let (small, patch, large, truth) = (
+        let (small, large, truth) = (
             bytes(self.small_shape().sites()),
-            bytes(self.patch_shape().sites()),
             bytes(self.large_shape().sites()),
             bytes(self.truth_shape().sites()),
         );
@@ -65,8 +73,8 @@ impl Input {
         let words = if matches!(self.upsample.relax, Relax::Age(_)) { records } else { 1.0 };
         let upsample = held(snapshots, large, if relaxed { 4.0 * LANES as f64 * conditions * words } else { 1.0 });
         let evolved = self.in_lanes(self.large_shape(), self.evolve.until);
-        let evolve = held(snapshots, large, if evolved { LANES as f64 * conditions } else { 1.0 });
-        let pairs = evolve / large * self.patches_drawn() as f64 * (4.0 * patch + 400.0);
+        let pairs = self.bytes_of_evolved() as f64;
+        let evolve = held(snapshots, pairs, if evolved { LANES as f64 * conditions } else { 1.0 });
         let starts = if self.truth_in_lanes() { self.truth.starts.len() as f64 } else { 1.0 };
         let item = self.truth_schedule().records() as f64 * truth * starts;
         // Trajectories in lanes are written one by one.
@@ -79,7 +87,7 @@ impl Input {
         vec![
             ("simulate", simulate, "simulate.snapshots, lattice.small, simulate.trajectories"),
             ("upsample", 2.0 * upsample + small * upsample / large, "lattice.large, simulate.snapshots"),
-            ("evolve", evolve + pairs, "lattice.large, evolve.patches"),
+            ("evolve", evolve, "lattice.large, evolve.patches"),
             ("truth", shared, "truth.records, truth.side, truth.starts"),
         ]
     }

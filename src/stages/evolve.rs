@@ -244,7 +244,7 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
             stage: Stage::Evolve,
             unit: "snapshots",
             items: self.input.large_snapshots(),
-            item_bytes: shape.sites() * size_of::<S::Site>(),
+            item_bytes: self.input.bytes_of_evolved(),
             at_once: if self.in_lanes() { LANES * self.input.conditions_in_data().len() } else { 1 },
         }
         .run(
