@@ -54,11 +54,8 @@ impl Input {
     /// Stages whose items are held in blocks: at least one item a thread, and copied once to be written.
     fn data_memory(&self, threads: usize, ranks: f64) -> Vec<(&'static str, f64, &'static str)> {
         let bytes = |sites: usize| (sites * self.system.site_bytes()) as f64;
-        let (small, large, truth) = (
-            bytes(self.small_shape().sites()),
-            bytes(self.large_shape().sites()),
-            bytes(self.truth_shape().sites()),
-        );
+        let (small, large, truth) =
+            (bytes(self.small_shape().sites()), bytes(self.large_shape().sites()), bytes(self.truth_shape().sites()));
         let conditions = self.conditions_in_data().len() as f64;
         let held = |items: f64, item: f64, at_once: f64| {
             let blocks = (BLOCK / (item * at_once)).clamp(1.0, 4096.0).max(threads as f64);

@@ -129,7 +129,7 @@ mod tests {
         let shape = bcc::shape(8);
         let species = |index: usize| {
             let place = shape.coordinate(index);
-            if (place[0] % 2 == 0) == turned(place) { 3 } else { 2 }
+            if place[0].is_multiple_of(2) == turned(place) { 3 } else { 2 }
         };
         let mut window = Window::closed(shape, 4);
         window.load(&Lattice::from_sites(shape, (0..shape.sites()).map(species).collect()), [0; 3]);
