@@ -136,36 +136,71 @@ pub fn dynamics(names: &Names, evidence: &Evidence) -> Section {
     let groups: Vec<[MeanAndSpread; 2]> =
         (0..evidence.groups()).map(|group| [of(ours.view(), group), of(evidence.truth.view(), group)]).collect();
     let colours = [Colour::Ours, Colour::Truth, Colour::Baseline];
-    let panels = |label: &str, guides: [f64; 2], (low, high): (f64, f64), value: fn(&_, &_, usize) -> Vec<f64>| {
-        let panel = |(group, [ours, truth]): (usize, &[MeanAndSpread; 2])| {
+    let all: Vec<usize> = (0..evidence.observables.len()).collect();
+    let symbol = |component: usize| evidence.observables[component].symbol;
+    let blocks = |[title, caption, look_for]: [&str; 3], scale: &Scale| -> Vec<Block> {
+        let panel = |group: usize, components: &[usize], title: &str| {
             let (x, times) = (names.time_axis(group, &evidence.times), names.times_of(group, &evidence.times));
-            let mut figure = Figure::new(&names.groups[group], x, Axis::linear(label).from_to(low, high));
-            for guide in guides {
-                let level = vec![guide; times.len()];
-                figure = figure.with(Series::line("", Colour::Guide, &times, &level));
+            let (low, high) = scale.range;
+            let mut figure = Figure::new(title, x, Axis::linear(scale.label).from_to(low, high));
+            for guide in scale.guides {
+                figure = figure.with(Series::line("", Colour::Guide, &times, &vec![guide; times.len()]));
             }
-            for (component, observable) in evidence.observables.iter().enumerate() {
-                let values: Vec<f64> =
-                    value(ours, truth, component).into_iter().map(|value: f64| value.clamp(low, high)).collect();
+            let [ours, truth] = &groups[group];
+            for &component in components {
+                let values = (scale.value)(ours, truth, component).into_iter().map(|value| value.clamp(low, high));
                 let colour = colours[component % colours.len()];
-                figure = figure.with(Series::line(observable.symbol, colour, &times, &values));
+                let colour = if components.len() > 1 { colour } else { Colour::Ours };
+                let label = if components.len() > 1 { symbol(component) } else { "" };
+                figure = figure.with(Series::line(label, colour, &times, &values.collect::<Vec<f64>>()));
             }
             figure
         };
-        groups.iter().enumerate().map(panel).collect::<Vec<_>>()
+        let each_group = |components: &[usize]| -> Vec<Figure> {
+            (0..groups.len()).map(|group| panel(group, components, &names.groups[group])).collect()
+        };
+        let multiples =
+            |title: String, panels| Block::Multiples(SmallMultiples::new(title, panels).described(caption, look_for));
+        if groups.len() == 1 {
+            let each = all.iter().map(|&component| panel(0, &[component], symbol(component)));
+            vec![multiples(title.to_owned(), each.collect())]
+        } else if all.len() <= colours.len() {
+            vec![multiples(title.to_owned(), each_group(&all))]
+        } else {
+            let each =
+                |&component: &usize| multiples(format!("{title}, {}", symbol(component)), each_group(&[component]));
+            all.iter().map(each).collect()
+        }
     };
-    let difference = panels("standard errors", [-2.0, 2.0], (-8.0, 8.0), MeanAndSpread::difference_in_errors);
-    let ratio = panels("ratio", [1.0, 1.0], (0.0, 2.0), MeanAndSpread::spread_ratio);
-    let difference = SmallMultiples::new("Difference of the means from the truth", difference).described(
+    let differences = Scale {
+        label: "standard errors",
+        guides: [-2.0, 2.0],
+        range: (-8.0, 8.0),
+        value: MeanAndSpread::difference_in_errors,
+    };
+    let ratios = Scale { label: "ratio", guides: [1.0, 1.0], range: (0.0, 2.0), value: MeanAndSpread::spread_ratio };
+    let difference = [
+        "Difference of the means from the truth",
         "Mean of the first model minus that of the direct simulation, in standard errors of their difference; cut off at 8. \
          Dashed: 2 standard errors.",
         "lines between the dashed ones at all times. A long excursion is an error of the learned drift.",
-    );
-    let ratio = SmallMultiples::new("Ratio of the spreads", ratio).described(
+    ];
+    let ratio = [
+        "Ratio of the spreads",
         "Standard deviation over the trajectories of the first model, over that of the direct simulation; cut off at 2.",
         "lines that scatter about 1.",
-    );
-    Section::new("Dynamics in units of the noise").with(Block::Multiples(difference)).with(Block::Multiples(ratio))
+    ];
+    let section = Section::new("Dynamics in units of the noise");
+    blocks(difference, &differences).into_iter().chain(blocks(ratio, &ratios)).fold(section, Section::with)
+}
+
+/// What a panel of [`dynamics`] shows: the label, dashed levels and range of its axis, and the values of an observable
+/// of model and truth.
+struct Scale {
+    label: &'static str,
+    guides: [f64; 2],
+    range: (f64, f64),
+    value: fn(&MeanAndSpread, &MeanAndSpread, usize) -> Vec<f64>,
 }
 
 /// A short form of a value, with numbers rounded to four decimals and only the ends of long lists.

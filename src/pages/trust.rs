@@ -234,24 +234,32 @@ fn figures(names: &Names, evidence: &Evidence) -> Vec<SmallMultiples> {
     let truth: Vec<_> = (0..evidence.groups())
         .map(|index| mean_and_spread(scores::group(evidence.truth.view(), index, evidence.groups())))
         .collect();
-    let panel = |group: usize, component: usize| {
+    let panel = |group: usize, component: usize, title: &str| {
         let band: &Band = &bands[group];
         let ninety: Vec<f64> = band.total().column(component).iter().map(|error| scores::NINETY * error).collect();
         let found = band.mean.column(component).to_vec();
         let (x, times) = (names.time_axis(group, &evidence.times), names.times_of(group, &evidence.times));
-        Figure::new(&names.groups[group], x, Axis::linear(evidence.observables[component].symbol))
+        Figure::new(title, x, Axis::linear(evidence.observables[component].symbol))
             .with(Series::line("truth", Colour::Truth, &times, &truth[group].mean.column(component).to_vec()))
             .with(Series::line("ours", Colour::Ours, &times, &found).with_band(&ninety))
     };
-    let multiples = |(component, observable): (usize, &Observable)| {
-        let panels = (0..evidence.groups()).map(|group| panel(group, component)).collect();
-        SmallMultiples::new(format!("Error band of the mean {}", observable.name.replace('_', " ")), panels).described(
+    let multiples = |title: String, panels| {
+        SmallMultiples::new(title, panels).described(
             "Mean over all our models and trajectories, with its 90 % band from finite data, training and finite number \
              of trajectories. The band holds no error that all models have in common.",
             "a truth within the band.",
         )
     };
-    evidence.observables.iter().enumerate().map(multiples).collect()
+    let observables = evidence.observables.iter().enumerate();
+    if bands.len() == 1 {
+        let panels = observables.map(|(component, observable)| panel(0, component, observable.symbol)).collect();
+        return vec![multiples("Error bands of the means".to_owned(), panels)];
+    }
+    let of_each = |(component, observable): (usize, &Observable)| {
+        let panels = (0..evidence.groups()).map(|group| panel(group, component, &names.groups[group])).collect();
+        multiples(format!("Error band of the mean {}", observable.symbol), panels)
+    };
+    observables.map(of_each).collect()
 }
 
 #[cfg(test)]
