@@ -20,6 +20,8 @@ use rustc_hash::FxHashMap;
 
 /// Sizes of basins, one after the other while they are worth it.
 const SIZES: [usize; 5] = [3, 8, 16, 32, 64];
+/// States up to which a search goes on though they are not worth it.
+const ENOUGH: usize = 16;
 /// Jumps before the escape, for each state, that make a basin worth it.
 const WORTH: f64 = 20.0;
 /// Jumps to remembered environments, less three times those to others, after which a basin is looked for.
@@ -158,10 +160,11 @@ impl Trapped {
                 around.expand(kernel, law, window, next);
             }
             let count = around.states.len();
-            let Some(basin) = around.basin().filter(|basin| basin.expected_jumps(0) > WORTH * count as f64) else {
-                break;
-            };
-            found = Some((basin, count));
+            match around.basin().filter(|basin| basin.expected_jumps(0) > WORTH * count as f64) {
+                Some(basin) => found = Some((basin, count)),
+                None if count < ENOUGH => {}
+                None => break,
+            }
         }
         let (basin, count) = found?;
         around.truncate(count);
