@@ -138,7 +138,7 @@ pub fn dynamics(names: &Names, evidence: &Evidence) -> Section {
     let colours = [Colour::Ours, Colour::Truth, Colour::Baseline];
     let all: Vec<usize> = (0..evidence.observables.len()).collect();
     let symbol = |component: usize| evidence.observables[component].symbol;
-    let blocks = |[title, caption, look_for]: [&str; 3], scale: &Scale| -> Vec<Block> {
+    let blocks = |scale: &Scale| -> Vec<Block> {
         let panel = |group: usize, components: &[usize], title: &str| {
             let (x, times) = (names.time_axis(group, &evidence.times), names.times_of(group, &evidence.times));
             let (low, high) = scale.range;
@@ -159,49 +159,57 @@ pub fn dynamics(names: &Names, evidence: &Evidence) -> Section {
         let each_group = |components: &[usize]| -> Vec<Figure> {
             (0..groups.len()).map(|group| panel(group, components, &names.groups[group])).collect()
         };
-        let multiples =
-            |title: String, panels| Block::Multiples(SmallMultiples::new(title, panels).described(caption, look_for));
+        let multiples = |title: String, panels| {
+            Block::Multiples(SmallMultiples::new(title, panels).described(scale.caption, scale.look_for))
+        };
         if groups.len() == 1 {
             let each = all.iter().map(|&component| panel(0, &[component], symbol(component)));
-            vec![multiples(title.to_owned(), each.collect())]
+            vec![multiples(scale.title.to_owned(), each.collect())]
         } else if all.len() <= colours.len() {
-            vec![multiples(title.to_owned(), each_group(&all))]
+            vec![multiples(scale.title.to_owned(), each_group(&all))]
         } else {
-            let each =
-                |&component: &usize| multiples(format!("{title}, {}", symbol(component)), each_group(&[component]));
+            let each = |&component: &usize| {
+                multiples(format!("{}, {}", scale.title, symbol(component)), each_group(&[component]))
+            };
             all.iter().map(each).collect()
         }
     };
-    let differences = Scale {
-        label: "standard errors",
-        guides: [-2.0, 2.0],
-        range: (-8.0, 8.0),
-        value: MeanAndSpread::difference_in_errors,
-    };
-    let ratios = Scale { label: "ratio", guides: [1.0, 1.0], range: (0.0, 2.0), value: MeanAndSpread::spread_ratio };
-    let difference = [
-        "Difference of the means from the truth",
-        "Mean of the first model minus that of the direct simulation, in standard errors of their difference; cut off at 8. \
-         Dashed: 2 standard errors.",
-        "lines between the dashed ones at all times. A long excursion is an error of the learned drift.",
-    ];
-    let ratio = [
-        "Ratio of the spreads",
-        "Standard deviation over the trajectories of the first model, over that of the direct simulation; cut off at 2.",
-        "lines that scatter about 1.",
-    ];
-    let section = Section::new("Dynamics in units of the noise");
-    blocks(difference, &differences).into_iter().chain(blocks(ratio, &ratios)).fold(section, Section::with)
+    SCALES.iter().flat_map(blocks).fold(Section::new("Dynamics in units of the noise"), Section::with)
 }
 
-/// What a panel of [`dynamics`] shows: the label, dashed levels and range of its axis, and the values of an observable
-/// of model and truth.
+/// A block of [`dynamics`]: what its panels show of model and truth, and the label, dashed levels and range of their axis.
 struct Scale {
+    title: &'static str,
+    caption: &'static str,
+    look_for: &'static str,
     label: &'static str,
     guides: [f64; 2],
     range: (f64, f64),
     value: fn(&MeanAndSpread, &MeanAndSpread, usize) -> Vec<f64>,
 }
+
+const SCALES: [Scale; 2] = [
+    Scale {
+        title: "Difference of the means from the truth",
+        caption: "Mean of the first model minus that of the direct simulation, in standard errors of their difference; cut off \
+                  at 8. Dashed: 2 standard errors.",
+        look_for: "lines between the dashed ones at all times. A long excursion is an error of the learned drift.",
+        label: "standard errors",
+        guides: [-2.0, 2.0],
+        range: (-8.0, 8.0),
+        value: MeanAndSpread::difference_in_errors,
+    },
+    Scale {
+        title: "Ratio of the spreads",
+        caption: "Standard deviation over the trajectories of the first model, over that of the direct simulation; cut off at \
+                  2.",
+        look_for: "lines that scatter about 1.",
+        label: "ratio",
+        guides: [1.0, 1.0],
+        range: (0.0, 2.0),
+        value: MeanAndSpread::spread_ratio,
+    },
+];
 
 /// A short form of a value, with numbers rounded to four decimals and only the ends of long lists.
 pub fn brief(value: &Value) -> String {
