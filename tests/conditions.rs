@@ -151,3 +151,22 @@ fn files_of_a_family_of_alloys_hold_the_unit_of_time_of_every_item() {
         assert!(units.len() == temperatures.len() && temperatures.iter().zip(&units).all(right), "{file}: {units:?}");
     }
 }
+
+/// q2 and q4 in cubes of patches of 4 cells; the pairs hold them, and predictions start from those of the whole lattice.
+#[test]
+fn an_alloy_may_have_its_domains_as_closure_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("alloys.toml"), folder.path().join("run"));
+    let more =
+        "encoder = \"library\"\nfunctions = [\"q2\", \"q4\"]\n[train]\nbaseline = false\n[train.fit]\nepochs = 1";
+    fs::write(&input, ALLOY.replace("encoder = \"none\"", more)).unwrap();
+    succeeds(0, &["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1"]);
+    let file = hdf5::File::open(out.join("prediction.h5")).unwrap();
+    let states = file.dataset("ours").unwrap().read_dyn::<f32>().unwrap();
+    assert_eq!(states.shape()[3], 8, "six orders and two closure variables");
+    assert!(states.iter().all(|value| value.is_finite()));
+    let truth = hdf5::File::open(out.join("evaluation.h5")).unwrap();
+    let truth = truth.dataset("truth").unwrap().read_dyn::<f32>().unwrap();
+    let first = |all: &ndarray::ArrayD<f32>, index: &[usize]| all[index];
+    assert_eq!(first(&states, &[0, 0, 0, 6]), first(&truth, &[0, 0, 6]), "one start, one q2");
+}

@@ -136,6 +136,12 @@ const BAD: &[(&str, &str, &[&str])] = &[
         "trajectories = 1\ninterval = 1.0\nrecords = 6\n[evaluate]\ndiscrepancy = true",
         &["two halves of the truth"],
     ),
+    ("variables = 1", "functions = [\"plaquettes\"]", &["closure.functions", "closure.encoder = \"library\""]),
+    (
+        "variables = 1",
+        "encoder = \"library\"\nfunctions = [\"q4\"]",
+        &["closure.functions has \"q4\"", "this system has"],
+    ),
     ("trajectories = 12", "trajectories = 12\nfirst = -1.0", &["simulate.first is -1"]),
     ("trajectories = 12", "trajectories = 9000000000000000000", &["training pairs"]),
     ("large = 16", "large = 4294967296", &["lattice.large is 4294967296"]),

@@ -5,8 +5,8 @@
 //! basin; drawn backwards, elimination by elimination, the numbers of all jumps follow from it, and from the numbers of
 //! visits the time. Their joint distribution is that of the jumps themselves.
 
+use super::drawn;
 use crate::rng::Rng;
-use rand::Rng as _;
 use rand_distr::{Binomial, Distribution, Gamma, Poisson};
 
 /// A basin: the rates among its states and out of it. States are eliminated from the last to the first, which keeps
@@ -51,7 +51,7 @@ pub struct Escape {
 
 impl Basin {
     /// The basin with the rates `[from, to]` between its states, zero from a state to itself, and the rate out of the
-    /// basin from each of them. `None` when some state has no way out.
+    /// basin from each of them. `None` when some state has no way out, or none within 1e15 jumps.
     pub fn new(rates: &[f64], out: &[f64]) -> Option<Self> {
         let count = out.len();
         let total = |from: usize| rates[from * count..][..count].iter().sum::<f64>() + out[from];
@@ -70,7 +70,8 @@ impl Basin {
             let found = Elimination::of(state, count, &mut chain, &mut leaving)?;
             eliminations[state] = found;
         }
-        Some(Self { totals, largest, out, shifted, eliminations })
+        let basin = Self { totals, largest, out, shifted, eliminations };
+        (0..count).all(|start| basin.expected_jumps(start) < MOST_JUMPS).then_some(basin)
     }
 
     /// Mean number of visits of each state before the escape from a start.
@@ -110,22 +111,17 @@ impl Basin {
         let (mut of_source, mut of_way_out) = (vec![Vec::new(); count], vec![Vec::new(); count]);
         for state in (0..count).rev() {
             let Elimination { on, from, to, .. } = &self.eliminations[state];
-            let mix = |share: &mut f64, more: f64| {
-                let direct = *share;
-                *share += more;
-                if *share > 0.0 { direct / *share } else { 1.0 }
-            };
             if entry[state] > 0.0 {
                 let through = entry[state] / on;
                 let mut shares: Vec<_> =
-                    to.iter().map(|&(other, share)| (other, mix(&mut entry[other], through * share))).collect();
-                shares.push((count, mix(&mut entry[count], through * way_out[state])));
+                    to.iter().map(|&(other, share)| (other, mixed(&mut entry[other], through * share))).collect();
+                shares.push((count, mixed(&mut entry[count], through * way_out[state])));
                 of_source[state] = shares;
             }
             if way_out[state] > 0.0 {
                 let through = way_out[state] / on;
                 of_way_out[state] =
-                    from.iter().map(|&(other, share)| (other, mix(&mut way_out[other], through * share))).collect();
+                    from.iter().map(|&(other, share)| (other, mixed(&mut way_out[other], through * share))).collect();
             }
         }
         let mut hops = vec![0_u64; width * width];
@@ -199,16 +195,15 @@ impl Elimination {
             let through = before / on;
             leaving[row] += through * leaving[state];
             for &(other, share) in &to {
-                let jump = &mut chain[row * count + other];
-                let alone = *jump;
-                *jump += through * share;
-                direct.push((row, other, alone / *jump));
+                direct.push((row, other, mixed(&mut chain[row * count + other], through * share)));
             }
         }
         Some(Self { stay: chain[state * count + state], on, from, to, direct })
     }
 }
 
+/// Mean number of jumps of an escape from which on they are no longer counted exactly.
+const MOST_JUMPS: f64 = 1e15;
 /// Terms of the series of exp(x) for x up to 1/2: the rest is below 1e-17.
 const TERMS: u32 = 14;
 
@@ -226,17 +221,11 @@ fn product(left: &[f64], right: &[f64], count: usize) -> Vec<f64> {
     found
 }
 
-/// An index with probability in proportion to its weight.
-fn drawn(weights: &[f64], rng: &mut Rng) -> usize {
-    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-    let possible = || weights.iter().enumerate().filter(|&(_, &weight)| weight > 0.0);
-    for (index, weight) in possible() {
-        if left < *weight {
-            return index;
-        }
-        left -= weight;
-    }
-    possible().next_back().map_or(0, |(index, _)| index)
+/// Adds jumps that pass another state to those that do not; the share of the latter.
+fn mixed(jumps: &mut f64, more: f64) -> f64 {
+    let direct = *jumps;
+    *jumps += more;
+    if *jumps > 0.0 { direct / *jumps } else { 1.0 }
 }
 
 fn binomial(trials: u64, share: f64, rng: &mut Rng) -> u64 {
@@ -249,13 +238,14 @@ fn failures(successes: u64, success: f64, failure: f64, rng: &mut Rng) -> u64 {
         return 0;
     }
     let mean = Gamma::new(successes as f64, failure / success).expect("positive shape and scale").sample(rng);
-    if mean > 0.0 { Poisson::new(mean).map_or(0, |poisson| poisson.sample(rng) as u64) } else { 0 }
+    if mean > 0.0 { Poisson::new(mean).expect("no more than basins may have").sample(rng) as u64 } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use rand::Rng as _;
 
     /// A basin of four states with rates over three orders of magnitude, one of them with two neighbours only.
     fn basin() -> (Vec<f64>, Vec<f64>) {
@@ -342,6 +332,7 @@ mod tests {
     #[test]
     fn a_state_without_a_way_out_is_no_basin() {
         assert!(Basin::new(&[0.0, 1.0, 1.0, 0.0], &[0.0, 0.0]).is_none());
+        assert!(Basin::new(&[0.0, 1e30, 1e30, 0.0], &[1.0, 0.0]).is_none(), "1e30 jumps cannot be counted");
         let deep = Basin::new(&[0.0, 1e12, 1e12, 0.0], &[1.0, 0.0]).unwrap();
         assert!((deep.expected_jumps(0) / 2e12 - 1.0).abs() < 1e-3);
         let escape = deep.escape(0, &mut stream(1, Purpose::Bench, [0, 0]));

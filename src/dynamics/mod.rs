@@ -14,7 +14,7 @@ pub use escape::{Basin, Escape};
 pub use kmc::{Kmc, Pending, advance};
 pub use lanes::{HeatBath, InLanes, Lanes, Packing, Word};
 pub use langevin::{DriftNoise, Langevin};
-pub use selectors::{LinearScan, RateClasses, Selector, SumTree};
+pub use selectors::{LinearScan, RateClasses, Selector, SumTree, drawn, index_at};
 
 use crate::{
     lattice::{Boundary, Lattice, Shape, Stencil, Window},

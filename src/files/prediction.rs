@@ -28,8 +28,8 @@ fn at_walls(kind: ModelKind) -> String {
 pub struct PredictionFile<F>(F);
 
 impl<'c> PredictionFile<Writer<'c>> {
-    /// Creates the file of a side for as many trajectories of as many components, and for as many draws of our models, or opens an
-    /// unfinished one. Collective.
+    /// Creates the file of a side for as many trajectories of as many components, and for as many draws of our models, or
+    /// opens an unfinished one. Collective.
     ///
     /// # Errors
     /// When HDF5 refuses; so do the others.

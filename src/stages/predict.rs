@@ -49,8 +49,8 @@ struct Batch {
 }
 
 /// Rolls out the models (`ours_<seed>.safetensors`, ...) and writes `prediction.h5`, and `prediction_<side>.h5` for
-/// each of `predict.sides`. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth. Records are written in blocks of time, so that
-/// memory does not grow with the length of the trajectories.
+/// each of `predict.sides`. Predicted trajectory `t * replicas + r` starts from the state of trajectory t of the truth.
+/// Records are written in blocks of time, so that memory does not grow with the length of the trajectories.
 ///
 /// # Errors
 /// When a model cannot be read, or the file system fails.

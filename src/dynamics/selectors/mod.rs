@@ -10,6 +10,7 @@ pub use sum_tree::SumTree;
 
 use super::Events;
 use crate::{lattice::Window, rng::Rng};
+use rand::Rng as _;
 
 /// Keeps the rates of a window and draws events from them.
 pub trait Selector<L: Events>: Default {
@@ -21,4 +22,23 @@ pub trait Selector<L: Events>: Default {
     fn select(&self, rng: &mut Rng) -> usize;
     /// Takes in the rate of a site of the box again, after something within its reach has changed.
     fn refresh(&mut self, law: &L, window: &Window<L::Site>, site: usize);
+}
+
+/// The index within whose share of the sum of all weights a number lies; the last one with a weight if rounding has left
+/// too much of it.
+pub fn index_at(weights: &[f64], mut left: f64) -> usize {
+    let mut found = 0;
+    for (index, &weight) in weights.iter().enumerate().filter(|&(_, &weight)| weight > 0.0) {
+        found = index;
+        if left < weight {
+            break;
+        }
+        left -= weight;
+    }
+    found
+}
+
+/// An index with probability in proportion to its weight.
+pub fn drawn(weights: &[f64], rng: &mut Rng) -> usize {
+    index_at(weights, rng.random::<f64>() * weights.iter().sum::<f64>())
 }

@@ -31,8 +31,8 @@ pub struct Selection {
     pub r_squared: Vec<[f64; 2]>,
 }
 
-/// Chooses functions, at most `most` beyond those that are `given`, from `library` `[snapshots, functions]` for the drift `[snapshots, d]` of the
-/// observables `z` `[snapshots, d]`. Collective: every rank passes its own snapshots.
+/// Chooses functions, at most `most` beyond those that are `given`, from `library` `[snapshots, functions]` for the drift
+/// `[snapshots, d]` of the observables `z` `[snapshots, d]`. Collective: every rank passes its own snapshots.
 ///
 /// # Errors
 /// When the tensor library refuses to solve the normal equations.
@@ -176,6 +176,8 @@ mod tests {
         for [without, with] in &found.r_squared {
             assert!(*without < 0.9 && *with > 1.0 - 1e-6, "{without} {with}");
         }
+        let given = select(z.view(), library.view(), drift.view(), (&[1], 0), &Alone).unwrap();
+        assert_eq!(given.chosen, [1], "chosen by name, whatever it explains");
         let closed = select(z.view(), library.view(), (&z * 2.0).view(), (&[], 4), &Alone).unwrap();
         assert!(closed.chosen.is_empty() && closed.r_squared.iter().all(|[without, _]| *without > 1.0 - 1e-6));
     }

@@ -42,7 +42,8 @@ impl Networks {
     /// Networks of `components` latent components, with a condition or without, and the list of their weights.
     ///
     /// # Errors
-    /// When no drift or diffusion has the name that `input` asks for, or a reversible drift has no use for its degree or a condition.
+    /// When no drift or diffusion has the name that `input` asks for, or a reversible drift has no use for its degree or a
+    /// condition.
     pub fn new(input: &SdeInput, components: usize, conditioned: bool) -> Result<(Self, Layout), LearningError> {
         let unknown = |name, value: &str| {
             let value = format!("\"{value}\"");

@@ -7,10 +7,10 @@
 use super::{
     Alloy, VacancyKmc,
     environment::{JUMPS, VACANCY},
-    kinetics::{Look, jump_at},
+    kinetics::Look,
 };
 use crate::{
-    dynamics::{Basin, Elapsed, EvolveError},
+    dynamics::{Basin, Elapsed, EvolveError, drawn},
     lattice::Window,
     rng::Rng,
 };
@@ -28,9 +28,6 @@ const WORTH: f64 = 20.0;
 const FLICKERS: i32 = 24;
 /// The same count after a search in vain.
 const DISCOURAGED: i32 = -1000;
-/// Jumps until the end that are made one by one in a basin: as many as the state at the end costs, which grows as the
-/// cube of the number of states.
-const FEW: fn(usize) -> f64 = |states| 64.0 + 0.025 * (states as f64).powi(3);
 /// Jumps after which a vacancy has left a basin for good.
 const LOST: usize = 6;
 
@@ -190,6 +187,12 @@ impl Trapped {
     }
 }
 
+/// Jumps until the end that are made one by one in a basin of so many states: as many as the state at the end costs,
+/// which grows as the cube of their number.
+fn few(states: usize) -> f64 {
+    64.0 + 0.025 * (states as f64).powi(3)
+}
+
 /// Evolves a window with one vacancy that jumps for a time. Jumps that a stop in a basin has cut off are counted in
 /// proportion to the time.
 ///
@@ -209,7 +212,7 @@ pub(super) fn evolve(
             return Err(EvolveError::BadRate { total });
         }
         if let Some(inside) = trapped.as_mut().filter(|trapped| trapped.path.is_empty()) {
-            if total * left < FEW(inside.around.states.len()) {
+            if total * left < few(inside.around.states.len()) {
                 trapped = None;
                 continue;
             }
@@ -221,8 +224,7 @@ pub(super) fn evolve(
                 return Ok(Elapsed { time, events: elapsed.events + events });
             }
             inside.go_to(kernel, window, escape.from);
-            let ways_out = inside.around.ways_out(escape.from);
-            let jump = jump_at(&ways_out, rng.random::<f64>() * ways_out.iter().sum::<f64>());
+            let jump = drawn(&inside.around.ways_out(escape.from), rng);
             kernel.jump(law, window, 0, jump);
             inside.path.push(jump);
             elapsed += Elapsed { time: escape.time, events: escape.jumps };
@@ -316,7 +318,7 @@ mod tests {
                 let State { look, to, .. } = &around.states[state];
                 let total = look.rates.iter().sum::<f64>();
                 time += rng.sample::<f64, _>(Exp1) / total;
-                match around.state_of[to[jump_at(&look.rates, rng.random::<f64>() * total)]] {
+                match around.state_of[to[drawn(&look.rates, &mut rng)]] {
                     Some(next) => state = next,
                     None => break,
                 }

@@ -5,7 +5,7 @@
 //! window must be an even layer of the lattice. If the law lets only one vacancy jump, all others stay.
 
 use crate::{
-    dynamics::SumTree,
+    dynamics::{SumTree, index_at},
     lattice::{
         Region, Window,
         bcc::{NEIGHBOURS, Steps},
@@ -175,7 +175,7 @@ impl VacancyKmc {
     /// Draws a vacancy and its jump.
     pub(super) fn draw(&self, rng: &mut Rng) -> (usize, usize) {
         let (vacancy, left) = self.tree.draw(rng);
-        (vacancy, jump_at(self.vacancies[vacancy].memory.rates(), left))
+        (vacancy, index_at(self.vacancies[vacancy].memory.rates(), left))
     }
 
     /// Whether a single vacancy jumps, and environments are remembered.
@@ -224,19 +224,6 @@ pub(super) struct Look {
     pub(super) environment: Packed,
     /// Of its jumps, in events per unit of time.
     pub(super) rates: [f64; JUMPS],
-}
-
-/// The jump within whose share of the sum of all rates a number lies.
-pub(super) fn jump_at(rates: &[f64; JUMPS], mut left: f64) -> usize {
-    let mut found = 0;
-    for (jump, &rate) in rates.iter().enumerate().filter(|&(_, &rate)| rate > 0.0) {
-        found = jump;
-        if left < rate {
-            break;
-        }
-        left -= rate;
-    }
-    found
 }
 
 /// The rates of the jumps in an environment; 0 for those that leave the box.
