@@ -2,7 +2,8 @@
 
 use tessera::{
     dynamics::Until,
-    lattice::{Lattice, Region, Shape, Window},
+    lattice::{Lattice, Region, Shape, Tiling, Window},
+    parallel::Alone,
     rng::{Purpose, Rng, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings},
     systems::{Alloy, CurieWeiss, Ising, LinearChain, PredatorPrey, System, alloy::AlloyParameters},
@@ -132,6 +133,45 @@ fn the_compensator_of_a_step_is_the_drift() {
     let found = LinearChain::GENERATOR.unwrap()(&chain, &window, Region::BOX);
     let sum: f64 = lattice.sites.iter().sum();
     assert!((found.drift[0] - (chain.force - chain.friction * sum)).abs() < 1e-9, "{found:?}");
+}
+
+/// What is known of a whole state, and the same added patch by patch, each half by one of two adders.
+fn compare_whole<S: System>(system: &S, lattice: &Lattice<S::Site>, patch: usize, surroundings: Surroundings) {
+    let (patch, until) = (S::shape(patch), Until::Time(0.1));
+    let mut partial =
+        PartialEvolution::new(system, lattice.shape, patch, surroundings, until).compensated(TIMES).with_library(true);
+    let tiling = Tiling::new(lattice.shape, patch).unwrap();
+    let expected = partial.of_whole(&lattice.sites);
+    let mut sum = |patches: std::ops::Range<usize>| {
+        let mut sums = partial.no_patches();
+        patches.for_each(|patch| partial.add_patch(lattice, tiling.origin(patch), &mut sums));
+        sums
+    };
+    let count = tiling.len();
+    let all = sum(0..count).whole(&Alone, lattice.shape.sites());
+    let (first, second) = (sum(0..count / 2), sum(count / 2..count));
+    assert_eq!(second.merge(&first).whole(&Alone, lattice.shape.sites()), all);
+    for (found, expected) in [(all.drift, expected.drift), (all.library, expected.library)] {
+        let (found, expected) = (found.unwrap(), expected.unwrap());
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-12 * (1.0 + expected.abs()), "{found:?}, {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_state_is_the_sum_of_its_patches() {
+    let ising = Ising::new(2.3, 0.1);
+    let spins = ising.draw(Shape::plane(32, 32), Some(0.2), &mut rng(6));
+    for surroundings in [Surroundings::Ghost, Surroundings::Buffer(2)] {
+        compare_whole(&ising, &spins, 8, surroundings);
+    }
+    let wave = |x: usize| [1.0 + 0.3 * (x as f64).sin(), 0.8 + 0.2 * (x as f64 / 5.0).cos()];
+    let fields = Lattice::from_sites(Shape::chain(200), (0..200).map(wave).collect());
+    compare_whole(&PredatorPrey::default(), &fields, 40, Surroundings::Ghost);
+    let chain = Lattice::from_sites(Shape::chain(50), (0..50).map(|x| f64::from(x).cos()).collect());
+    compare_whole(&LinearChain::default(), &chain, 10, Surroundings::Ghost);
 }
 
 /// At infinite temperature every spin flips at rate 1/2: flips are a Poisson process of rate n / 2, and the mean

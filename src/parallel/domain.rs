@@ -4,7 +4,7 @@
 //! sites for other ranks evolve first, and the others during the communication.
 
 use super::{
-    Decomposition, Message, Plan, Ranks, Workers,
+    Decomposition, Message, Plan, Ranks, Workers, exact_total,
     plan::{Extent, Group, Own, Part},
     workers::{Task, read},
 };
@@ -279,9 +279,7 @@ impl<S: Pod + Default + PartialEq + Send + Sync> Domain<S> {
             left.iter_mut().zip(&right).for_each(|(left, right)| left.merge(right));
             left
         });
-        let mut digits: Vec<f64> = own.into_iter().flat_map(ExactSum::digits).collect();
-        ranks.sum(&mut digits);
-        digits.chunks_exact(ExactSum::DIGITS).map(ExactSum::rounded).collect()
+        exact_total(ranks, own)
     }
 }
 

@@ -12,6 +12,8 @@ mod workers;
 #[cfg(feature = "mpi")]
 mod world;
 
+use crate::sums::ExactSum;
+
 pub use alone::Alone;
 pub use decomposition::{Decomposition, DecompositionError};
 pub use domain::{Domain, Traffic};
@@ -64,6 +66,13 @@ pub trait Ranks {
         let bound = |rank: usize| rank * items / self.size();
         bound(self.rank())..bound(self.rank() + 1)
     }
+}
+
+/// The sums over ranks, each rounded once: no bit depends on which rank has added what.
+pub fn exact_total(ranks: &dyn Ranks, sums: Vec<ExactSum>) -> Vec<f64> {
+    let mut digits: Vec<f64> = sums.into_iter().flat_map(ExactSum::digits).collect();
+    ranks.sum(&mut digits);
+    digits.chunks_exact(ExactSum::DIGITS).map(ExactSum::rounded).collect()
 }
 
 /// Replaces `values` by their sums over ranks, with identical bits on every rank.

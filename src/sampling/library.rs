@@ -1,5 +1,10 @@
 //! What pairs hold beyond observables, for closure variables out of a system's library.
 
+use crate::{
+    parallel::{Ranks, exact_total},
+    sums::ExactSum,
+};
+
 /// Functions of the library in a patch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LibraryChange {
@@ -16,4 +21,31 @@ pub struct WholeState {
     pub drift: Option<Vec<f64>>,
     /// The means of the functions of the library, if they are asked for.
     pub library: Option<Vec<f64>>,
+}
+
+/// What is known of some patches of a state, summed. Who adds which patch does not change a bit of the whole.
+#[derive(Clone, Debug)]
+pub struct WholeSums {
+    /// As in [`WholeState`], times the sites.
+    pub drift: Option<Vec<ExactSum>>,
+    /// As in [`WholeState`], times the sites.
+    pub library: Option<Vec<ExactSum>>,
+}
+
+impl WholeSums {
+    /// Adds what is known of other patches.
+    pub fn merge(mut self, other: &Self) -> Self {
+        for (own, other) in [(&mut self.drift, &other.drift), (&mut self.library, &other.library)] {
+            let both = own.iter_mut().flatten().zip(other.iter().flatten());
+            both.for_each(|(own, other)| own.merge(other));
+        }
+        self
+    }
+
+    /// The state of this many sites whose patches these ranks have added. Collective.
+    pub fn whole(self, ranks: &dyn Ranks, sites: usize) -> WholeState {
+        let per_site =
+            |sums: Vec<ExactSum>| exact_total(ranks, sums).into_iter().map(|sum| sum / sites as f64).collect();
+        WholeState { drift: self.drift.map(per_site), library: self.library.map(per_site) }
+    }
 }

@@ -8,7 +8,7 @@ mod relax;
 mod trajectory;
 
 pub use hierarchy::{raised_compatibly, upsampled, upsampled_in_lanes};
-pub use library::{LibraryChange, WholeState};
+pub use library::{LibraryChange, WholeState, WholeSums};
 pub use partial::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings};
 pub use relax::LocalRelax;
 pub use trajectory::{Schedule, Trajectory, intensive, mean_over_patches};

@@ -12,11 +12,12 @@
 //! Where a system consists of parts that move on their own, such as vacancies, a patch is the window of one of them,
 //! which evolves alone; K is then the number of these parts.
 
-use super::library::{LibraryChange, WholeState};
+use super::library::{LibraryChange, WholeState, WholeSums};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, InLanes, Lanes, Law, Until, Word},
     lattice::{Lattice, Region, Shape, Window},
     rng::Rng,
+    sums::ExactSum,
     systems::{MovingPart, System},
 };
 use rand::Rng as _;
@@ -164,6 +165,30 @@ impl<'a, S: System> PartialEvolution<'a, S> {
     /// With the functions of the library.
     pub fn with_library(self, library: bool) -> Self {
         Self { library, ..self }
+    }
+
+    /// Nothing of a whole state whose patches are yet to be [added](Self::add_patch).
+    pub fn no_patches(&self) -> WholeSums {
+        let none = |count: usize| vec![ExactSum::default(); count];
+        WholeSums {
+            drift: S::GENERATOR.filter(|_| self.times > 0).map(|_| none(S::OBSERVABLES.len())),
+            library: self.library.then(|| none(S::LIBRARY.len())),
+        }
+    }
+
+    /// Adds what is known of the patch whose first site is `origin`, where no parts move on their own.
+    pub fn add_patch(&mut self, snapshot: &Lattice<S::Site>, origin: [isize; 3], sums: &mut WholeSums) {
+        let patch = self.patch_window.patch;
+        self.window.load(snapshot, self.patch_window.origin(origin));
+        let add = |sums: &mut Vec<ExactSum>, values: Vec<f64>| {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| sum.add(value));
+        };
+        if let (Some(sums), Some(generator)) = (&mut sums.drift, S::GENERATOR) {
+            add(sums, generator(self.system, &self.window, patch).drift);
+        }
+        if let Some(sums) = &mut sums.library {
+            add(sums, self.system.library(&self.window, patch));
+        }
     }
 
     /// What is known of a whole state.

@@ -6,9 +6,9 @@ use crate::{
     dynamics::Until,
     files::{LargeFile, PairsFile, arrays::raw, large::Large, pairs::Row, records::Recorded},
     lattice::{Lattice, Tiling},
-    parallel::Ranks,
+    parallel::{Alone, Ranks, World},
     rng::{Purpose, Rng, stream},
-    sampling::{Pair, PartialEvolution, PartialEvolutionInLanes, WholeState},
+    sampling::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings, WholeState, WholeSums},
     stages::{
         health::{Happenings, check_finite},
         words::{announce, by_words},
@@ -22,6 +22,7 @@ use crate::{
 use hdf5::H5Type;
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Evolves patches of the snapshots of `large.h5` and writes `pairs.h5`.
 ///
@@ -66,7 +67,7 @@ pub fn evolve_twice_as_long<S: System<Site: H5Type>>(
         };
         let lattices: Vec<_> = snapshots.iter().map(read).collect::<Result<_, _>>()?;
         let pair = |partial: &mut Vec<_>, (&snapshot, lattice): (&usize, &Lattice<S::Site>)| {
-            let choice = patches.draw(partial, lattice, snapshot);
+            let choice = patches.draw(lattice, snapshot, patches.whole(partial, lattice, snapshot));
             let mut rng = stream(seed, Purpose::TwoSteps, [snapshot as u64, 0]);
             patches.evolved(partial, lattice, (&choice, snapshot, choice.patches[0]), &mut rng)
         };
@@ -140,15 +141,55 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         self.memory().into_iter().map(|one| PartialEvolutionInLanes::new(one).filter(|_| lanes)).collect()
     }
 
+    /// Whether what is known of a whole state is the sum of that of its patches.
+    fn adds_up(&self) -> bool {
+        let within = self.input.evolve.surroundings != Surroundings::Periodic;
+        within && S::LOCAL && self.family[0].moving_part_count(self.input.large_shape().sites()).is_none()
+    }
+
+    /// Nothing of a whole state, and then what is known of these patches of a snapshot.
+    fn sum(
+        &self,
+        partial: &mut [PartialEvolution<S>],
+        lattice: &Lattice<S::Site>,
+        snapshot: usize,
+        patches: Range<usize>,
+    ) -> WholeSums {
+        let partial = &mut partial[Large::condition_of(self.input, snapshot)];
+        let mut sums = partial.no_patches();
+        patches.for_each(|patch| partial.add_patch(lattice, self.tiling.origin(patch), &mut sums));
+        sums
+    }
+
+    /// What is known of a whole snapshot.
+    fn whole(&self, partial: &mut [PartialEvolution<S>], lattice: &Lattice<S::Site>, snapshot: usize) -> WholeState {
+        if !self.adds_up() {
+            return partial[Large::condition_of(self.input, snapshot)].of_whole(&lattice.sites);
+        }
+        self.sum(partial, lattice, snapshot, 0..self.tiling.len()).whole(&Alone, lattice.shape.sites())
+    }
+
+    /// As [`whole`](Self::whole), shared by the ranks of a team and their threads. Collective.
+    fn whole_of_team(&self, team: &World, lattice: &Lattice<S::Site>, snapshot: usize) -> WholeState {
+        if !self.adds_up() {
+            return self.whole(&mut self.memory(), lattice, snapshot);
+        }
+        let (own, threads) = (team.share(self.tiling.len()), rayon::current_num_threads());
+        let bound = |thread: usize| own.start + thread * own.len() / threads;
+        let sum = |thread| self.sum(&mut self.memory(), lattice, snapshot, bound(thread)..bound(thread + 1));
+        let sums = (0..threads).into_par_iter().map(sum).reduce_with(|one, other| one.merge(&other));
+        sums.expect("there is a thread").whole(team, lattice.shape.sites())
+    }
+
     /// What is drawn of a snapshot.
-    fn draw(&self, partial: &mut [PartialEvolution<S>], lattice: &Lattice<S::Site>, snapshot: usize) -> Drawn<S> {
+    fn draw(&self, lattice: &Lattice<S::Site>, snapshot: usize, whole: WholeState) -> Drawn<S> {
         let mut choice = stream(self.input.seed, Purpose::PatchChoice, [snapshot as u64, 0]);
         let drawn = rand::seq::index::sample(&mut choice, self.input.patches(), self.input.patches_drawn());
         let condition = Large::condition_of(self.input, snapshot);
         Drawn {
             patches: drawn.into_vec(),
             parts: self.family[condition].moving_parts(lattice, self.input.patch_shape()),
-            whole: partial[condition].of_whole(&lattice.sites),
+            whole,
         }
     }
 
@@ -261,7 +302,7 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
                     }
                     let of_snapshot = |&snapshot: &usize| {
                         let lattice = Lattice::from_sites(shape, sites_of(snapshot).to_vec());
-                        let choice = self.draw(single, &lattice, snapshot);
+                        let choice = self.draw(&lattice, snapshot, self.whole(single, &lattice, snapshot));
                         (0..drawn).map(|order| self.pair(single, &lattice, &choice, snapshot, order)).collect()
                     };
                     word.iter().map(of_snapshot).collect()
@@ -282,7 +323,8 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         let items = ItemsOverTeams { stage: Stage::Evolve, unit: "snapshots", items: self.input.large_snapshots() };
         items.run(context, file.items(), |team, snapshot| {
             let lattice = Lattice::from_sites(shape, raw(large.snapshots(snapshot..snapshot + 1)?));
-            let (own, choice) = (team.share(drawn), self.draw(&mut self.memory(), &lattice, snapshot));
+            let choice = self.draw(&lattice, snapshot, self.whole_of_team(team, &lattice, snapshot));
+            let own = team.share(drawn);
             let pair = |partial: &mut Vec<_>, order| self.pair(partial, &lattice, &choice, snapshot, order);
             let pairs = own.clone().into_par_iter().map_init(|| self.memory(), pair);
             file.write(snapshot * drawn + own.start, &pairs.collect::<Result<Vec<_>, StageError>>()?)?;
