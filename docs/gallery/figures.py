@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A figure of the gallery: figures.py RUN FILE.svg [LAST TIME] (xarray, h5netcdf, matplotlib).
+"""A figure of the gallery: figures.py RUN FILE.svg [LAST TIME [OBSERVABLE ...]] (xarray, h5netcdf, matplotlib).
 
-The first observables of a run against time, one line for each start: direct simulation and learned model, with bands of
-one standard deviation, and their distributions in the last half of the time.
+The named observables of a run, or its first two, against time, one line for each start: direct simulation and learned
+model, with bands of one standard deviation, and their distributions in the last half of the time.
 """
 
 import sys
@@ -23,7 +23,7 @@ learned = prediction.ours.isel(model=0)
 last = float(sys.argv[3]) if len(sys.argv) > 3 else float(truth.time[-1])
 shown = truth.time.values <= last
 time = truth.time.values[shown]
-names = [str(name) for name in truth.observable.values[:MOST]]
+names = sys.argv[4:] or [str(name) for name in truth.observable.values[:MOST]]
 plt.rcParams.update({"font.size": 9, "svg.hashsalt": "tessera", "svg.fonttype": "none"})
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 shape = {"figsize": (8, 2.6 * len(names)), "width_ratios": [2, 1], "layout": "constrained", "squeeze": False}

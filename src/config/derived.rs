@@ -184,6 +184,14 @@ impl Input {
         self.patches() > 1 && self.system.moving_part_count(self.large_shape().sites()).is_none()
     }
 
+    /// The longest step of a prediction that the parts that move on their own allow. The pair of one does not feel what
+    /// the others change in the meantime, so that a step as long as a pair overshoots.
+    pub fn longest_step(&self) -> Option<f64> {
+        let parts = self.system.moving_part_count(self.large_shape().sites())?;
+        let Until::Time(time) = self.evolve.until else { return None };
+        (parts > 1).then_some(time / 4.0)
+    }
+
     /// Whether pairs have compensators.
     pub fn compensated(&self) -> bool {
         self.evolve.compensator > 0 && self.system.has_generator()

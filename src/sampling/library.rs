@@ -1,9 +1,6 @@
 //! What pairs hold beyond observables, for closure variables out of a system's library.
 
-use crate::{
-    parallel::{Ranks, exact_total},
-    sums::ExactSum,
-};
+use crate::sums::ExactSum;
 
 /// Functions of the library in a patch.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +39,10 @@ impl WholeSums {
         self
     }
 
-    /// The state of this many sites whose patches these ranks have added. Collective.
-    pub fn whole(self, ranks: &dyn Ranks, sites: usize) -> WholeState {
-        let per_site =
-            |sums: Vec<ExactSum>| exact_total(ranks, sums).into_iter().map(|sum| sum / sites as f64).collect();
+    /// The state of this many sites, all of whose patches have been added. `total` rounds the sums, over ranks if
+    /// these have added them.
+    pub fn whole(self, sites: usize, total: impl Fn(Vec<ExactSum>) -> Vec<f64>) -> WholeState {
+        let per_site = |sums| total(sums).into_iter().map(|sum| sum / sites as f64).collect();
         WholeState { drift: self.drift.map(per_site), library: self.library.map(per_site) }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     dynamics::Until,
     files::{LargeFile, PairsFile, arrays::raw, large::Large, pairs::Row, records::Recorded},
     lattice::{Lattice, Tiling},
-    parallel::{Alone, Ranks, World},
+    parallel::{Alone, Ranks, World, exact_total},
     rng::{Purpose, Rng, stream},
     sampling::{Pair, PartialEvolution, PartialEvolutionInLanes, Surroundings, WholeState, WholeSums},
     stages::{
@@ -166,7 +166,8 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         if !self.adds_up() {
             return partial[Large::condition_of(self.input, snapshot)].of_whole(&lattice.sites);
         }
-        self.sum(partial, lattice, snapshot, 0..self.tiling.len()).whole(&Alone, lattice.shape.sites())
+        self.sum(partial, lattice, snapshot, 0..self.tiling.len())
+            .whole(lattice.shape.sites(), |sums| exact_total(&Alone, sums))
     }
 
     /// As [`whole`](Self::whole), shared by the ranks of a team and their threads. Collective.
@@ -178,7 +179,7 @@ impl<'a, S: System<Site: H5Type>> EvolvedPatches<'a, S> {
         let bound = |thread: usize| own.start + thread * own.len() / threads;
         let sum = |thread| self.sum(&mut self.memory(), lattice, snapshot, bound(thread)..bound(thread + 1));
         let sums = (0..threads).into_par_iter().map(sum).reduce_with(|one, other| one.merge(&other));
-        sums.expect("there is a thread").whole(team, lattice.shape.sites())
+        sums.expect("there is a thread").whole(lattice.shape.sites(), |sums| exact_total(team, sums))
     }
 
     /// What is drawn of a snapshot.

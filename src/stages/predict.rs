@@ -56,6 +56,17 @@ struct Batch {
 /// When a model cannot be read, or the file system fails.
 pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<(), StageError> {
     let input = context.input;
+    let step = input.predict.step;
+    if let Some(longest) = input.longest_step().filter(|&longest| step > longest) {
+        say(
+            context,
+            &format!(
+                "warning: predict.step = {step} is too long. Several parts move in one lattice, and the pair of one does not \
+                 feel what the others change: beyond a quarter of a pair, predictions relax too fast and fluctuate too \
+                 much. Make it {longest} or less"
+            ),
+        )?;
+    }
     let mut sizes = Vec::new();
     for side in input.predicted_sides() {
         let draws = if side.is_none() { Drawn::of(context)? } else { Drawn::default() };
