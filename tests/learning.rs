@@ -364,6 +364,28 @@ fn predictions_do_not_depend_on_blocks_of_time() {
     assert!(difference.iter().all(|difference| difference.abs() < 1e-5), "a group depends on those beside it");
 }
 
+/// The drift of a system that fluctuates less than the data: the mean over states on both sides, one axis a step.
+#[test]
+fn a_drift_is_averaged_over_fluctuations() {
+    let pairs = ornstein_uhlenbeck(3_000, 1.0, 14);
+    let learned = train(&pairs, 1.0, &SdeInput::default(), &TrainInput { epochs: 1, ..Default::default() }, 1);
+    // Without noise, a step is the drift.
+    let step = |shift: f32, deviations: Option<f32>| {
+        let start = Array2::from_shape_fn((50, 2), |(row, column)| [row as f32 / 20.0 + shift, -1.0][column]);
+        let rollout = Rollout::new(&learned, start.view(), 0.5, vec![0.5], 4, [0, 0]).unwrap().of_size(1e12);
+        let mut rollout = match deviations {
+            Some(width) => rollout.averaged(ndarray::arr2(&[[width, 0.0], [-width, 0.0]]).view(), 0.5).unwrap(),
+            None => rollout,
+        };
+        rollout.records(1).unwrap().index_axis_move(Axis(0), 0).mapv(f64::from) - start.mapv(f64::from)
+    };
+    // Half of the variance on two axes, one of which has none: the first step goes sqrt(2 / 2) widths to both sides.
+    let (found, plain) = (step(0.0, Some(0.6)), step(0.0, None));
+    let expected = (step(0.6, None) + step(-0.6, None)) / 2.0;
+    assert!(found.iter().zip(&expected).all(|(found, mean)| (found - mean).abs() < 1e-5), "{found}, {expected}");
+    assert!(found.iter().zip(&plain).any(|(found, plain)| (found - plain).abs() > 1e-4), "{found}, {plain}");
+}
+
 #[test]
 fn components_that_never_move_give_no_nan() {
     let mut pairs = ornstein_uhlenbeck(3_000, 1.0, 8);

@@ -215,9 +215,9 @@ fn families_of_equations_are_recovered_between_their_conditions() {
     let states = Tensor::linspace(-1.5, 2.5, 41, (Kind::Float, Device::Cpu)).view([41, 1]);
     for drift in ["mlp", "onsager", "linear"] {
         let input = TrainInput {
-            epochs: 15,
-            batch: 1024,
-            decay: 0.8,
+            epochs: 20,
+            batch: 512,
+            decay: 0.85,
             learning_rate: 4e-3,
             threads: 1,
             ..TrainInput::default()

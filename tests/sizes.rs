@@ -55,6 +55,23 @@ fn one_model_predicts_other_sizes() {
     assert!((ratio / 256.0 - 1.0).abs() < 0.2, "{ratio}, and the number of sites says 256");
 }
 
+/// A sweep over the size that is learned from says whether it matters.
+#[test]
+fn models_of_two_sizes_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (small_input(folder.path()), folder.path().join("run"));
+    let out = out.to_str().unwrap();
+    let sweep = "sweep={\"lattice.large\"=[16, 32]}";
+    let set = ["--set", sweep, "truth.side=16", "predict.by_size=true", "train.draws=0", "closure.variables=0"];
+    succeeds(0, &[&["run", &input, "--out", out][..], &set].concat());
+    let read = |file: &str| std::fs::read_to_string(Path::new(out).join(file)).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&read("metrics.json")).unwrap();
+    let fits = &metrics["fits"];
+    assert!(fits["size_z"]["value"].as_f64().unwrap() >= 0.0, "{fits}");
+    assert!(fits["size_difference_magnetisation"]["std_error"].as_f64().unwrap() > 0.0, "{fits}");
+    assert!(read("report.html").contains("learned at side 32, minus that of models that learned at side 16"));
+}
+
 #[test]
 fn sides_that_cannot_be_predicted_are_refused() {
     let folder = tempfile::tempdir().unwrap();

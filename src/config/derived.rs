@@ -147,6 +147,21 @@ impl Input {
         if self.predict.by_size || side.is_some() { sites } else { 1.0 }
     }
 
+    /// Whether large states are copies of one small state, side by side. They fluctuate as that does.
+    pub fn copies(&self) -> bool {
+        let moving = self.system.moving_part_count(self.large_shape().sites()).is_some();
+        moving && self.small_shape() != self.large_shape()
+    }
+
+    /// By how much the fluctuations of the states that a model learns from exceed those of a predicted system, as a share
+    /// of their variance; 0 if they do not.
+    pub fn excess_of_data(&self, side: Option<usize>) -> f64 {
+        let large = self.large_shape().sites();
+        let fluctuate = if self.copies() { self.small_shape().sites() } else { large };
+        let predicted = large as f64 * self.size_ratio(side);
+        (1.0 - fluctuate as f64 / predicted).max(0.0)
+    }
+
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.
     pub fn upsampling_factors(&self) -> Option<Vec<usize>> {
         let (small, large) = (self.small_shape(), self.large_shape());

@@ -98,6 +98,7 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
         duration: pairs.dt.mapv(f64::from),
         word: pairs.trajectory.mapv(|trajectory| input.word_of(trajectory as usize) as u32),
         patches: input.patches(),
+        copies: input.copies(),
         of_simulated_size: input.truth_shape() == input.large_shape(),
         shared: !input.train.disjoint,
     })

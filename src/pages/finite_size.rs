@@ -4,7 +4,7 @@ use crate::{
     config::Point,
     evaluation::Metrics,
     pages::roles::roles_of_source,
-    report::{Axis, Block, Figure, Section, Series},
+    report::{Axis, Block, Figure, Section, Series, Table},
     scores::finite_size,
 };
 
@@ -53,7 +53,8 @@ pub fn scaling(points: &[Point], metrics: &[Metrics]) -> Option<(Metrics, Sectio
     }
     let figures = figures.into_iter().chain(collapses).filter(|figure| !figure.series.is_empty());
     let section = figures.map(Block::Figure).fold(Section::new("Finite-size scaling"), Section::with);
-    Some((exponents, section))
+    let table = Block::Table(Table::of_metrics("Exponents", &exponents));
+    Some((exponents, section.with(table)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! The section on other sizes: what one model says of systems that were not simulated.
+//! Sections on sizes: what one model says of systems that were not simulated, and whether it matters at which size
+//! models learn.
 
 use crate::{
-    config::Input,
+    config::{Input, Point},
     evaluation::Metrics,
     report::{Block, Cell, Section, Table},
-    scores::{Key, of_side},
+    scores::{Key, learned_sizes as between, of_side},
 };
 
 /// The section, with one row a size and condition; `None` when no other size is predicted.
@@ -44,4 +45,35 @@ pub fn other_sizes(input: &Input, metrics: &Metrics) -> Option<Section> {
         }
     }
     Some(Section::new("Other sizes").with(Block::Table(table)))
+}
+
+/// Whether it matters at which size models learn, for a sweep over `lattice.large` that predicts one size, and the
+/// section that says so. `None` for other sweeps.
+pub fn learned_sizes(points: &[Point], metrics: &[Metrics]) -> Option<(Metrics, Section)> {
+    let input = &points.first()?.input;
+    let alike = |point: &Point| {
+        point.set.iter().all(|(key, _)| key == "lattice.large")
+            && point.input.predict.by_size
+            && point.input.truth_shape() == input.truth_shape()
+            && point.input.system.conditions().len() == 1
+    };
+    if !points.iter().all(alike) {
+        return None;
+    }
+    let sides = points.iter().map(|point| point.input.lattice.large);
+    let (found, [small, large]) = between(&sides.zip(metrics).collect::<Vec<_>>(), input.observables())?;
+    let differ = found.get("size_z").is_some_and(|z| z.value > 3.0);
+    let says = if differ {
+        "More than three: the size matters, and predictions of other sizes are off by as much or more."
+    } else {
+        "Three or less: no effect of the size is seen."
+    };
+    let table = Table::of_metrics("Does the size that is learned from matter?", &found).described(
+        format!(
+            "Equilibrium of the same system, predicted by models that learned at side {large}, minus that of models that \
+             learned at side {small}, and the largest difference in standard errors (size z). {says}"
+        ),
+        "differences within three standard errors of zero.",
+    );
+    Some((found, Section::new("Sizes to learn from").with(Block::Table(table))))
 }

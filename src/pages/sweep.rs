@@ -37,13 +37,13 @@ const FIGURES: &[(&str, &str, &str, &str)] = &[
     ("Discrepancy", "mmd", "mmd_baseline", "mmd"),
 ];
 
-/// The page of a sweep: tables of metrics, figures against a swept number, the distributions at each point and, if
-/// there are any, the exponents.
+/// The page of a sweep: tables of metrics, figures against a swept number, the distributions at each point, and what
+/// the points say together.
 pub fn page(
     points: &[Point],
     metrics: &[Metrics],
     evidence: Vec<Evidence>,
-    exponents: (Metrics, Option<Section>),
+    together: Vec<Section>,
     name: &str,
 ) -> Report {
     let labels: Vec<String> = points.iter().map(Point::label).collect();
@@ -76,14 +76,12 @@ pub fn page(
         .map(Block::Figure)
         .fold(section, Section::with);
     let section = panels(&evidence).into_iter().map(Block::Multiples).fold(section, Section::with);
-    let (fits, scaling) = exponents;
-    let scaling = scaling.map(|section| section.with(Block::Table(Table::of_metrics("Exponents", &fits))));
     let links = points.iter().map(|point| format!("{}/report.html", point.folder())).collect();
     Report {
         title: format!("{name}: {} points", points.len()),
         subtitle: format!("tessera {}, revision {}", env!("CARGO_PKG_VERSION"), env!("TESSERA_REVISION")),
         sections: std::iter::once(section)
-            .chain(scaling)
+            .chain(together)
             .chain([Section::new("Reports of the points").with(Block::Links(links))])
             .collect(),
     }

@@ -117,6 +117,8 @@ pub struct PairsEvidence {
     pub word: Array1<u32>,
     /// K, the number of patches.
     pub patches: usize,
+    /// Whether the states are copies of small ones side by side, and fluctuate as these.
+    pub copies: bool,
     /// Whether the pairs have the size of the direct simulation.
     pub of_simulated_size: bool,
     /// Whether all models learn from all pairs. Their scatter then lacks the sampling error of the data.

@@ -35,7 +35,7 @@ pub use linear_drift::LinearDriftFit;
 pub use magnet::Magnet;
 pub use relaxation::Relaxation;
 pub use relaxation_by_start::RelaxationByStart;
-pub use sizes::{Sizes, of_side};
+pub use sizes::{Sizes, learned_sizes, of_side};
 pub use test_error::PublishedTestError;
 pub use trust::{Band, NINETY, Trust, bands};
 

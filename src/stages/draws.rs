@@ -5,13 +5,12 @@
 //! differ by the change of the model alone.
 
 use crate::{
-    config::Input,
     dataset::Writer,
     files::PredictionFile,
-    learning::{DriftDraws, Rollout, Sde},
+    learning::{DriftDraws, Sde},
     scores::ModelKind,
-    stages::engines::device,
-    workflow::{Context, Stage, StageError, ledger},
+    stages::{engines::device, rollouts::Rollouts},
+    workflow::{Context, StageError},
 };
 use ndarray::{Array3, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -74,7 +73,7 @@ impl Drawn {
         &self,
         context: &Context,
         file: &PredictionFile<Writer>,
-        starts: ArrayView2<f32>,
+        (how, starts): (&Rollouts, ArrayView2<f32>),
         (first, own): (usize, &[usize]),
     ) -> Result<(), StageError> {
         let at_once = if device(context)? == Device::Cpu { rayon::current_num_threads() } else { 1 };
@@ -84,7 +83,7 @@ impl Drawn {
                 break;
             }
             let items: Vec<Item> = indices.iter().map(|index| self.item(index - first)).collect();
-            if !self.means(context, file, &items, starts)? {
+            if !self.means(context, file, &items, (how, starts))? {
                 break;
             }
             file.mark(&indices.iter().map(|&index| index..index + 1).collect::<Vec<_>>())?;
@@ -100,7 +99,7 @@ impl Drawn {
         context: &Context,
         file: &PredictionFile<Writer>,
         items: &[Item],
-        starts: ArrayView2<f32>,
+        (how, starts): (&Rollouts, ArrayView2<f32>),
     ) -> Result<bool, StageError> {
         let input = context.input;
         let (groups, each) = (input.truth.starts.len(), input.truth.trajectories * input.predict.replicas);
@@ -119,11 +118,10 @@ impl Drawn {
                 [item.model, item.draw, group, 0],
                 first.view().insert_axis(Axis(0)).insert_axis(Axis(0)),
             )?;
-            let (step, later, seed) =
-                (input.predict.step, input.truth_schedule().times.split_off(1), noise_seed(input));
             let stream = [STREAM + item.model as u64, (item.condition as u64) << 16];
-            let rollout = Rollout::new(self.model(context, item)?, initial.view(), step, later, seed, stream)?;
-            rollouts.push(rollout.of_size(input.size_ratio(None)));
+            let condition = input.system.conditions()[item.condition];
+            let model = (ModelKind::Ours, self.model(context, item)?);
+            rollouts.push(how.start((input, None), model, condition, initial.view(), stream)?);
         }
         let (all, width) = (input.truth_schedule().records(), groups * chosen * starts.ncols() * items.len());
         let block = (BLOCK / width).clamp(1, BLOCK_RECORDS);
@@ -154,13 +152,6 @@ impl Drawn {
             false => Ok(model),
         }
     }
-}
-
-/// The seed of the noise. Points of a sweep that are compared with one direct simulation have the same noise; others
-/// have noise of their own, so that their errors are independent.
-pub fn noise_seed(input: &Input) -> u64 {
-    let truth = ledger::fingerprint(Stage::Truth, input);
-    input.seed ^ u64::from_str_radix(&truth[..16], 16).expect("a fingerprint is hexadecimal")
 }
 
 /// Means `[group, record, component]` over the trajectories of each of `groups` equal groups of `[record, trajectory,

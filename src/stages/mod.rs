@@ -15,6 +15,7 @@ mod own;
 mod plan;
 mod predict;
 mod report;
+mod rollouts;
 mod run;
 mod scaling;
 mod simulate;

@@ -10,9 +10,10 @@ use crate::{
     sampling::intensive,
     scores::ModelKind,
     stages::{
-        draws::{BLOCK_RECORDS, Drawn, noise_seed},
+        draws::{BLOCK_RECORDS, Drawn},
         engines::device,
         latent::latent_states,
+        rollouts::Rollouts,
         starts::Start,
     },
     systems::System,
@@ -67,8 +68,9 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             ),
         )?;
     }
-    let mut sizes = Vec::new();
-    for side in input.predicted_sides() {
+    let sides: Vec<Option<usize>> = input.predicted_sides().into_iter().collect();
+    let (how, mut sizes) = (Rollouts::of(context, &sides)?, Vec::new());
+    for side in sides {
         let draws = if side.is_none() { Drawn::of(context)? } else { Drawn::default() };
         let starts = initial_states(context, system, side)?;
         let repeated: Vec<usize> =
@@ -79,7 +81,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
     }
     let (start_of_work, mut rejected) = (Instant::now(), [0.0; 2]);
     for size in &sizes {
-        let shares = size.roll_out(context)?;
+        let shares = size.roll_out(context, &how)?;
         rejected = [rejected[0] + shares.iter().sum::<f64>(), rejected[1] + shares.len() as f64];
     }
     context.worked.set(start_of_work.elapsed().as_secs_f64());
@@ -111,7 +113,7 @@ struct Size<'c> {
 impl Size<'_> {
     /// Rolls out what is not written yet, until a stop is asked for. Returns the share of rejected steps of each
     /// trajectory.
-    fn roll_out(&self, context: &Context) -> Result<Vec<f64>, StageError> {
+    fn roll_out(&self, context: &Context, how: &Rollouts) -> Result<Vec<f64>, StageError> {
         let (groups, at_once) = match device(context)? {
             Device::Cpu => (1, rayon::current_num_threads()),
             _ => (ACCELERATOR_GROUPS, 1),
@@ -129,7 +131,7 @@ impl Size<'_> {
             if context.stop.requested() {
                 break;
             }
-            let Some(shares) = self.batches(context, batches, block)? else { break };
+            let Some(shares) = self.batches(context, how, batches, block)? else { break };
             rejected.extend(shares);
             let groups: Vec<Range<usize>> = batches.iter().map(|batch| batch.groups.clone()).collect();
             self.file.mark(&groups)?;
@@ -137,20 +139,26 @@ impl Size<'_> {
         }
         drop(progress);
         let own = &of_draws[context.world.share(of_draws.len())];
-        self.draws.roll_out(context, &self.file, self.starts.view(), (all.len(), own))?;
+        self.draws.roll_out(context, &self.file, (how, self.starts.view()), (all.len(), own))?;
         Ok(rejected)
     }
 
     /// Rolls some batches out, side by side, and writes their records in blocks of at most `block`. Returns the share of
     /// rejected steps of each trajectory; `None` if a stop was asked for before the end.
-    fn batches(&self, context: &Context, batches: &[Batch], block: usize) -> Result<Option<Vec<f64>>, StageError> {
+    fn batches(
+        &self,
+        context: &Context,
+        how: &Rollouts,
+        batches: &[Batch],
+        block: usize,
+    ) -> Result<Option<Vec<f64>>, StageError> {
         let (starts, file) = (&self.starts, &self.file);
         let mut rollouts = Vec::new();
         for batch in batches {
             let initial = starts.slice(s![batch.trajectories.clone(), ..]);
             let first = initial.insert_axis(Axis(1)).insert_axis(Axis(0));
             file.write(batch.kind, [batch.model, batch.trajectories.start, 0], first)?;
-            rollouts.push(batch.rollout(context, self.side, initial)?);
+            rollouts.push(batch.rollout((context, how), self.side, initial)?);
         }
         let all = context.input.truth_schedule().records();
         for record in (1..all).step_by(block) {
@@ -230,7 +238,7 @@ impl Batch {
     /// The model under its condition, about to leave the `initial` states of a system with this side.
     fn rollout(
         &self,
-        context: &Context,
+        (context, how): (&Context, &Rollouts),
         side: Option<usize>,
         initial: ArrayView2<f32>,
     ) -> Result<Rollout<Sde>, StageError> {
@@ -239,10 +247,8 @@ impl Batch {
         if let Some(condition) = self.condition {
             model = model.at_condition(condition)?;
         }
-        let later = input.truth_schedule().times.split_off(1);
-        let seed = noise_seed(input).wrapping_add(side.unwrap_or(0) as u64);
-        let rollout = Rollout::new(model, initial, input.predict.step, later, seed, self.stream)?;
-        Ok(rollout.of_size(input.size_ratio(side)))
+        let condition = self.condition.unwrap_or(input.system.conditions()[0]);
+        how.start((input, side), (self.kind, model), condition, initial, self.stream)
     }
 }
 

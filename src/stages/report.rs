@@ -15,7 +15,7 @@ use crate::{
         glossary::glossary,
         roles::Names,
         run::{against_time, brief, dynamics, highlights, image, title},
-        sizes::other_sizes,
+        sizes::{learned_sizes, other_sizes},
         sweep::page,
         training::training,
         trust::trust,
@@ -130,12 +130,15 @@ pub fn report_sweep(points: &[Point], contexts: &[Context], base: &Path, name: &
             json!({"set": set, "metrics": metrics})
         })
         .collect();
-    let (fits, section) =
-        scaling(points, &metrics).map_or((Metrics::new(), None), |(fits, section)| (fits, Some(section)));
+    let (mut fits, mut together) = (Metrics::new(), Vec::new());
+    for (found, section) in [scaling(points, &metrics), learned_sizes(points, &metrics)].into_iter().flatten() {
+        found.iter().for_each(|(name, metric)| fits.insert(name, metric.clone()));
+        together.push(section);
+    }
     let joint = json!({"points": all, "fits": fits});
     write_whole(&base.join("metrics.json"), format!("{joint:#}"))?;
     let evidence = contexts.iter().map(evidence::ensembles).collect::<Result<_, _>>()?;
-    Ok(write_whole(&base.join("report.html"), page(points, &metrics, evidence, (fits, section), name).html()?)?)
+    Ok(write_whole(&base.join("report.html"), page(points, &metrics, evidence, together, name).html()?)?)
 }
 
 fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, system: &S) -> Result<Section, StageError> {

@@ -23,7 +23,7 @@ use crate::{
 use ndarray::{Array3, ArrayView2, Axis, concatenate};
 use rand_distr::{Distribution, StandardNormal};
 use std::{borrow::Borrow, collections::VecDeque};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 /// Trajectories that share a stream of noise.
 pub const GROUP: usize = 256;
@@ -52,6 +52,9 @@ pub struct Rollout<M> {
     noise: f64,
     /// Drift and Sigma over those of the equation.
     clock: f64,
+    /// Directions in which the drift is averaged, one a step in turn, `[r, r]`.
+    axes: Option<Tensor>,
+    turn: i64,
 }
 
 /// A step under way: the equation where it began, the time since then, and the Brownian path up to now.
@@ -148,7 +151,22 @@ impl<M: Borrow<Sde>> Rollout<M> {
         let states = if let (true, Some(walls)) = (reversible, &walls) { walls.keep(&states).0 } else { states };
         let (rejected, times) = (beyond.zeros_like(), times.into());
         let (noise, clock) = (1.0, model.borrow().clock());
-        Ok(Self { walls, model, states, begun: None, streams, step, steps: 0, times, beyond, rejected, noise, clock })
+        Ok(Self {
+            walls,
+            model,
+            states,
+            begun: None,
+            streams,
+            step,
+            steps: 0,
+            times,
+            beyond,
+            rejected,
+            noise,
+            clock,
+            axes: None,
+            turn: 0,
+        })
     }
 
     /// The same ensemble for a system with `ratio` times as many sites: intensive observables have the same drift, and a
@@ -156,6 +174,42 @@ impl<M: Borrow<Sde>> Rollout<M> {
     #[must_use]
     pub fn of_size(self, ratio: f64) -> Self {
         Self { noise: ratio.recip().sqrt(), ..self }
+    }
+
+    /// The same ensemble with a drift that is averaged over states about the present one, whose covariance is `share` of
+    /// that of these deviations `[m, d]`. It is the mean over pairs of states on opposite sides, along one column of the
+    /// Cholesky factor of the covariance in each step: exact to second order over r steps. A reversible equation, whose
+    /// equilibrium is that of its potential, stays as it is.
+    ///
+    /// # Errors
+    /// When the tensor library refuses an operation.
+    pub fn averaged(self, deviations: ArrayView2<f32>, share: f64) -> Result<Self, LearningError> {
+        let sde = self.model.borrow();
+        if sde.parts().0.drift.as_reversible().is_some() {
+            return Ok(self);
+        }
+        let x = sde.coordinates().increments(deviations);
+        let (count, size) = x.dim();
+        let covariance: Vec<f64> = (x.t().dot(&x) * (share / count as f64)).into_iter().collect();
+        let covariance = Tensor::from_slice(&covariance).view([size as i64, size as i64]);
+        let still = Tensor::eye(size as i64, (Kind::Double, Device::Cpu)) * 1e-12;
+        let axes = (covariance + still).f_linalg_cholesky(false)?.transpose(0, 1) * (size as f64).sqrt();
+        let axes = axes.to_kind(sde.kind()).to_device(sde.device());
+        Ok(Self { axes: Some(axes), ..self })
+    }
+
+    /// A step that begins in the present states.
+    fn begin(&mut self) -> Step {
+        let sde = self.model.borrow();
+        let mut step = Step::at(sde, &self.states);
+        if let Some(axes) = &self.axes {
+            let axis = axes.get(self.turn % axes.size()[0]);
+            let sides = Tensor::cat(&[&self.states + &axis, &self.states - &axis], 0);
+            let halves = sde.fields(&sides).0.chunk(2, 0);
+            step.drift = (&halves[0] + &halves[1]) * 0.5;
+            self.turn += 1;
+        }
+        step
     }
 
     /// The next `count` records, or those that are left, physical states `[count, n, d]`. Diverged states stay NaN or
@@ -203,8 +257,8 @@ impl<M: Borrow<Sde>> Rollout<M> {
 
     /// Goes on to an instant with this noise `[n, r]`; the states there if it is a record.
     fn advance(&mut self, at: &Instant, noise: Tensor) -> Option<Tensor> {
+        let mut step = self.begun.take().unwrap_or_else(|| self.begin());
         let sde = self.model.borrow();
-        let mut step = self.begun.take().unwrap_or_else(|| Step::at(sde, &self.states));
         step.elapsed += at.span;
         step.path += noise.narrow(1, 0, self.extents().1 as i64) * (at.span * self.clock).sqrt();
         let proposal = &self.states + &step.drift * (step.elapsed * self.clock) + step.factor.times(&step.path);

@@ -55,6 +55,7 @@ pub(super) fn evidence(
             age: Array1::from_elem(pairs.dt.len(), f64::NAN),
             word: pairs.trajectory.clone(),
             patches: data.patches.round().max(1.0) as usize,
+            copies: false,
             of_simulated_size: true,
             shared: true,
         },
