@@ -40,7 +40,7 @@ for name, (left, right) in zip(names, axes):
             left.fill_between(time, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
             label = None
         late = values.values[:, truth.time.values > truth.time.values[-1] / 2]
-        right.hist(late.ravel(), bins=50, density=True, histtype="step", color=colour, lw=1.2)
+        right.hist(late.ravel(), bins=min(50, int(late.size**0.5)), density=True, histtype="step", color=colour, lw=1.2)
     unit = truth.time.attrs["units"]
     left.set(xlabel="time" if unit == "1" else f"time ({unit})", ylabel=name.replace("_", " "), xlim=(0, time[-1]))
     right.set(xlabel=f"{name.replace('_', ' ')}, last half", ylabel="probability density")

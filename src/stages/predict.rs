@@ -68,7 +68,7 @@ pub fn predict<S: System<Site: H5Type, Feature: Feature>>(context: &Context, sys
             ),
         )?;
     }
-    let sides: Vec<Option<usize>> = input.predicted_sides().into_iter().collect();
+    let sides: Vec<Option<usize>> = input.predicted_sides().collect();
     let (how, mut sizes) = (Rollouts::of(context, &sides)?, Vec::new());
     for side in sides {
         let draws = if side.is_none() { Drawn::of(context)? } else { Drawn::default() };
