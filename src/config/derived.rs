@@ -153,13 +153,11 @@ impl Input {
         moving && self.small_shape() != self.large_shape()
     }
 
-    /// By how much the fluctuations of the states that a model learns from exceed those of a predicted system, as a share
-    /// of their variance; 0 if they do not.
-    pub fn excess_of_data(&self, side: Option<usize>) -> f64 {
-        let large = self.large_shape().sites();
-        let fluctuate = if self.copies() { self.small_shape().sites() } else { large };
-        let predicted = large as f64 * self.size_ratio(side);
-        (1.0 - fluctuate as f64 / predicted).max(0.0)
+    /// By how much the fluctuations of copies of a small state exceed those of a predicted system, as a share of their
+    /// variance; 0 where models learn from other states.
+    pub fn excess_of_copies(&self, side: Option<usize>) -> f64 {
+        let predicted = self.large_shape().sites() as f64 * self.size_ratio(side);
+        if self.copies() { (1.0 - self.small_shape().sites() as f64 / predicted).max(0.0) } else { 0.0 }
     }
 
     /// The factors by which the side grows, one a level. `None` when the sizes do not allow the kind of upsampling.

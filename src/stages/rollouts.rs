@@ -1,9 +1,9 @@
 //! How models are rolled out: with the step, the records and the noise that the input asks for, and with the drift and
 //! the covariance of the predicted size.
 //!
-//! A drift that is learned from small systems is a mean over their fluctuations, which are wide. States of a larger
-//! system fluctuate less, but each of its parts still does as a small system: its drift is that of the small one, averaged
-//! over such fluctuations ([`Rollout::averaged`]).
+//! A drift that is learned from copies of a small state is a mean over the fluctuations of that state, which are wide.
+//! States of a larger system fluctuate less, but each of its parts still does as a small system: its drift is that of the
+//! small one, averaged over such fluctuations ([`Rollout::averaged`]).
 
 use crate::{
     config::Input,
@@ -20,8 +20,8 @@ const TRAJECTORIES: usize = 512;
 /// Rolls models out.
 #[derive(Default)]
 pub struct Rollouts {
-    /// Conditions of the data, and how their late states deviate from the mean, `[state, component]`; none where the
-    /// predicted systems fluctuate as those of the data.
+    /// Conditions of the data, and how their late states deviate from the mean, `[state, component]`; none where
+    /// models do not learn from copies.
     deviations: Vec<(f64, Array2<f32>)>,
 }
 
@@ -32,7 +32,7 @@ impl Rollouts {
     /// When the states cannot be read.
     pub fn of(context: &Context, sides: &[Option<usize>]) -> Result<Self, StageError> {
         let input = context.input;
-        if sides.iter().all(|&side| input.excess_of_data(side) == 0.0) {
+        if sides.iter().all(|&side| input.excess_of_copies(side) == 0.0) {
             return Ok(Self::default());
         }
         let (latent, times, drawn) = (LatentFile::open(context)?, input.small_schedule().times, input.patches_drawn());
@@ -74,7 +74,7 @@ impl Rollouts {
             Rollout::new(model, initial, input.predict.step, later, seed, stream)?.of_size(input.size_ratio(side));
         let distance = |known: &f64| (known - condition).abs();
         let nearest = self.deviations.iter().min_by(|one, other| distance(&one.0).total_cmp(&distance(&other.0)));
-        let excess = input.excess_of_data(side);
+        let excess = input.excess_of_copies(side);
         Ok(match nearest {
             Some((_, deviations)) if kind == ModelKind::Ours && excess > 0.0 => {
                 rollout.averaged(deviations.view(), excess)?
