@@ -147,7 +147,8 @@ impl Input {
         if self.predict.by_size || side.is_some() { sites } else { 1.0 }
     }
 
-    /// Whether large states are copies of one small state, side by side. They fluctuate as that does.
+    /// Whether large states are copies of one small state, or of several near in time, side by side. They fluctuate as
+    /// that does.
     pub fn copies(&self) -> bool {
         let moving = self.system.moving_part_count(self.large_shape().sites()).is_some();
         moving && self.small_shape() != self.large_shape()

@@ -10,7 +10,7 @@ use crate::{
     files::{large::Large, latent::LatentFile, records::Recorded},
     learning::{Rollout, Sde},
     scores::ModelKind,
-    workflow::{Context, Stage, StageError, ledger},
+    workflow::{Context, Stage, StageError, ledger, say},
 };
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
@@ -32,9 +32,13 @@ impl Rollouts {
     /// When the states cannot be read.
     pub fn of(context: &Context, sides: &[Option<usize>]) -> Result<Self, StageError> {
         let input = context.input;
-        if sides.iter().all(|&side| input.excess_of_copies(side) == 0.0) {
+        let excess = sides.iter().map(|&side| input.excess_of_copies(side)).fold(0.0, f64::max);
+        if excess == 0.0 {
             return Ok(Self::default());
         }
+        let share = 100.0 * excess;
+        let text = format!("predict: our drift is averaged over {share:.0} % of the variance of the small system");
+        say(context, &text)?;
         let (latent, times, drawn) = (LatentFile::open(context)?, input.small_schedule().times, input.patches_drawn());
         let late = times.partition_point(|time| *time < 0.5 * times[times.len() - 1]);
         let conditions = input.system.conditions();
