@@ -8,7 +8,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::Instant,
+    time::Duration,
 };
 
 fn words(output: &Output) -> String {
@@ -86,25 +86,23 @@ fn lost_writes_of_finished_items_are_written_again() {
         job
     };
     let (whole, out) = (folder.path().join("whole"), folder.path().join("run"));
-    let start = Instant::now();
     assert!(job(&whole).status().unwrap().success());
-    let duration = start.elapsed();
     let right = std::fs::read(whole.join("small.h5")).unwrap();
-    // Kills it with some items on disk: the first block of spins, equal to the one of the whole file.
-    let kill = |share: f64| {
-        std::fs::remove_dir_all(&out).ok();
-        let mut job = job(&out).spawn().unwrap();
-        std::thread::sleep(duration.mul_f64(share));
-        job.kill().unwrap();
-        job.wait().unwrap();
-        let bytes = std::fs::read(out.join("small.h5.partial")).ok()?;
-        let blocks = bytes.chunks_exact(4096).zip(right.chunks_exact(4096));
-        let spins =
-            |(found, right): (&[u8], &[u8])| found == right && found.iter().filter(|&&byte| byte == 0).count() < 1024;
-        let block = blocks.into_iter().position(spins)?;
-        Some((bytes, block))
-    };
-    let (mut bytes, block) = [0.6, 0.7, 0.8, 0.9, 0.5].into_iter().find_map(kill).expect("killed with items on disk");
+    // Kills it as soon as some items are marked.
+    let mut unfinished = job(&out).spawn().unwrap();
+    let marks = out.join("small.h5.progress.0");
+    while std::fs::metadata(&marks).map_or(0, |marks| marks.len()) < 200 {
+        assert!(unfinished.try_wait().unwrap().is_none(), "the run ended before its kill");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    unfinished.kill().unwrap();
+    unfinished.wait().unwrap();
+    // The first block of spins, equal to the one of the whole file.
+    let mut bytes = std::fs::read(out.join("small.h5.partial")).unwrap();
+    let blocks = bytes.chunks_exact(4096).zip(right.chunks_exact(4096));
+    let spins =
+        |(found, right): (&[u8], &[u8])| found == right && found.iter().filter(|&&byte| byte == 0).count() < 1024;
+    let block = blocks.into_iter().position(spins).expect("items on disk");
     bytes[4096 * block..][..4096].fill(0);
     std::fs::write(out.join("small.h5.partial"), bytes).unwrap();
     assert!(job(&out).status().unwrap().success());
