@@ -13,6 +13,8 @@ const PAIR: usize = 1200;
 const SNAPSHOTS: f64 = 1024.0;
 /// Patches whose moments are taken at a time.
 const ROWS: f64 = 65_536.0;
+/// Held-out samples whose loss is computed at a time.
+const HELD: f64 = 16_384.0;
 /// Bins of a histogram, each with its resamples.
 const BINS: f64 = 64.0;
 /// The most bytes of a rank on any machine.
@@ -77,10 +79,14 @@ impl Input {
         // Trajectories in lanes are written one by one.
         let recorded = held(self.truth_trajectories() as f64 / starts, item, 1.0);
         let copied = if self.truth_in_lanes() { item / starts } else { recorded };
+        // The windows of the serial kernel: a site of a periodic one knows its original and its copies, 4 bytes each.
+        let windows = |sites: usize, items: usize| (threads.min(items) * sites * (self.system.site_bytes() + 8)) as f64;
+        let evolved_serially =
+            if self.truth_in_lanes() { 0.0 } else { windows(self.truth_shape().sites(), self.truth_trajectories()) };
         // A block, what the tiles of a colour wrote, and a copy to be written to the file; one in lanes has 8 bytes a site.
         let in_words = if self.truth_in_lanes() { 8.0 + starts } else { 0.0 };
         let tiled = (2.5 * truth).max(in_words * truth) / ranks;
-        let shared = if self.truth.tile.is_some() { tiled } else { recorded + copied };
+        let shared = if self.truth.tile.is_some() { tiled } else { recorded + copied + evolved_serially };
         vec![
             ("simulate", simulate, "simulate.snapshots, lattice.small, simulate.trajectories"),
             ("upsample", 2.0 * upsample + small * upsample / large, "lattice.large, simulate.snapshots"),
@@ -110,12 +116,14 @@ impl Input {
             _ => (convolved.2 + chain(&[features * convolved.0, hidden, components]), convolved.1),
         };
         let autoencoder = encoder + chain(&[components, hidden, 2.0 * hidden, features]);
-        let widths = features * (2.0 + maps) + 4.0 * hidden;
+        // Of the maps of convolutions a fifth is held at once (measured).
+        let widths = features * (2.0 + maps / 5.0) + 4.0 * hidden;
         let patches = pairs * features * self.system.feature_bytes() as f64;
         // Weights, gradient, three moments and the best, and a gradient for each thread.
         let network = |weights: f64, widths: f64, batch: usize| {
             let threads = if self.train.fit.threads > 0 { self.train.fit.threads } else { threads };
-            4.0 * weights * (8.0 + threads as f64) + 4.0 * 4.0 * widths * (batch as f64).min(pairs)
+            let at_once = (batch as f64).max(HELD.min(self.train.fit.validation_fraction * pairs)).min(pairs);
+            4.0 * weights * (8.0 + threads as f64) + 2.0 * 4.0 * widths * at_once
         };
         let sites = self.large_shape().sites() as f64;
         let encoding = SNAPSHOTS.min(self.large_snapshots() as f64) * sites * self.bytes_to_encode();
@@ -155,7 +163,7 @@ impl Input {
     fn bytes_of_pair(&self, components: f64) -> f64 {
         let images = if self.train.mirrored { self.symmetries().len() as f64 } else { 1.0 };
         let more = if self.compensated() { components } else { 0.0 };
-        5.0 * images * 4.0 * (2.0 * components + more + 3.0) + 4.0 * (components + more)
+        4.0 * images * 4.0 * (2.0 * components + more + 3.0) + 4.0 * (components + more)
     }
 
     /// Bytes of a site that is encoded: as read, cut into patches, and its features twice.

@@ -39,7 +39,7 @@ enum Edge {
     Mirror(usize),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Geometry {
     shape: Shape,
     halo: [usize; 3],
@@ -88,12 +88,14 @@ impl<S: Copy + Default> Window<S> {
 
     /// The same window for lattices with this boundary.
     pub fn bounded(self, boundary: Boundary) -> Self {
-        let Geometry { shape, halo, closed, sides, .. } = *self.geometry;
-        let sides = match (boundary, closed) {
-            (Boundary::Mirrored, true) => [[Edge::Mirror(0); 2]; 3],
-            _ => sides,
+        let Geometry { shape, halo, closed, .. } = *self.geometry;
+        let mirrored = boundary == Boundary::Mirrored && closed;
+        let mut window = match mirrored {
+            true => Self::with_geometry(Geometry { closed, ..Geometry::new(shape, halo, [[Edge::Mirror(0); 2]; 3]) }),
+            false => self,
         };
-        Self::with_geometry(Geometry { boundary, closed, ..Geometry::new(shape, halo, sides) })
+        Arc::make_mut(&mut window.geometry).boundary = boundary;
+        window
     }
 
     fn with_geometry(geometry: Geometry) -> Self {
