@@ -8,7 +8,8 @@
     model.sigma(z)                    # [n, d, d]
     model.simulate(z, dt, steps, every, seed)   # [1 + steps // every, n, d]
 
-A model that was trained at several conditions takes `condition=`. All arithmetic is in double precision.
+A model that was trained at several conditions takes `condition=`, a number or one for each axis. All arithmetic is in
+double precision.
 """
 
 import itertools
@@ -101,6 +102,8 @@ class Model:
         self.physical = np.array(coordinates["physical"]).reshape(-1, len(self.origin))
         self.drift_unit, self.noise_unit = np.array(scales["drift"]), np.array(scales["diffusion"])
         self.condition_range, self.strength = scales.get("condition"), scales.get("strength")
+        if self.condition_range is not None:  # [axes, 2]
+            self.condition_range = np.array(self.condition_range).reshape(-1, 2)
         self.clock = scales.get("clock", 1.0)
         self.walls, self.symmetry = scales.get("walls"), scales.get("symmetry")
         if self.walls:
@@ -175,11 +178,14 @@ class Model:
     def _fields_of_networks(self, x, condition):
         strength, inputs, features = 1.0, x, None
         if condition is not None:
-            least, width = self.condition_range
-            features = self._perceptron("condition", np.array([[(condition - least) / width]]), np.tanh)
+            condition = np.atleast_1d(np.asarray(condition, float))
+            if len(condition) != len(self.condition_range):
+                raise ValueError(f"a condition of this model is {len(self.condition_range)} number(s): {self.condition}")
+            least, width = self.condition_range.T
+            features = self._perceptron("condition", ((condition - least) / width)[None, :], np.tanh)
             inputs = np.hstack([x, np.repeat(features, len(x), axis=0)])
             if self.strength:
-                logarithm = np.interp(condition, self.strength["conditions"], self.strength["logarithms"])
+                logarithm = np.interp(condition[0], self.strength["conditions"], self.strength["logarithms"])
                 strength = math.exp(logarithm)
         drift = getattr(self, "_drift_" + self.input["drift"])(x, inputs, features)
         drift = drift * self.drift_unit * strength

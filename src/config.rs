@@ -1,5 +1,4 @@
-//! The input of a run: typed TOML, defaults, overrides, sweeps, and the physical checks made before anything is
-//! allocated.
+//! The input of a run: typed TOML, defaults, overrides, sweeps, and physical checks before anything is allocated.
 //!
 //! Sections that belong to one module are that module's own structs; here stand those of the stages.
 
@@ -12,12 +11,14 @@ mod memory;
 pub mod models;
 mod overrides;
 mod snapshots;
+mod unseen;
 mod upsampling;
 
 pub use fit::{FitInput, FitPredictInput};
 pub use memory::Memory;
 pub use overrides::{Point, load, load_as};
 pub use snapshots::Snapshots;
+pub use unseen::Unseen;
 pub use upsampling::Reason;
 
 use crate::{
@@ -332,10 +333,9 @@ pub struct TruthInput {
     /// Time that a tile evolves in fixed surroundings, a whole part of `interval`; chosen by the system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<f64>,
-    /// Conditions of the system that no data are made under: the model is learned from the others and predicts these
-    /// too.
+    /// Conditions of the system that no data are made under, and that the model of the others predicts too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unseen: Vec<f64>,
+    pub unseen: Vec<Unseen>,
 }
 
 /// Choices of the evaluation.

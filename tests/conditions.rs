@@ -174,3 +174,53 @@ fn an_alloy_may_have_its_domains_as_closure_variables() {
     assert!(log.contains("our drift is averaged over 88 % of the variance of the small system"), "{log}");
     assert!(log.contains("predict.step = 1 is too long") && log.contains("Make it 0.25 or less"), "{log}");
 }
+
+/// A grid of temperatures and compositions, of which the model never sees one composition.
+#[test]
+fn one_model_of_several_compositions_predicts_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("alloys.toml"), folder.path().join("run"));
+    let compositions = [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]];
+    let text = ALLOY
+        .replace("[lattice]", &format!("composition = {compositions:?}\n[lattice]"))
+        .replace("trajectories = 4", "trajectories = 8")
+        .replace(
+            "[truth]",
+            "[train]\nbaseline = false\n[train.fit]\nepochs = 1\n[truth]\nunseen = [[0.25, 0.25, 0.5]]",
+        );
+    fs::write(&input, &text).unwrap();
+    let run = ["run", input.to_str().unwrap(), "--out", out.to_str().unwrap(), "--threads", "1"];
+    succeeds(0, &run);
+    let shares = |file: &str| -> Vec<[f64; 3]> {
+        let along = |name: &str| dataset::<f64>(&out, file, &format!("condition_{name}"));
+        let [nb, mo, ta] = ["Nb", "Mo", "Ta"].map(along);
+        nb.into_iter().zip(mo).zip(ta).map(|((nb, mo), ta)| [nb, mo, ta]).collect()
+    };
+    for file in ["small.h5", "large.h5", "truth.h5"] {
+        let (own, temperatures) = (shares(file), dataset::<f64>(&out, file, "condition"));
+        let seen = if file == "truth.h5" { &compositions[..] } else { &compositions[..2] };
+        for composition in seen {
+            for temperature in [2000.0, 600.0] {
+                let mut points = own.iter().zip(&temperatures);
+                assert!(points.any(|point| point == (composition, &temperature)), "{file}: {composition:?}");
+            }
+        }
+        assert!(own.iter().all(|composition| seen.contains(composition)), "{file}");
+        // The states have the composition that they are said to have, but for rounding.
+        let sites: Vec<u8> = dataset(&out, file, "snapshots");
+        for (states, composition) in sites.chunks_exact(sites.len() / own.len()).zip(&own) {
+            let atoms = states.iter().filter(|&&species| species > 0).count() as f64;
+            for (species, share) in (1..).zip(composition) {
+                let found = states.iter().filter(|&&own| own == species).count() as f64 / atoms;
+                assert!((found - share).abs() < 0.02, "{file}: {found} of species {species} in {composition:?}");
+            }
+        }
+    }
+    let metrics = fs::read_to_string(out.join("metrics.json")).unwrap();
+    assert!(metrics.contains("\"equilibrium_order_nb_nb_at_600_0.25_0.25_0.5\""));
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("600 K, Nb 0.25, Mo 0.25, Ta 0.5, not in the data") && page.contains("against the truth"));
+    fs::write(&input, text.replace("unseen = [[0.25, 0.25, 0.5]]", "unseen = [[0.3, 0.2, 0.5]]")).unwrap();
+    let refused = String::from_utf8(common::tessera(0, &["check", run[1]]).stderr).unwrap();
+    assert!(refused.contains("truth.unseen names [0.3, 0.2, 0.5]"), "{refused}");
+}

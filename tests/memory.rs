@@ -56,8 +56,10 @@ interval = 0.01
 records = 3
 "#;
 
-/// (what is large, input, its changes, stages, threads)
-const CASES: [(&str, &str, &[&str], &[&str], &str); 6] = [
+/// What is large, input, its changes, stages, threads.
+type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'static str], &'static str);
+
+const CASES: [Case; 6] = [
     (
         "evolve",
         SMALL,

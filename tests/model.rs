@@ -22,13 +22,17 @@ use tessera::{
     rng::{Purpose, stream},
 };
 
+/// Where models of several conditions are compared.
+const CONDITION: [f64; 3] = [470.0, 0.3, 0.6];
+
 /// One way to make a model.
 struct Case {
     name: &'static str,
     model: SdeInput,
     /// Three components, of which the last is a sum of the others.
     dependent: bool,
-    conditions: bool,
+    /// Axes of the condition.
+    conditions: usize,
     symmetry: Option<Symmetry>,
 }
 
@@ -46,7 +50,7 @@ fn input(drift: &str, diffusion: &str, activation: Activation) -> SdeInput {
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, model| Case { name, model, dependent: false, conditions: false, symmetry: None };
+    let case = |name, model| Case { name, model, dependent: false, conditions: 0, symmetry: None };
     let (tanh, silu) = (Activation::Tanh, Activation::Silu);
     let swap = Symmetry::of_permutation(&[1, 0]);
     let flip = Symmetry::of_signs(&[-1.0, 1.0]);
@@ -60,11 +64,11 @@ fn cases() -> Vec<Case> {
         Case { dependent: true, ..case("mlp in a subspace", input("mlp", "full", tanh)) },
         Case {
             dependent: true,
-            conditions: true,
+            conditions: 1,
             ..case("onsager of a family in a subspace", input("onsager", "full", tanh))
         },
-        Case { conditions: true, ..case("mlp of a family", input("mlp", "full", tanh)) },
-        Case { conditions: true, ..case("linear of a family", input("linear", "full", tanh)) },
+        Case { conditions: 3, ..case("mlp of a family with three axes", input("mlp", "full", tanh)) },
+        Case { conditions: 1, ..case("linear of a family", input("linear", "full", tanh)) },
         Case { symmetry: Some(swap), ..case("mlp with two components exchanged", input("mlp", "full", tanh)) },
         Case { symmetry: Some(flip), ..case("mlp with a sign changed", input("mlp", "full", tanh)) },
         case("reversible", SdeInput { potential_degree: 4, ..input("reversible", "full", tanh) }),
@@ -87,7 +91,10 @@ fn pairs(case: &Case) -> Pairs {
             (0..size).for_each(|component| values[[row, component]] = two[component]);
         }
     }
-    let condition = |row: usize| if row.is_multiple_of(2) { 300.0 } else { 900.0 };
+    let condition = |(row, axis): (usize, usize)| match (axis, row >> axis & 1) {
+        (0, bit) => 300.0 + 600.0 * bit as f32,
+        (_, bit) => 0.2 + 0.5 * bit as f32,
+    };
     Pairs {
         z,
         increment,
@@ -95,7 +102,7 @@ fn pairs(case: &Case) -> Pairs {
         deviation: None,
         dt: Array1::from_elem(COUNT, 0.1),
         trajectory: (0..COUNT as u32).map(|row| row / 100).collect(),
-        condition: case.conditions.then(|| (0..COUNT).map(condition).collect()),
+        condition: (case.conditions > 0).then(|| Array2::from_shape_fn((COUNT, case.conditions), condition)),
     }
 }
 
@@ -109,7 +116,7 @@ fn trained(case: &Case) -> Sde {
     let labels = Labels {
         components: names.iter().take(model.components()).map(label).collect(),
         time_unit: "s".into(),
-        condition: case.conditions.then(|| Label { name: "temperature".into(), unit: "K".into() }),
+        condition: vec![Label { name: "temperature".into(), unit: "K".into() }; case.conditions],
         seconds: Vec::new(),
     };
     let model = match &case.symmetry {
@@ -122,14 +129,20 @@ fn trained(case: &Case) -> Sde {
     model.labelled(labels).unwrap()
 }
 
+/// The condition at which a model is compared, as the command takes it.
+fn condition_of(case: &Case) -> String {
+    CONDITION[..case.conditions].iter().map(f64::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// `model eval --json` at three states.
 fn evaluated(path: &Path, case: &Case) -> (Value, String) {
     let states =
         if case.dependent { ["0.1,8,0.3", "-0.5,20,0", "0.7,-30,-0.05"] } else { ["0.1,8", "-0.5,20", "0.7,-30"] };
     let mut arguments = vec!["model", "eval", path.to_str().unwrap(), "--json"];
     states.iter().for_each(|state| arguments.extend(["--at", state]));
-    if case.conditions {
-        arguments.extend(["--condition", "470"]);
+    let condition = condition_of(case);
+    if case.conditions > 0 {
+        arguments.extend(["--condition", condition.as_str()]);
     }
     let text = common::succeeds(0, &arguments);
     (serde_json::from_str(&text).unwrap(), text)
@@ -144,7 +157,8 @@ fn the_command_and_the_python_reader_agree_with_the_library() {
         let model = trained(&case);
         model.save(&path, &serde_json::json!({ "seed": 1 })).unwrap();
         let (found, text) = evaluated(&path, &case);
-        let model = if case.conditions { model.at_condition(470.0).unwrap() } else { model };
+        let condition = &CONDITION[..case.conditions];
+        let model = if condition.is_empty() { model } else { model.at_condition(condition).unwrap() };
         for state in found["states"].as_array().unwrap() {
             let list = |name: &str| -> Vec<f64> { serde_json::from_value(state[name].clone()).unwrap() };
             let z = tch::Tensor::from_slice(&list("z")).view([1, -1]);
@@ -157,7 +171,7 @@ fn the_command_and_the_python_reader_agree_with_the_library() {
         let Some(python) = &python else { continue };
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/compare_model.py");
         let mut compare = Command::new(python);
-        compare.arg(script).arg(&path).args(case.conditions.then_some("470"));
+        compare.arg(script).arg(&path).args((case.conditions > 0).then(|| condition_of(&case)));
         let mut compare = compare.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         compare.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = compare.wait_with_output().unwrap();

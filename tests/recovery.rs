@@ -208,7 +208,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         deviation: None,
         dt: Array1::from_elem(COUNT, dt as f32),
         trajectory: (0..COUNT as u32).map(|row| row / 100).collect(),
-        condition: Some(temperatures.iter().map(|&temperature| temperature as f32).collect()),
+        condition: Some(Array2::from_shape_fn((temperatures.len(), 1), |(row, _)| temperatures[row] as f32)),
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sde.safetensors");
@@ -231,7 +231,7 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         assert!((variance[0] - 1.0).abs() < 0.02, "{variance:?}");
         for temperature in [300.0, 650.0, 850.0, 1200.0] {
             let [rate, centre, sigma] = member(temperature);
-            let model = model.at_condition(temperature).unwrap();
+            let model = model.at_condition(&[temperature]).unwrap();
             let truth = (-&states + centre) * rate;
             let error = ((model.drift(&states) - &truth).norm() / truth.norm()).double_value(&[]);
             let ratio = model.diffusion(&states).mean(Kind::Float).double_value(&[]) / sigma;
@@ -241,12 +241,12 @@ fn families_of_equations_are_recovered_between_their_conditions() {
         let start = Array2::zeros((1000, 1));
         let missing = predict(&model, start.view(), 0.1, 10, 10, 1, [0, 0]).unwrap_err().to_string();
         assert!(missing.contains("condition = none"), "{missing}");
-        let cold = predict(&model.at_condition(300.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
-        let hot = predict(&model.at_condition(1200.0).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
+        let cold = predict(&model.at_condition(&[300.0]).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
+        let hot = predict(&model.at_condition(&[1200.0]).unwrap(), start.view(), 0.1, 300, 300, 1, [0, 0]).unwrap();
         let mean = |ensemble: &ndarray::Array3<f32>| ensemble.index_axis(Axis(0), 1).mean().unwrap();
         assert!((mean(&cold) - 1.0).abs() < 0.1 && mean(&hot).abs() < 0.1, "{} {}", mean(&cold), mean(&hot));
         let plain = fit(&Pairs { condition: None, ..pairs.clone() }, 1.0, &networks, &quick(), &run, &mut |_| ());
-        assert!(plain.unwrap().0.at_condition(300.0).is_err());
+        assert!(plain.unwrap().0.at_condition(&[300.0]).is_err());
     }
 }
 

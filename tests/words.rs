@@ -68,7 +68,7 @@ fn evidence(truth: Array3<f64>, truth_word: Vec<usize>, mean: &Array2<f64>) -> E
         times: (0..records).map(|record| 0.5 * record as f64).collect(),
         least: ndarray::Array1::zeros(components),
         range: ndarray::Array1::ones(components),
-        conditions: vec![2.27],
+        conditions: vec![2.27.into()],
         starts: STARTS,
         symmetries: Symmetry::group(&[], components),
         sites: SIDE * SIDE,

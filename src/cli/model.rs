@@ -58,9 +58,10 @@ pub enum ModelCommand {
 pub struct Chosen {
     /// Model file
     model: PathBuf,
-    /// Condition, such as the temperature, of a model that was trained with several
-    #[arg(long, allow_hyphen_values = true)]
-    condition: Option<f64>,
+    /// Condition, such as the temperature, of a model that was trained with several; numbers separated by commas where
+    /// it has several axes, such as 1200,0.5,0.25,0.25
+    #[arg(long, value_parser = numbers, allow_hyphen_values = true)]
+    condition: Option<Numbers>,
 }
 
 /// Numbers separated by commas.
@@ -92,13 +93,8 @@ pub enum ModelError {
         components: String,
     },
     /// The model needs a condition.
-    #[error("this model was trained at several values of {name}: choose one with --condition (in {unit})")]
-    NoCondition {
-        /// Its name.
-        name: String,
-        /// Its unit.
-        unit: String,
-    },
+    #[error("this model was trained at several conditions: choose one with --condition ({0})")]
+    NoCondition(String),
     /// The grid is too large or empty.
     #[error("--points asks for {0} states; give between 1 and {MOST_ROWS}")]
     Grid(f64),
@@ -160,13 +156,12 @@ impl Chosen {
     /// The model in double precision, under its condition.
     fn load(&self) -> Result<Sde, ModelError> {
         let sde = Sde::load(&self.model, Device::Cpu)?.in_double_precision();
-        match (self.condition, sde.conditions()) {
-            (Some(condition), _) => Ok(sde.at_condition(condition)?),
-            (None, None) => Ok(sde),
-            (None, Some(_)) => {
-                let label = sde.labels().condition.clone();
-                let (name, unit) = label.map_or(("a condition".into(), "1".into()), |label| (label.name, label.unit));
-                Err(ModelError::NoCondition { name, unit })
+        match &self.condition {
+            Some(condition) => Ok(sde.at_condition(&condition.0)?),
+            None if sde.conditions().is_empty() => Ok(sde),
+            None => {
+                let axes = sde.labels().condition.iter().map(|label| format!("{} [{}]", label.name, label.unit));
+                Err(ModelError::NoCondition(axes.collect::<Vec<_>>().join(", ")))
             }
         }
     }
@@ -280,7 +275,7 @@ fn shown(sde: &Sde, description: &Value) -> String {
     line("coordinates", format!("{independent} of {size} components{reduced}"));
     let group = description["scales"]["symmetry"]["elements"].as_array().map_or(1, Vec::len);
     line("symmetries", format!("{group} element(s)"));
-    if let (Some([least, range]), Some(label)) = (sde.conditions(), &labels.condition) {
+    for ([least, range], label) in sde.conditions().iter().zip(&labels.condition) {
         line("condition", format!("{} [{}] from {least} to {}", label.name, label.unit, least + range));
     }
     for (name, key) in [("sites", "sites"), ("patches K", "patches"), ("program", "program"), ("seed", "seed")] {

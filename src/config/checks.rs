@@ -1,7 +1,7 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
 use super::{ConfigError, GeometricTimes, Input, Kernel, Relax, UpsampleKind};
-use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings};
+use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings, systems::StatePoint};
 
 impl Input {
     /// Checks everything that types cannot.
@@ -167,14 +167,20 @@ impl Input {
 
     fn check_conditions(&self) -> Result<(), String> {
         let all = self.system.conditions();
-        if let Some(unknown) = self.truth.unseen.iter().find(|unseen| !all.contains(unseen)) {
+        let texts: Vec<String> = all.iter().map(StatePoint::key).collect();
+        if let Some(unknown) = self.truth.unseen.iter().find(|unseen| !all.iter().any(|own| unseen.names(own))) {
             return Err(format!(
-                "truth.unseen names {unknown}, which is none of the system's conditions {all:?}; add it to their list, or take it \
-                 out here"
+                "truth.unseen names {unknown}, which is none of the system's conditions [{}]; add it to their list, or take it \
+                 out here",
+                texts.join(", ")
             ));
         }
-        if let Some((twice, _)) = all.iter().enumerate().find(|(place, condition)| all[..*place].contains(condition)) {
-            return Err(format!("the system's conditions {all:?} hold {} twice; take one of them out", all[twice]));
+        let twice = texts.iter().enumerate().find(|(place, text)| texts[..*place].contains(text));
+        if let Some((_, twice)) = twice {
+            return Err(format!(
+                "the system's conditions [{}] hold {twice} twice; take one of them out",
+                texts.join(", ")
+            ));
         }
         let conditions = self.conditions_in_data().len();
         if conditions == 0 {

@@ -6,7 +6,7 @@ use crate::{
     lattice::Shape,
     learning::EncoderKind,
     sampling::{Schedule, upsampling_factors},
-    systems::{Observable, Symmetry},
+    systems::{Observable, StatePoint, Symmetry},
 };
 
 /// Time quantum of sweeps when the input has none, in units of the law's time: about one event a site. For Glauber
@@ -269,12 +269,14 @@ impl Input {
 
     /// Whether the data hold the condition with this index.
     pub fn is_in_data(&self, condition: usize) -> bool {
-        !self.truth.unseen.contains(&self.system.conditions()[condition])
+        self.conditions_in_data().contains(&condition)
     }
 
     /// Indices of the conditions that the data hold.
     pub fn conditions_in_data(&self) -> Vec<usize> {
-        (0..self.system.conditions().len()).filter(|&condition| self.is_in_data(condition)).collect()
+        let unseen = |condition: &StatePoint| self.truth.unseen.iter().any(|unseen| unseen.names(condition));
+        let conditions = self.system.conditions().into_iter().enumerate();
+        conditions.filter(|(_, condition)| !unseen(condition)).map(|(index, _)| index).collect()
     }
 
     /// Index of the condition of a training trajectory, small or shuffled. Groups of small ones, and shuffled ones,

@@ -91,13 +91,13 @@ impl Input {
         ];
         let aged = matches!(self.upsample.relax, Relax::Age(_));
         for (name, sites, until) in spans.into_iter().filter_map(|(name, sites, until)| Some((name, sites, until?))) {
-            for (index, condition) in self.system.conditions().iter().enumerate() {
+            for index in 0..self.system.conditions().len() {
                 let (events, span) = match until {
                     Until::Time(time) => (self.system.events(index, sites, time), format!("time of {time:?}")),
                     Until::Events(events) => (events as f64, format!("number of events of {events}")),
                 };
                 if events.is_nan() || events > MOST_EVENTS {
-                    let at = if self.system.is_family() { format!(" at {condition}") } else { String::new() };
+                    let at = self.system.named_condition(index).map_or_else(String::new, |name| format!(" at {name}"));
                     let what = match name {
                         "upsample.relax" if aged => "upsample.relax.age",
                         "simulate.interval" => {

@@ -15,6 +15,8 @@ const SNAPSHOTS: f64 = 1024.0;
 const ROWS: f64 = 65_536.0;
 /// Held-out samples whose loss is computed at a time.
 const HELD: f64 = 16_384.0;
+/// Share of the maps of convolutions that is held at once, as measured.
+const HELD_OF_MAPS: f64 = 0.2;
 /// Bins of a histogram, each with its resamples.
 const BINS: f64 = 64.0;
 /// The most bytes of a rank on any machine.
@@ -116,8 +118,7 @@ impl Input {
             _ => (convolved.2 + chain(&[features * convolved.0, hidden, components]), convolved.1),
         };
         let autoencoder = encoder + chain(&[components, hidden, 2.0 * hidden, features]);
-        // Of the maps of convolutions a fifth is held at once (measured).
-        let widths = features * (2.0 + maps / 5.0) + 4.0 * hidden;
+        let widths = features * (2.0 + HELD_OF_MAPS * maps) + 4.0 * hidden;
         let patches = pairs * features * self.system.feature_bytes() as f64;
         // Weights, gradient, three moments and the best, and a gradient for each thread.
         let network = |weights: f64, widths: f64, batch: usize| {

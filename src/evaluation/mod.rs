@@ -23,12 +23,14 @@ pub mod stationary;
 pub mod trajectories;
 
 mod observable;
+mod state_point;
 
 use ndarray::{ArrayBase, Axis, Data, Dimension, RemoveAxis};
 use serde::{Deserialize, Serialize};
 
 pub use metric::{Metric, Metrics};
 pub use observable::{Observable, Symmetry};
+pub use state_point::StatePoint;
 
 /// Why a score cannot be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -39,7 +39,7 @@ pub fn ensembles(context: &Context) -> Result<Evidence, StageError> {
         times: evaluation.times()?.to_vec(),
         least,
         range,
-        conditions: input.system.conditions().to_vec(),
+        conditions: input.system.conditions(),
         starts: input.truth.starts.len(),
         symmetries: input.symmetries(),
         sites: input.truth_shape().sites(),

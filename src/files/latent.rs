@@ -57,13 +57,16 @@ pub fn labels(input: &Input, variables: usize) -> Labels {
     let system = &input.system;
     let units = input.observables().iter().map(|observable| observable.unit).chain(std::iter::repeat("1"));
     let label = |(name, unit): (String, &str)| Label { name, unit: unit.into() };
-    let axis = system.condition_axis();
-    let seconds = system.conditions().iter().enumerate();
+    let axes = if system.is_family() { system.condition_axes() } else { Vec::new() };
+    let seconds = system.conditions().into_iter().enumerate();
+    let mut seconds: Vec<[f64; 2]> =
+        seconds.filter_map(|(index, condition)| Some([condition.first(), system.seconds(index)?])).collect();
+    seconds.dedup();
     Labels {
         components: names(input, variables).into_iter().zip(units).map(label).collect(),
         time_unit: system.time_unit().into(),
-        condition: system.is_family().then(|| label((axis.name.into(), axis.unit))),
-        seconds: seconds.filter_map(|(index, &condition)| Some([condition, system.seconds(index)?])).collect(),
+        condition: axes.into_iter().map(|axis| label((axis.name.into(), axis.unit))).collect(),
+        seconds,
     }
 }
 
@@ -147,10 +150,7 @@ impl LatentFile {
             },
             dt: source.durations(rows.clone())?.mapv(|time| time as f32),
             trajectory: source.trajectories(rows.clone())?,
-            condition: match context.input.system.is_family() {
-                false => None,
-                true => Some(items::<f64, _>(&self.0, "condition", &rows)?.mapv(|condition| condition as f32)),
-            },
+            condition: conditions::read(&self.0, context.input, rows)?,
         })
     }
 }

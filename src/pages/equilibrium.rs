@@ -23,14 +23,16 @@ pub fn distributions(input: &Input, names: &Names, evidence: &Evidence, metrics:
     let mut section = Section::new("Equilibrium distributions");
     let conditions = evidence.conditions.len();
     if conditions > 1 {
-        let panels = observables.iter().map(|observable| against_condition(input, metrics, observable)).collect();
-        section = section.with(Block::Multiples(
-            SmallMultiples::new(format!("Equilibrium against {}", input.system.condition_axis().name), panels)
-                .described(
-                    format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
-                    "a line through the points.",
-                ),
-        ));
+        let axes = input.system.condition_axes();
+        let (figure, title): (fn(&Input, &Metrics, &Observable) -> Figure, _) = match &axes[..] {
+            [axis] => (against_condition, format!("Equilibrium against {}", axis.name)),
+            _ => (against_truth, "Equilibrium at all conditions against the truth".into()),
+        };
+        let panels = observables.iter().map(|observable| figure(input, metrics, observable)).collect();
+        section = section.with(Block::Multiples(SmallMultiples::new(title, panels).described(
+            format!("Means over the last {:.0} % of all trajectories, with one standard error.", 100.0 * part),
+            "a line through the points.",
+        )));
         section = section.with(Block::Table(at_each_condition(input, metrics, observables)));
     }
     histograms_of_all(names, evidence).into_iter().fold(section, Section::with)
@@ -145,11 +147,11 @@ fn beside(truth: &Array2<f64>, prediction: &Array2<f64>) -> Array2<f64> {
 /// The equilibrium means at each condition as a table, with the simulated time and the change during the equilibrium
 /// part.
 fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable]) -> Table {
-    let (system, axis) = (&input.system, input.system.condition_axis().name);
+    let system = &input.system;
     let span = input.truth_duration();
     let symbols: Vec<&str> = observables.iter().map(|observable| observable.symbol).collect();
-    let heads = [&[axis, "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
-    let mut table = Table::new(format!("Equilibrium at each {axis}"), &heads).described(
+    let heads = [&["condition", "time simulated, s", ""], &symbols[..], &["change", "deviation"]].concat();
+    let mut table = Table::new("Equilibrium at each condition", &heads).described(
         format!(
             "Means over the last {:.0} %, with one standard error. Change: the difference between the two halves of \
              that part, for the observable with the largest one. Deviation: mean distance of ours from the truth.",
@@ -158,7 +160,7 @@ fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable
         "equal rows. A change well above the errors means that the system is not in equilibrium. Truth and prediction \
          are then compared at equal times.",
     );
-    for (index, &condition) in system.conditions().iter().enumerate() {
+    for (index, condition) in system.conditions().iter().enumerate() {
         let cell =
             |key: Key| metrics.get(&key.at(Some(condition)).to_string()).cloned().map_or(Cell::Empty, Cell::Metric);
         for (source, label) in [(Source::Truth, "truth"), (Source::Model(ModelKind::Ours), "ours")] {
@@ -167,25 +169,41 @@ fn at_each_condition(input: &Input, metrics: &Metrics, observables: &[Observable
                 observables.iter().map(|found| cell(Key::new("equilibrium").of(found.name).from_source(source)));
             let deviation = if source == Source::Truth { Cell::Empty } else { cell(Key::new("equilibrium_deviation")) };
             let change = cell(Key::new("equilibrium_change").from_source(source));
-            let first = [Cell::Number(condition), time, label.into()];
+            let first = [Cell::Text(system.named_condition(index).unwrap_or_default()), time, label.into()];
             table = table.row(first.into_iter().chain(means).chain([change, deviation]).collect());
         }
     }
     table
 }
 
+/// Equilibrium means of our models against those of the truth, at all conditions.
+fn against_truth(input: &Input, metrics: &Metrics, observable: &Observable) -> Figure {
+    let key = |source| Key::new("equilibrium").of(observable.name).from_source(source);
+    let at = |condition: &_, source| metrics.get(&key(source).at(Some(condition)).to_string());
+    let both = |condition: &_| Some((at(condition, Source::Truth)?, at(condition, Source::Model(ModelKind::Ours))?));
+    let conditions = input.system.conditions();
+    let means: Vec<_> = conditions.iter().filter_map(both).collect();
+    let truth: Vec<f64> = means.iter().map(|(truth, _)| truth.value).collect();
+    let ours: Vec<f64> = means.iter().map(|(_, ours)| ours.value).collect();
+    let errors = means.iter().map(|(truth, ours)| truth.std_error.unwrap_or(0.0).hypot(ours.std_error.unwrap_or(0.0)));
+    let ends = truth.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &x| [low.min(x), high.max(x)]);
+    Figure::new(observable.symbol, Axis::linear("truth"), Axis::linear("ours"))
+        .with(Series::line("equal", Colour::Truth, &ends, &ends))
+        .with(Series::points("ours", Colour::Ours, &truth, &ours).with_band(&errors.collect::<Vec<_>>()))
+}
+
 /// Equilibrium means of the truth and of our models against the condition of a family of systems.
 fn against_condition(input: &Input, metrics: &Metrics, observable: &Observable) -> Figure {
     let symbol = observable.symbol;
-    let mut figure = Figure::new(symbol, Axis::linear(input.system.condition_axis().name), Axis::linear(symbol));
+    let mut figure = Figure::new(symbol, Axis::linear(input.system.condition_axes()[0].name), Axis::linear(symbol));
     for (source, label, colour) in
         [(Source::Truth, "truth", Colour::Truth), (Source::Model(ModelKind::Ours), "ours", Colour::Ours)]
     {
         let (mut x, mut y, mut error) = (Vec::new(), Vec::new(), Vec::new());
-        for &condition in input.system.conditions() {
+        for condition in &input.system.conditions() {
             let key = Key::new("equilibrium").of(observable.name).from_source(source).at(Some(condition));
             if let Some(metric) = metrics.get(&key.to_string()) {
-                x.push(condition);
+                x.push(condition.first());
                 y.push(metric.value);
                 error.push(metric.std_error.unwrap_or(0.0));
             }

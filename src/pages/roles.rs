@@ -80,14 +80,7 @@ fn in_seconds(seconds: f64, last: f64) -> (f64, String) {
 
 /// The name of a condition in figures: `1500 K`, or `3.4 J / k_B, not in the data`. Empty for a single condition.
 fn condition_label(input: &Input, index: usize) -> String {
-    if !input.system.is_family() {
-        return String::new();
-    }
-    let axis = input.system.condition_axis();
-    let value = match axis.unit {
-        "1" => format!("{} {}", axis.name, input.system.conditions()[index]),
-        unit => format!("{} {unit}", input.system.conditions()[index]),
-    };
+    let Some(value) = input.system.named_condition(index) else { return String::new() };
     if input.is_in_data(index) { value } else { format!("{value}, not in the data") }
 }
 

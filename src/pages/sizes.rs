@@ -15,7 +15,7 @@ pub fn other_sizes(input: &Input, metrics: &Metrics) -> Option<Section> {
     }
     let (observables, family) = (input.observables(), input.system.conditions().len() > 1);
     let mut heads = vec!["side".to_owned(), "sites".to_owned()];
-    heads.extend(family.then(|| input.system.condition_axis().name.to_owned()));
+    heads.extend(family.then(|| "condition".to_owned()));
     heads.extend(observables.iter().flat_map(|found| [found.symbol.to_owned(), format!("spread of {}", found.symbol)]));
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut table = Table::new("Equilibrium at other sizes", &heads).described(
@@ -28,9 +28,9 @@ pub fn other_sizes(input: &Input, metrics: &Metrics) -> Option<Section> {
     for side in input.predicted_sides() {
         let length = side.or(input.truth.side).unwrap_or(input.lattice.large);
         let sites = input.system.shape(length).sites();
-        for &condition in input.system.conditions() {
+        for (index, condition) in input.system.conditions().iter().enumerate() {
             let mut row = vec![Cell::Text(length.to_string()), Cell::Text(sites.to_string())];
-            row.extend(family.then_some(Cell::Number(condition)));
+            row.extend(input.system.named_condition(index).map(Cell::Text));
             for observable in observables {
                 for quantity in ["equilibrium", "spread"] {
                     let key = match side {

@@ -1,7 +1,7 @@
 //! The data that are scored: truth, predictions and training pairs as plain arrays in physical units.
 
 use super::ModelKind;
-use crate::evaluation::{Observable, Symmetry, stationary::MagnetPair};
+use crate::evaluation::{Observable, StatePoint, Symmetry, stationary::MagnetPair};
 use ndarray::{Array1, Array2, Array3, Array4, Array5, ArrayView3, Axis, s};
 
 /// The data of all scores and pages.
@@ -27,7 +27,7 @@ pub struct Evidence {
     /// Range of each component over the training states; 1 for a component that is not scaled.
     pub range: Array1<f64>,
     /// Conditions of the family, at least one.
-    pub conditions: Vec<f64>,
+    pub conditions: Vec<StatePoint>,
     /// Starts of the direct simulation.
     pub starts: usize,
     /// The symmetry group of the law, identity first.
@@ -177,8 +177,8 @@ impl Evidence {
     }
 
     /// The condition with this index, for names of metrics; `None` for a single condition.
-    pub fn condition(&self, index: usize) -> Option<f64> {
-        (self.conditions.len() > 1).then(|| self.conditions[index])
+    pub fn condition(&self, index: usize) -> Option<&StatePoint> {
+        (self.conditions.len() > 1).then(|| &self.conditions[index])
     }
 
     /// Time between the regular records.

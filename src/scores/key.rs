@@ -1,5 +1,6 @@
 //! Names of metrics: the quantity, the observable, the source and the condition.
 
+use crate::evaluation::StatePoint;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
@@ -41,7 +42,7 @@ pub struct Key {
     quantity: Cow<'static, str>,
     observable: Option<&'static str>,
     source: Source,
-    condition: Option<f64>,
+    condition: Option<String>,
 }
 
 impl Key {
@@ -71,8 +72,8 @@ impl Key {
     }
 
     /// At a condition of a family; `None` for all conditions.
-    pub fn at(self, condition: Option<f64>) -> Self {
-        Self { condition, ..self }
+    pub fn at(self, condition: Option<&StatePoint>) -> Self {
+        Self { condition: condition.map(StatePoint::key), ..self }
     }
 }
 
@@ -88,7 +89,7 @@ impl fmt::Display for Key {
             Source::Truth => formatter.write_str("_truth")?,
             Source::Pairs => formatter.write_str("_pairs")?,
         }
-        match self.condition {
+        match &self.condition {
             Some(condition) => write!(formatter, "_at_{condition}"),
             None => Ok(()),
         }
@@ -109,7 +110,7 @@ mod tests {
     fn keys_read_as_in_metrics_json() {
         let key = Key::new("equilibrium").of("magnetisation");
         assert_eq!(key.to_string(), "equilibrium_magnetisation");
-        assert_eq!(key.clone().of_truth().at(Some(2.5)).to_string(), "equilibrium_magnetisation_truth_at_2.5");
+        assert_eq!(key.clone().of_truth().at(Some(&2.5.into())).to_string(), "equilibrium_magnetisation_truth_at_2.5");
         assert_eq!(key.by(ModelKind::Baseline).to_string(), "equilibrium_magnetisation_baseline");
         assert_eq!(Key::new("binder").from_source(Source::Pairs).to_string(), "binder_pairs");
     }

@@ -73,7 +73,7 @@ mod tests {
             regular: (0..40).collect(),
             least: Array1::zeros(1),
             range: Array1::ones(1),
-            conditions: vec![2.0, 3.0],
+            conditions: vec![2.0.into(), 3.0.into()],
             starts: 2,
             symmetries: Symmetry::group(&[], 1),
             sites: 64,

@@ -41,7 +41,7 @@ pub fn mark(evidence: &Evidence, kind: ModelKind, first: usize, metrics: &mut Me
 
 /// A name without its condition, and the index of that.
 fn without_condition<'a>(evidence: &Evidence, name: &'a str) -> (&'a str, Option<usize>) {
-    let ending = |index: usize| Some(format!("_at_{}", evidence.condition(index)?));
+    let ending = |index: usize| Some(format!("_at_{}", evidence.condition(index)?.key()));
     let found = |index: usize| Some((name.strip_suffix(&ending(index)?)?, Some(index)));
     (0..evidence.conditions.len()).find_map(found).unwrap_or((name, None))
 }

@@ -119,9 +119,8 @@ impl Drawn {
                 first.view().insert_axis(Axis(0)).insert_axis(Axis(0)),
             )?;
             let stream = [STREAM + item.model as u64, (item.condition as u64) << 16];
-            let condition = input.system.conditions()[item.condition];
             let model = (ModelKind::Ours, self.model(context, item)?);
-            rollouts.push(how.start((input, None), model, condition, initial.view(), stream)?);
+            rollouts.push(how.start((input, None), model, item.condition, initial.view(), stream)?);
         }
         let (all, width) = (input.truth_schedule().records(), groups * chosen * starts.ncols() * items.len());
         let block = (BLOCK / width).clamp(1, BLOCK_RECORDS);
@@ -148,7 +147,7 @@ impl Drawn {
             None => model,
         };
         match context.input.system.is_family() {
-            true => Ok(model.at_condition(context.input.system.conditions()[item.condition])?),
+            true => Ok(model.at_condition(&context.input.system.conditions()[item.condition].0)?),
             false => Ok(model),
         }
     }

@@ -47,10 +47,9 @@ impl Happenings {
         let mut counts: Vec<f64> = self.0.iter().flatten().map(|count| count.load(Relaxed) as f64).collect();
         context.world.sum(&mut counts);
         let system = &context.input.system;
-        for (counts, condition) in counts.chunks_exact(2).zip(system.conditions()).filter(|(counts, _)| counts[1] > 0.0)
-        {
-            let (items, still, axis) = (counts[0], counts[1], system.condition_axis());
-            let at = if system.is_family() { format!(" at {} {condition}", axis.name) } else { String::new() };
+        for (index, counts) in counts.chunks_exact(2).enumerate().filter(|(_, counts)| counts[1] > 0.0) {
+            let (items, still) = (counts[0], counts[1]);
+            let at = system.named_condition(index).map_or_else(String::new, |name| format!(" at {name}"));
             say(context, &format!("{}: no event in {still} of {items} {unit}{at}", stage.name()))?;
         }
         Ok(())

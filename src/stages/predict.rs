@@ -41,7 +41,7 @@ struct Batch {
     /// Index of the model among those of its kind, and its seed.
     model: usize,
     seed: u64,
-    condition: Option<f64>,
+    condition: usize,
     trajectories: Range<usize>,
     /// Stream of the noise of the first group.
     stream: [u64; 2],
@@ -185,10 +185,8 @@ impl Size<'_> {
 /// Every group of trajectories on its own, model by model, condition by condition: what progress is counted in, on any
 /// device.
 fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
-    let family = context.input.system.is_family();
-    let conditions: Vec<Option<f64>> =
-        context.input.system.conditions().iter().map(|&condition| family.then_some(condition)).collect();
-    let under_each = trajectories / conditions.len();
+    let conditions = context.input.system.conditions().len();
+    let under_each = trajectories / conditions;
     let groups_each = under_each.div_ceil(GROUP);
     let models = context
         .input
@@ -197,16 +195,16 @@ fn groups_of_all_models(context: &Context, trajectories: usize) -> Vec<Batch> {
         .flat_map(|kind| context.input.train.seeds.iter().enumerate().map(move |model| (kind, model)));
     let mut groups = Vec::new();
     for (stream, (kind, (model, &seed))) in models.enumerate() {
-        for (index, &condition) in conditions.iter().enumerate() {
+        for condition in 0..conditions {
             for group in 0..groups_each {
-                let within = |group: usize| index * under_each + (group * GROUP).min(under_each);
+                let within = |group: usize| condition * under_each + (group * GROUP).min(under_each);
                 groups.push(Batch {
                     kind,
                     model,
                     seed,
                     condition,
                     trajectories: within(group)..within(group + 1),
-                    stream: [stream as u64, (index * groups_each + group) as u64],
+                    stream: [stream as u64, (condition * groups_each + group) as u64],
                     groups: groups.len()..groups.len() + 1,
                 });
             }
@@ -244,11 +242,10 @@ impl Batch {
     ) -> Result<Rollout<Sde>, StageError> {
         let (input, device) = (context.input, device(context)?);
         let mut model = Sde::load(&context.path(&self.kind.file(self.seed)), device)?;
-        if let Some(condition) = self.condition {
-            model = model.at_condition(condition)?;
+        if input.system.is_family() {
+            model = model.at_condition(&input.system.conditions()[self.condition].0)?;
         }
-        let condition = self.condition.unwrap_or(input.system.conditions()[0]);
-        how.start((input, side), (self.kind, model), condition, initial, self.stream)
+        how.start((input, side), (self.kind, model), self.condition, initial, self.stream)
     }
 }
 
@@ -336,7 +333,7 @@ mod tests {
             kind: ModelKind::Ours,
             model: group / 5,
             seed: 1,
-            condition: None,
+            condition: 0,
             trajectories: group % 5 * GROUP..(group % 5 + 1) * GROUP,
             stream: [(group / 5) as u64, (group % 5) as u64],
             groups: group..group + 1,

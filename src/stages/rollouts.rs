@@ -20,9 +20,9 @@ const TRAJECTORIES: usize = 512;
 /// Rolls models out.
 #[derive(Default)]
 pub struct Rollouts {
-    /// Conditions of the data, and how their late states deviate from the mean, `[state, component]`; none where
+    /// Conditions of the data, by index, and how their late states deviate from the mean, `[state, component]`; none where
     /// models do not learn from copies.
-    deviations: Vec<(f64, Array2<f32>)>,
+    deviations: Vec<(usize, Array2<f32>)>,
 }
 
 impl Rollouts {
@@ -41,8 +41,7 @@ impl Rollouts {
         say(context, &text)?;
         let (latent, times, drawn) = (LatentFile::open(context)?, input.small_schedule().times, input.patches_drawn());
         let late = times.partition_point(|time| *time < 0.5 * times[times.len() - 1]);
-        let conditions = input.system.conditions();
-        let mut states = vec![Vec::new(); conditions.len()];
+        let mut states = vec![Vec::new(); input.system.conditions().len()];
         for trajectory in 0..input.simulate.trajectories {
             let snapshots = trajectory * times.len() + late..(trajectory + 1) * times.len();
             let under = &mut states[Large::condition_of(input, snapshots.start)];
@@ -51,16 +50,17 @@ impl Rollouts {
                 under.push(pairs.z.slice(s![..;drawn, ..]).to_owned());
             }
         }
-        let deviations = |(&condition, states): (&f64, Vec<Array2<f32>>)| {
+        let deviations = |(condition, states): (usize, Vec<Array2<f32>>)| {
             let views: Vec<_> = states.iter().map(|states| states.view()).collect();
             let states = concatenate(Axis(0), &views).ok().filter(|states| states.nrows() > 1)?;
             let mean = states.mean_axis(Axis(0))?;
             Some((condition, states - mean))
         };
-        Ok(Self { deviations: conditions.iter().zip(states).filter_map(deviations).collect() })
+        Ok(Self { deviations: states.into_iter().enumerate().filter_map(deviations).collect() })
     }
 
-    /// The model of this kind, about to leave the `initial` states of a system with this side under a condition.
+    /// The model of this kind, about to leave the `initial` states of a system with this side under the condition
+    /// with this index.
     ///
     /// # Errors
     /// As [`Rollout::new`].
@@ -68,7 +68,7 @@ impl Rollouts {
         &self,
         (input, side): (&Input, Option<usize>),
         (kind, model): (ModelKind, Sde),
-        condition: f64,
+        condition: usize,
         initial: ArrayView2<f32>,
         stream: [u64; 2],
     ) -> Result<Rollout<Sde>, StageError> {
@@ -76,8 +76,11 @@ impl Rollouts {
         let seed = noise_seed(input).wrapping_add(side.unwrap_or(0) as u64);
         let rollout =
             Rollout::new(model, initial, input.predict.step, later, seed, stream)?.of_size(input.size_ratio(side));
-        let distance = |known: &f64| (known - condition).abs();
-        let nearest = self.deviations.iter().min_by(|one, other| distance(&one.0).total_cmp(&distance(&other.0)));
+        let conditions = input.system.conditions();
+        let distance = |known: &usize| conditions[*known].distance(&conditions[condition]);
+        let compared = |one: &usize, other: &usize| distance(one).partial_cmp(&distance(other));
+        let nearest =
+            self.deviations.iter().min_by(|one, other| compared(&one.0, &other.0).expect("conditions are numbers"));
         let excess = input.excess_of_copies(side);
         Ok(match nearest {
             Some((_, deviations)) if kind == ModelKind::Ours && excess > 0.0 => {

@@ -1,6 +1,6 @@
 //! Systems with a type that is known only at run time, from the name in an input.
 
-use super::{ConditionAxis, DynamicScaling, REGISTRY, System};
+use super::{ConditionAxis, DynamicScaling, REGISTRY, StatePoint, System};
 use crate::{
     dynamics::{Dynamics, EvolveError, InLanes, Until},
     evaluation::{Observable, Symmetry},
@@ -37,10 +37,10 @@ pub trait AnySystem: Any + fmt::Debug + Send + Sync + erased_serde::Serialize {
     fn check_span(&self, until: Until) -> Result<(), EvolveError>;
     /// As [`System::file`].
     fn file(&self) -> Option<&Path>;
-    /// As [`System::CONDITION`].
-    fn condition_axis(&self) -> ConditionAxis;
+    /// As [`System::condition_axes`].
+    fn condition_axes(&self) -> Vec<ConditionAxis>;
     /// As [`System::conditions`].
-    fn conditions(&self) -> &[f64];
+    fn conditions(&self) -> Vec<StatePoint>;
     /// As [`System::at_conditions`].
     fn at_conditions(&self, indices: &[usize]) -> Arc<dyn AnySystem>;
     /// As [`System::events`], for the member at this condition.
@@ -117,11 +117,11 @@ impl<S: System> AnySystem for S {
         System::file(self)
     }
 
-    fn condition_axis(&self) -> ConditionAxis {
-        S::CONDITION
+    fn condition_axes(&self) -> Vec<ConditionAxis> {
+        System::condition_axes(self)
     }
 
-    fn conditions(&self) -> &[f64] {
+    fn conditions(&self) -> Vec<StatePoint> {
         System::conditions(self)
     }
 
@@ -262,6 +262,12 @@ impl SystemInput {
     /// The family of the members at the conditions with these indices.
     pub fn at_conditions(&self, indices: &[usize]) -> Self {
         Self { name: self.name, system: self.system.at_conditions(indices) }
+    }
+
+    /// A condition of a family in words, with units; `None` for a single system.
+    pub fn named_condition(&self, index: usize) -> Option<String> {
+        let (conditions, axes) = (self.conditions(), self.condition_axes());
+        (conditions.len() > 1).then(|| conditions[index].with_units(axes.iter().map(|axis| (axis.name, axis.unit))))
     }
 
     /// Whether there are several conditions, with one data set and one model for all of them.

@@ -5,7 +5,8 @@
 //! Observables: magnetisation M and domain-wall density rho (Eqs. 23-24 of arXiv 2511.12842).
 
 use super::{
-    Composition, Condition, ConditionAxis, DynamicScaling, Generator, GeneratorOf, Observable, Symmetry, System, spins,
+    Composition, Condition, ConditionAxis, DynamicScaling, Generator, GeneratorOf, Observable, StatePoint, Symmetry,
+    System, spins,
 };
 use crate::{
     dynamics::{ClassedEvents, Events, HeatBath, Kmc, Law, RateClasses},
@@ -107,7 +108,6 @@ impl System for Ising {
 
     const STATES: &'static [(&'static str, [u8; 3])] = spins::STATES;
     const TWO_STATES: Option<[i8; 2]> = Some([-1, 1]);
-    const CONDITION: ConditionAxis = spins::TEMPERATURE;
 
     fn shape(side: usize) -> Shape {
         Shape::plane(side, side)
@@ -229,8 +229,12 @@ impl System for Ising {
         spins::check("ising", temperatures, self.field, starts)
     }
 
-    fn conditions(&self) -> &[f64] {
-        self.temperature.all()
+    fn conditions(&self) -> Vec<StatePoint> {
+        self.temperature.all().iter().map(|&temperature| temperature.into()).collect()
+    }
+
+    fn condition_axes(&self) -> Vec<ConditionAxis> {
+        vec![spins::TEMPERATURE]
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {

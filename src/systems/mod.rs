@@ -19,7 +19,7 @@ mod predator_prey;
 mod spins;
 mod upsampling;
 
-pub use crate::evaluation::{Observable, Symmetry};
+pub use crate::evaluation::{Observable, StatePoint, Symmetry};
 pub use alloy::Alloy;
 pub use any::{AnySystem, FindFault, ReadSystem, SystemInput, find_fault, read, starts_of};
 pub use atoms::{Atoms, AtomsOf};
@@ -138,9 +138,6 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
     /// The sites as atoms, for programs of atomistic simulation. None for other systems.
     const ATOMS: Option<AtomsOf<Self>> = None;
 
-    /// Name and unit of the conditions of a family.
-    const CONDITION: ConditionAxis = ConditionAxis { name: "condition", unit: "1" };
-
     /// Shape of a system with `side` sites along each side.
     fn shape(side: usize) -> Shape;
 
@@ -237,8 +234,13 @@ pub trait System: Law + Clone + Debug + Send + Serialize + DeserializeOwned + 's
 
     /// The conditions, such as temperatures, of a family of systems with one data set. A single system is a family of
     /// one member.
-    fn conditions(&self) -> &[f64] {
-        &[0.0]
+    fn conditions(&self) -> Vec<StatePoint> {
+        vec![0.0.into()]
+    }
+
+    /// Names and units of what the conditions of the family differ in.
+    fn condition_axes(&self) -> Vec<ConditionAxis> {
+        vec![ConditionAxis { name: "condition", unit: "1" }]
     }
 
     /// The family of the members with these indices.

@@ -13,7 +13,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 from tessera_model import Model
 
 model = Model(sys.argv[1])
-condition = float(sys.argv[2]) if len(sys.argv) > 2 else None
+condition = [float(value) for value in sys.argv[2].split(",")] if len(sys.argv) > 2 else None
+if condition and len(condition) == 1:
+    condition = condition[0]
 expected = json.load(sys.stdin)
 z = np.array([state["z"] for state in expected["states"]])
 worst = 0.0

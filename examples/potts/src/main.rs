@@ -17,7 +17,7 @@ use tessera::{
     lattice::{Region, Shape, Stencil, Window},
     rng::Rng,
     scores::Score,
-    systems::{Composition, Condition, ConditionAxis, Observable, Symmetry, System},
+    systems::{Composition, Condition, ConditionAxis, Observable, StatePoint, Symmetry, System},
 };
 
 /// Number of colours.
@@ -100,7 +100,6 @@ impl System for Potts {
         Observable { name: "domain_wall_density", symbol: "ρ", unit: "1", scaled: true },
     ];
     const TIME_UNIT: &'static str = "1 / attempt rate";
-    const CONDITION: ConditionAxis = ConditionAxis { name: "temperature", unit: "J / k_B" };
     const STATES: &'static [(&'static str, [u8; 3])] =
         &[("red", [190, 70, 60]), ("green", [80, 150, 90]), ("blue", [60, 90, 160])];
 
@@ -165,8 +164,12 @@ impl System for Potts {
         }
     }
 
-    fn conditions(&self) -> &[f64] {
-        self.temperature.all()
+    fn conditions(&self) -> Vec<StatePoint> {
+        self.temperature.all().iter().map(|&temperature| temperature.into()).collect()
+    }
+
+    fn condition_axes(&self) -> Vec<ConditionAxis> {
+        vec![ConditionAxis { name: "temperature", unit: "J / k_B" }]
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {

@@ -3,9 +3,12 @@
 
 mod arrays;
 
-use crate::learning::{Label, Labels, LearningError, Pairs};
+use crate::{
+    learning::{Label, Labels, LearningError, Pairs},
+    systems::StatePoint,
+};
 use arrays::Arrays;
-use ndarray::{Array1, Array2, Array3, ArrayD, Axis, Ix1, Ix2, Ix3, s};
+use ndarray::{Array2, Array3, ArrayD, Axis, Ix1, Ix2, Ix3, s};
 use std::path::{Path, PathBuf};
 
 /// Why a user's data cannot be learned from.
@@ -40,7 +43,7 @@ pub struct Trajectories {
     /// Time of each record.
     pub times: Vec<f64>,
     /// Condition of each trajectory.
-    pub conditions: Option<Vec<f64>>,
+    pub conditions: Option<Vec<StatePoint>>,
 }
 
 /// What a file holds.
@@ -82,11 +85,13 @@ impl OwnData {
             }
             axes => return Err(wrong(format!("z has {axes} axes; it must have 2 or 3"))),
         };
-        let (components, conditioned) = match &content {
-            Content::Trajectories(found) => (found.states.len_of(Axis(2)), found.conditions.is_some()),
+        let (components, condition_axes) = match &content {
+            Content::Trajectories(found) => {
+                (found.states.len_of(Axis(2)), found.conditions.as_ref().map_or(0, |all| all[0].0.len()))
+            }
             Content::Pairs(pairs) => {
                 pairs.check()?;
-                (pairs.components(), pairs.condition.is_some())
+                (pairs.components(), pairs.condition.as_ref().map_or(0, Array2::ncols))
             }
         };
         let patches = match arrays.get("K") {
@@ -94,7 +99,7 @@ impl OwnData {
             Some(value) => return Err(wrong(format!("K must be one number, not {}", value.len()))),
             None => 1.0,
         };
-        Ok(Self { labels: labels(&arrays, components, conditioned).map_err(wrong)?, patches, content })
+        Ok(Self { labels: labels(&arrays, components, condition_axes).map_err(wrong)?, patches, content })
     }
 
     /// The pairs to learn from, those of trajectories only where `chosen`. Pairs of a trajectory end with its last state.
@@ -122,7 +127,7 @@ impl Trajectories {
         Self {
             states: self.states.select(Axis(0), rows),
             times: self.times.clone(),
-            conditions: self.conditions.as_ref().map(|all| rows.iter().map(|&row| all[row]).collect()),
+            conditions: self.conditions.as_ref().map(|all| rows.iter().map(|&row| all[row].clone()).collect()),
         }
     }
 
@@ -145,7 +150,6 @@ impl Trajectories {
             }
         }
         let dt = rows.iter().map(|&(_, record)| (self.times[record] - self.times[record - 1]) as f32);
-        let condition = |all: &Vec<f64>| rows.iter().map(|&(trajectory, _)| all[trajectory] as f32).collect();
         Pairs {
             z,
             increment,
@@ -153,7 +157,7 @@ impl Trajectories {
             deviation: None,
             dt: dt.collect(),
             trajectory: rows.iter().map(|&(trajectory, _)| trajectory as u32).collect(),
-            condition: self.conditions.as_ref().map(condition),
+            condition: self.conditions.as_ref().map(|all| table(rows.iter().map(|&(trajectory, _)| &all[trajectory]))),
         }
     }
 }
@@ -166,6 +170,23 @@ fn list(arrays: &Arrays, name: &str, count: usize) -> Result<Option<Vec<f64>>, S
         1 => Ok(Some(vec![array.iter().copied().next().unwrap_or(f64::NAN); count])),
         length => Err(format!("{name} has {length} numbers; it must have {count}, or one for all")),
     }
+}
+
+/// The conditions of so many items, `[item]` or `[item, axis]`, or one number for all.
+fn conditions(arrays: &Arrays, count: usize) -> Result<Option<Vec<StatePoint>>, String> {
+    match arrays.get("condition") {
+        Some(array) if array.ndim() == 2 && array.len_of(Axis(0)) == count && !array.is_empty() => {
+            Ok(Some(array.outer_iter().map(|point| StatePoint(point.iter().copied().collect())).collect()))
+        }
+        _ => Ok(list(arrays, "condition", count)?.map(|all| all.into_iter().map(StatePoint::from).collect())),
+    }
+}
+
+/// Conditions as an array `[item, axis]`.
+fn table<'a>(conditions: impl Iterator<Item = &'a StatePoint>) -> Array2<f32> {
+    let rows: Vec<&StatePoint> = conditions.collect();
+    let axes = rows.first().map_or(1, |point| point.0.len());
+    Array2::from_shape_fn((rows.len(), axes), |(row, axis)| rows[row].0[axis] as f32)
 }
 
 fn single_precision<D: ndarray::Dimension>(array: &ArrayD<f64>, name: &str) -> Result<ndarray::Array<f32, D>, String> {
@@ -189,8 +210,7 @@ fn pairs(arrays: &Arrays, z: &ArrayD<f64>) -> Result<Pairs, String> {
             Some(trajectory) => trajectory.into_iter().map(|index| index as u32).collect(),
             None => (0..count as u32).collect(),
         },
-        condition: list(arrays, "condition", count)?
-            .map(|all| all.into_iter().map(|condition| condition as f32).collect::<Array1<f32>>()),
+        condition: conditions(arrays, count)?.map(|all| table(all.iter())),
     })
 }
 
@@ -214,10 +234,10 @@ fn trajectories(arrays: &Arrays, z: &ArrayD<f64>) -> Result<Trajectories, String
     if states.slice(s![.., 0, ..]).iter().any(|value| !value.is_finite()) {
         return Err("the first state of every trajectory must be finite".into());
     }
-    Ok(Trajectories { conditions: list(arrays, "condition", count)?, states, times })
+    Ok(Trajectories { conditions: conditions(arrays, count)?, states, times })
 }
 
-fn labels(arrays: &Arrays, components: usize, conditioned: bool) -> Result<Labels, String> {
+fn labels(arrays: &Arrays, components: usize, condition_axes: usize) -> Result<Labels, String> {
     let mut labels = Labels::numbered(components);
     for (name, set) in [("names", true), ("units", false)] {
         let Some(texts) = arrays.texts(name) else { continue };
@@ -230,10 +250,13 @@ fn labels(arrays: &Arrays, components: usize, conditioned: bool) -> Result<Label
     }
     let text = |name: &str| arrays.texts(name).and_then(|texts| texts.first().cloned());
     labels.time_unit = text("time_unit").unwrap_or_else(|| "1".into());
-    labels.condition = conditioned.then(|| Label {
-        name: text("condition_name").unwrap_or_else(|| "condition".into()),
-        unit: text("condition_unit").unwrap_or_else(|| "1".into()),
-    });
+    let texts = |name: &str| arrays.texts(name).map_or(&[][..], |texts| texts);
+    let (names, units) = (texts("condition_name"), texts("condition_unit"));
+    let label = |axis| Label {
+        name: names.get(axis).cloned().unwrap_or_else(|| "condition".into()),
+        unit: units.get(axis).cloned().unwrap_or_else(|| "1".into()),
+    };
+    labels.condition = (0..condition_axes).map(label).collect();
     Ok(labels)
 }
 
@@ -246,13 +269,14 @@ mod tests {
     fn successive_states_are_pairs_until_a_trajectory_ends() {
         let nan = f64::NAN;
         let states = arr3(&[[[0.0], [1.0], [3.0]], [[5.0], [4.0], [nan]]]);
-        let all = Trajectories { states, times: vec![0.0, 0.5, 2.0], conditions: Some(vec![300.0, 400.0]) };
+        let all =
+            Trajectories { states, times: vec![0.0, 0.5, 2.0], conditions: Some(vec![300.0.into(), 400.0.into()]) };
         let pairs = all.pairs(|_| true);
         assert_eq!(pairs.z.iter().copied().collect::<Vec<_>>(), [0.0, 1.0, 5.0]);
         assert_eq!(pairs.increment.iter().copied().collect::<Vec<_>>(), [1.0, 2.0, -1.0]);
         assert_eq!(pairs.dt.to_vec(), [0.5, 1.5, 0.5]);
         assert_eq!(pairs.trajectory.to_vec(), [0, 0, 1]);
-        assert_eq!(pairs.condition.unwrap().to_vec(), [300.0, 300.0, 400.0]);
+        assert_eq!(pairs.condition.unwrap().into_raw_vec_and_offset().0, [300.0, 300.0, 400.0]);
         assert_eq!(all.pairs(|trajectory| trajectory == 1).dt.len(), 1);
     }
 }

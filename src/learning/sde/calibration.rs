@@ -153,7 +153,10 @@ fn in_chunks(
         let rows = first..pairs.dt.len().min(first + CHUNK);
         let x = model.coordinates().states(pairs.z.slice(s![rows.clone(), ..]));
         let x = upload(model, x.iter(), model.coordinates().independent());
-        let condition = pairs.condition.as_ref().map(|values| upload(model, values.slice(s![rows.clone()]).iter(), 1));
+        let condition = pairs.condition.as_ref().map(|values| {
+            let values = values.slice(s![rows.clone(), ..]);
+            upload(model, values.iter(), values.ncols())
+        });
         no_grad(|| {
             let (drift, factor) = match &condition {
                 Some(condition) => model.fields_at_condition(&x, Some(condition)),

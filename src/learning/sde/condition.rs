@@ -1,8 +1,8 @@
 //! Families of equations: drift and diffusion depend on a condition, such as the temperature, that is constant along a
 //! trajectory.
 //!
-//! A perceptron 1 -> 32 -> 6 maps (c - c_min) / (c_max - c_min) to features of the condition c
-//! (arXiv 2511.12842, appendix). Drift and diffusion share it and take the features beside the state.
+//! A perceptron k -> 32 -> 6 maps (c - c_min) / (c_max - c_min) to features of the condition c, which has k axes: 1 in
+//! the paper (arXiv 2511.12842, appendix), the temperature. Drift and diffusion share it and take the features beside the state.
 
 use crate::learning::{
     Activation,
@@ -15,9 +15,9 @@ const HIDDEN: i64 = 32;
 /// Number of features.
 pub const FEATURES: i64 = 6;
 
-/// The perceptron from standardised conditions `[samples, 1]` to features `[samples, 6]`.
-pub fn embedding(layout: &mut Layout) -> Mlp {
-    Mlp::new(layout, "condition", &[1, HIDDEN, FEATURES], Activation::Tanh, 1.0)
+/// The perceptron from standardised conditions `[samples, axes]` to features `[samples, 6]`.
+pub fn embedding(layout: &mut Layout, axes: usize) -> Mlp {
+    Mlp::new(layout, "condition", &[axes as i64, HIDDEN, FEATURES], Activation::Tanh, 1.0)
 }
 
 /// Rows of states `[samples, d]` followed by the features of their condition, if any.

@@ -34,17 +34,19 @@ pub trait SdeModel {
 /// The networks of an equation without their weights.
 pub(crate) struct Networks {
     pub embedding: Option<Mlp>,
+    /// Number of axes of the condition; 0 without.
+    pub condition_axes: usize,
     pub drift: Box<dyn Drift>,
     pub diffusion: Box<dyn Diffusion>,
 }
 
 impl Networks {
-    /// Networks of `components` latent components, with a condition or without, and the list of their weights.
+    /// Networks of `components` latent components, with a condition along so many axes, and the list of their weights.
     ///
     /// # Errors
     /// When no drift or diffusion has the name that `input` asks for, or a reversible drift has no use for its degree or a
     /// condition.
-    pub fn new(input: &SdeInput, components: usize, conditioned: bool) -> Result<(Self, Layout), LearningError> {
+    pub fn new(input: &SdeInput, components: usize, condition_axes: usize) -> Result<(Self, Layout), LearningError> {
         let unknown = |name, value: &str| {
             let value = format!("\"{value}\"");
             move |reason| LearningError::Input { name, value, reason }
@@ -55,17 +57,17 @@ impl Networks {
             let degree = input.potential_degree;
             let (name, value) = ("train.model.potential_degree", degree.to_string());
             refuse_potential(components, degree).map_err(|reason| LearningError::Input { name, value, reason })?;
-            if conditioned {
+            if condition_axes > 0 {
                 let reason = "a reversible drift has no conditions yet; train one equation at a time".to_owned();
                 return Err(unknown("train.model.drift", &input.drift)(reason));
             }
         }
         let mut layout = Layout::default();
-        let features = if conditioned { condition::FEATURES } else { 0 };
+        let features = if condition_axes > 0 { condition::FEATURES } else { 0 };
         let width = InputWidth { components: components as i64, features };
         let (drift, diffusion) = (drift(&mut layout, input, width), diffusion(&mut layout, input, width));
-        let embedding = conditioned.then(|| condition::embedding(&mut layout));
-        Ok((Self { embedding, drift, diffusion }, layout))
+        let embedding = (condition_axes > 0).then(|| condition::embedding(&mut layout, condition_axes));
+        Ok((Self { embedding, condition_axes, drift, diffusion }, layout))
     }
 
     /// The networks of an equation in these units.
@@ -73,12 +75,12 @@ impl Networks {
     /// # Errors
     /// As [`Networks::new`].
     pub fn in_units(input: &SdeInput, scales: &Scales) -> Result<(Self, Layout), LearningError> {
-        let (mut networks, layout) = Self::new(input, scales.independent(), scales.condition.is_some())?;
+        let (mut networks, layout) = Self::new(input, scales.independent(), scales.condition.len())?;
         networks.drift.set_units(scales);
         Ok((networks, layout))
     }
 
-    /// Drift and factor of states `[samples, d]` under conditions `[samples, 1]`, all standardised. The condition is
+    /// Drift and factor of states `[samples, d]` under conditions `[samples, axes]`, all standardised. The condition is
     /// left out when the model has none.
     pub fn forward(&self, weights: &[Tensor], states: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let features = self.features(weights, condition);
@@ -120,7 +122,7 @@ impl Networks {
         });
     }
 
-    /// Features of conditions `[samples, 1]`.
+    /// Features of conditions `[samples, axes]`.
     pub fn features(&self, weights: &[Tensor], condition: Option<&Tensor>) -> Option<Tensor> {
         self.embedding.as_ref().zip(condition).map(|(embedding, c)| embedding.forward(weights, c))
     }
@@ -134,7 +136,7 @@ pub struct Sde {
     networks: Arc<Networks>,
     parameters: Parameters,
     tensors: scales::ScaleTensors,
-    condition: Option<f64>,
+    condition: Option<Vec<f64>>,
 }
 
 impl Sde {
@@ -147,17 +149,18 @@ impl Sde {
     /// The equation under one condition; it shares the weights.
     ///
     /// # Errors
-    /// When the model was trained without conditions.
-    pub fn at_condition(&self, condition: f64) -> Result<Self, LearningError> {
-        if self.scales.condition.is_none() {
-            return Err(LearningError::Input {
-                name: "condition",
-                value: condition.to_string(),
-                reason: "the model was trained without conditions".into(),
-            });
+    /// When the model was trained without conditions, or with another number of axes.
+    pub fn at_condition(&self, condition: &[f64]) -> Result<Self, LearningError> {
+        let axes = self.scales.condition.len();
+        if axes != condition.len() {
+            let reason = match axes {
+                0 => "the model was trained without conditions".into(),
+                _ => format!("the condition of this model is {axes} number(s)"),
+            };
+            return Err(LearningError::Input { name: "condition", value: format!("{condition:?}"), reason });
         }
         let same = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), self.parameters.share());
-        Ok(Self { condition: Some(condition), labels: self.labels.clone(), ..same })
+        Ok(Self { condition: Some(condition.to_vec()), labels: self.labels.clone(), ..same })
     }
 
     /// The equation with names and units.
@@ -185,7 +188,7 @@ impl Sde {
         let parameters = self.parameters.copied();
         self.networks.change_last_layer(&parameters, change);
         let changed = Self::new(self.input.clone(), self.scales.clone(), self.networks.clone(), parameters);
-        Self { condition: self.condition, labels: self.labels.clone(), ..changed }
+        Self { condition: self.condition.clone(), labels: self.labels.clone(), ..changed }
     }
 
     /// Networks, weights and units.
@@ -225,7 +228,7 @@ impl Sde {
 
     /// An error when the model needs a condition that nobody chose.
     pub(super) fn complete(&self) -> Result<(), LearningError> {
-        if self.scales.condition.is_some() && self.condition.is_none() {
+        if !self.scales.condition.is_empty() && self.condition.is_none() {
             return Err(LearningError::Input {
                 name: "condition",
                 value: "none".into(),
@@ -255,9 +258,9 @@ impl Sde {
         &self.labels
     }
 
-    /// Smallest condition and range of the conditions of the training; `None` for a model without conditions.
-    pub fn conditions(&self) -> Option<[f64; 2]> {
-        self.scales.condition
+    /// Least value and range of the conditions of the training along each axis; empty for a model without conditions.
+    pub fn conditions(&self) -> &[[f64; 2]] {
+        &self.scales.condition
     }
 
     /// Least and largest value of each component in the training data; empty for a model of an earlier version.
@@ -301,14 +304,15 @@ impl Sde {
     /// # Panics
     /// When the model was trained with conditions and none was [given](Sde::at_condition).
     pub(super) fn fields(&self, x: &Tensor) -> (Tensor, Factor) {
-        let condition = self.scales.condition.map(|_| {
-            let condition = self.condition.expect("a model of a family of equations is given a condition first");
-            Tensor::full([x.size()[0], 1], condition, (self.kind(), self.device()))
+        let condition = (!self.scales.condition.is_empty()).then(|| {
+            let condition = self.condition.as_ref().expect("a model of a family is given a condition first");
+            let row = Tensor::from_slice(condition).to_kind(self.kind()).to_device(self.device());
+            row.expand([x.size()[0], -1], false)
         });
         self.fields_at_condition(x, condition.as_ref())
     }
 
-    /// As [`Sde::fields`], under conditions `[samples, 1]`.
+    /// As [`Sde::fields`], under conditions `[samples, axes]`.
     pub(super) fn fields_at_condition(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let Some(group) = &self.tensors.symmetry else { return self.fields_of_networks(x, condition) };
         let condition = condition.map(|condition| condition.repeat([group.order(), 1]));
@@ -318,7 +322,8 @@ impl Sde {
 
     fn fields_of_networks(&self, x: &Tensor, condition: Option<&Tensor>) -> (Tensor, Factor) {
         let strength = self.tensors.strength.as_ref().zip(condition).map(|(strength, raw)| strength.under(raw));
-        let condition = self.scales.condition.zip(condition).map(|([least, range], raw)| (raw - least) / range);
+        let [least, range] = &self.tensors.condition;
+        let condition = condition.map(|raw| (raw - least) / range);
         let (drift, factor) = self.networks.forward(self.parameters.leaves(), x, condition.as_ref());
         let (drift, factor) = (drift * &self.tensors.drift, self.tensors.scale_factor(factor));
         match strength {

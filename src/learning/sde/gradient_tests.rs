@@ -29,7 +29,8 @@ fn packed(count: usize, kind: Kind, conditioned: bool, compensated: bool) -> Ten
     let (z, increment) = (draw(COMPONENTS), draw(COMPONENTS));
     let compensator = compensated.then(|| draw(COMPONENTS));
     let dt = Array1::from_shape_fn(count, |row| 0.5 + row as f32 / count as f32);
-    let condition = conditioned.then(|| Array1::from_shape_fn(count, |row| 300.0 + row as f32));
+    let condition =
+        conditioned.then(|| Array2::from_shape_fn((count, 2), |(row, axis)| 300.0 + (row + 2 * axis) as f32));
     let pairs = Pairs { z, increment, compensator, deviation: None, dt, trajectory: Array1::zeros(count), condition };
     let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
     scales.with_condition(&Alone, pairs.condition.as_ref()).pack(&pairs, &Alone, kind, Device::Cpu).unwrap()
@@ -37,7 +38,7 @@ fn packed(count: usize, kind: Kind, conditioned: bool, compensated: bool) -> Ten
 
 /// The objective of a model and its first weights.
 pub(super) fn likelihood(input: &SdeInput, kind: Kind, conditioned: bool) -> (Likelihood, Parameters) {
-    let (networks, layout) = Networks::new(input, COMPONENTS, conditioned).unwrap();
+    let (networks, layout) = Networks::new(input, COMPONENTS, if conditioned { 2 } else { 0 }).unwrap();
     let perceptron = PerceptronGradient::new(&networks, &layout);
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
     (Likelihood { networks: Arc::new(networks), components: COMPONENTS as i64, perceptron, moments: None }, parameters)

@@ -19,10 +19,10 @@ pub struct Labels {
     pub components: Vec<Label>,
     /// Unit of time.
     pub time_unit: String,
-    /// Of the condition; `None` for a model without conditions.
-    #[serde(default)]
-    pub condition: Option<Label>,
-    /// Conditions of the data, and the unit of time in s at each, where it is known.
+    /// Of the condition along each axis; empty for a model without conditions.
+    #[serde(default, with = "super::one_or_more")]
+    pub condition: Vec<Label>,
+    /// Conditions of the data along the first axis, and the unit of time in s at each, where it is known.
     #[serde(default)]
     pub seconds: Vec<[f64; 2]>,
 }
@@ -34,7 +34,7 @@ impl Labels {
         Self {
             components: (0..components).map(|index| label(format!("z{index}"))).collect(),
             time_unit: "1".into(),
-            condition: None,
+            condition: Vec::new(),
             seconds: Vec::new(),
         }
     }

@@ -29,6 +29,7 @@ mod matmul;
 mod mlp;
 mod moments;
 mod noise_by_condition;
+mod one_or_more;
 mod onsager;
 mod perceptron;
 mod reversible;

@@ -2,7 +2,7 @@
 //!
 //! The rates of a family may span decades, for instance those of a hot and a cold alloy. In units of the strength all
 //! conditions have equal weight in the training. The logarithm of the strength is linear between conditions and
-//! constant beyond them.
+//! constant beyond them. Of conditions along several axes it sees the first, the temperature.
 
 use crate::parallel::{Ranks, distinct, total_over};
 use serde::{Deserialize, Serialize};
@@ -96,9 +96,9 @@ pub(super) struct NoiseByConditionTensors {
 }
 
 impl NoiseByConditionTensors {
-    /// The strength at raw conditions, `[samples, 1]`.
+    /// The strength at raw conditions `[samples, axes]`, of which it takes the first.
     pub fn under(&self, conditions: &Tensor) -> Tensor {
-        let inside = (conditions - &self.starts).clamp_min(0.0).minimum(&self.widths);
+        let inside = (conditions.narrow(1, 0, 1) - &self.starts).clamp_min(0.0).minimum(&self.widths);
         ((inside * &self.slopes).sum_dim_intlist(1, true, None) + self.first).exp()
     }
 }

@@ -24,9 +24,9 @@ pub struct Pairs {
     pub dt: Array1<f32>,
     /// Trajectory that each pair comes from, `[pairs]`: pairs of one trajectory stay on one side of the split.
     pub trajectory: Array1<u32>,
-    /// What sets each pair's equation apart in a family of equations, such as the temperature, `[pairs]`; `None` for a
-    /// single equation. The same on all ranks: all with or all without.
-    pub condition: Option<Array1<f32>>,
+    /// What sets each pair's equation apart in a family of equations, such as the temperature, `[pairs, axes]`; `None`
+    /// for a single equation. The same on all ranks: all with or all without.
+    pub condition: Option<Array2<f32>>,
 }
 
 impl Pairs {
@@ -71,11 +71,11 @@ impl Pairs {
         finite("increment", self.increment.iter(), columns[0])?;
         finite("dt", self.dt.iter(), 1)?;
         if let Some(condition) = &self.condition {
-            if condition.len() != rows[0] {
-                let found = condition.len();
+            if condition.nrows() != rows[0] {
+                let found = condition.nrows();
                 return Err(LearningError::Extents(format!("{} pairs have {found} conditions", rows[0])));
             }
-            finite("condition", condition.iter(), 1)?;
+            finite("condition", condition.iter(), condition.ncols())?;
         }
         match self.dt.iter().position(|&dt| dt <= 0.0) {
             Some(row) => {

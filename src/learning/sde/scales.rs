@@ -10,7 +10,7 @@ use crate::{
     },
     parallel::{Ranks, total_over},
 };
-use ndarray::{Array1, Array2, ArrayView1, s};
+use ndarray::{Array2, ArrayView1, s};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -31,9 +31,9 @@ pub struct Scales {
     pub time: f64,
     /// lambda, the ratio of the noise variances of pairs and equation.
     pub covariance_factor: f64,
-    /// Smallest condition and range of the conditions; `None` for a model without conditions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<[f64; 2]>,
+    /// Least value and range of the conditions along each axis; empty for a model without conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "super::one_or_more")]
+    pub condition: Vec<[f64; 2]>,
     /// Noise at each condition relative to that of all pairs; `None` for a model without conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<NoiseByCondition>,
@@ -117,25 +117,21 @@ impl Scales {
             drift,
             time,
             covariance_factor,
-            condition: None,
+            condition: Vec::new(),
             strength: None,
             symmetry: None,
-            extent: extent(ranks, pairs),
+            extent: extent(ranks, &pairs.z),
             moment_steps: 0,
             clock: 1.0,
             walls: Some(walls.together(ranks)),
         })
     }
 
-    /// Sets the range of the conditions of all ranks, if any.
-    pub fn with_condition(mut self, ranks: &dyn Ranks, condition: Option<&Array1<f32>>) -> Self {
-        self.condition = condition.map(|condition| {
-            let fold =
-                |start: f32, choose: fn(f32, f32) -> f32| f64::from(condition.iter().copied().fold(start, choose));
-            let least = ranks.gather(fold(f32::INFINITY, f32::min)).into_iter().fold(f64::INFINITY, f64::min);
-            let most = ranks.gather(fold(f32::NEG_INFINITY, f32::max)).into_iter().fold(f64::NEG_INFINITY, f64::max);
-            [least, if most > least { most - least } else { 1.0 }]
-        });
+    /// Sets the ranges of the conditions of all ranks `[pairs, axes]`, if any.
+    pub fn with_condition(mut self, ranks: &dyn Ranks, condition: Option<&Array2<f32>>) -> Self {
+        let range = |[least, most]: [f64; 2]| [least, if most > least { most - least } else { 1.0 }];
+        self.condition =
+            condition.map_or_else(Vec::new, |condition| extent(ranks, condition).into_iter().map(range).collect());
         self
     }
 
@@ -145,7 +141,7 @@ impl Scales {
             let rows = self.packed_rows(pairs, None, 0..pairs.dt.len());
             let pair = |row: &[f64]| (0..self.independent()).map(|i| [row[i], row[self.independent() + i]]).collect();
             let rows = rows.chunks_exact(self.columns()).map(pair);
-            let pairs: Vec<_> = condition.iter().map(|&condition| f64::from(condition)).zip(rows).collect();
+            let pairs: Vec<_> = condition.column(0).iter().map(|&first| f64::from(first)).zip(rows).collect();
             NoiseByCondition::over(ranks, &pairs)
         });
         self
@@ -154,7 +150,7 @@ impl Scales {
     /// The strength of the noise at the condition of a pair.
     fn strength_of(&self, pairs: &Pairs, row: usize) -> f64 {
         let known = self.strength.as_ref().zip(pairs.condition.as_ref());
-        known.map_or(1.0, |(strength, condition)| strength.at(f64::from(condition[row])))
+        known.map_or(1.0, |(strength, condition)| strength.at(f64::from(condition[[row, 0]])))
     }
 
     /// Number of coordinates.
@@ -177,11 +173,11 @@ impl Scales {
 
     /// Length of a packed row without a quiet increment.
     fn columns(&self) -> usize {
-        2 * self.independent() + 1 + usize::from(self.condition.is_some())
+        2 * self.independent() + 1 + self.condition.len()
     }
 
     /// A tensor on `device` with one row per pair: coordinates of the state (r), whitened increment (r), sqrt(dt / mean
-    /// dt), the condition in [0, 1] if there is one, and the whitened quiet increment (r) if there are compensators. It
+    /// dt), the condition along each axis in [0, 1] if there is one, and the whitened quiet increment (r) if there are compensators. It
     /// is built block by block, to avoid a second copy on the host. Collective.
     ///
     /// # Errors
@@ -213,8 +209,9 @@ impl Scales {
             rows.extend(states.row(place));
             rows.extend(whitened(increments.row(place)));
             rows.push((dt / self.time).sqrt());
-            if let (Some([least, range]), Some(condition)) = (self.condition, &pairs.condition) {
-                rows.push((f64::from(condition[row]) - least) / range);
+            if let Some(condition) = &pairs.condition {
+                let axes = condition.row(row).into_iter().zip(&self.condition);
+                rows.extend(axes.map(|(&value, [least, range])| (f64::from(value) - least) / range));
             }
             rows.extend(quiet.iter().flat_map(|quiet| whitened(quiet.row(place))));
         }
@@ -231,19 +228,20 @@ impl Scales {
             diagonal: row(&self.diffusion),
             lower: row(&lower),
             strength: self.strength.as_ref().map(|strength| strength.tensors(row)),
+            condition: [0, 1].map(|which| row(&self.condition.iter().map(|axis| axis[which]).collect::<Vec<_>>())),
             walls: self.walls.as_ref().map(|walls| walls.tensors(kind, device)),
             symmetry: self.symmetry.as_ref().map(|group| group.tensors(&self.coordinates, kind, device)),
         }
     }
 }
 
-/// Least and largest value of each component over all ranks.
-fn extent(ranks: &dyn Ranks, pairs: &Pairs) -> Vec<[f64; 2]> {
+/// Least and largest value of each column over all ranks.
+fn extent(ranks: &dyn Ranks, values: &Array2<f32>) -> Vec<[f64; 2]> {
     let most = |column: ArrayView1<f32>, sign: f64| {
         let own = column.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(sign * f64::from(value)));
         sign * ranks.gather(own).into_iter().fold(f64::NEG_INFINITY, f64::max)
     };
-    pairs.z.columns().into_iter().map(|column| [most(column, -1.0), most(column, 1.0)]).collect()
+    values.columns().into_iter().map(|column| [most(column, -1.0), most(column, 1.0)]).collect()
 }
 
 fn blocks(count: usize) -> impl Iterator<Item = Range<usize>> {
@@ -256,6 +254,8 @@ pub(super) struct ScaleTensors {
     pub drift: Tensor,
     diagonal: Tensor,
     lower: Tensor,
+    /// Least value and range of the conditions, `[axes]` each.
+    pub condition: [Tensor; 2],
     pub strength: Option<NoiseByConditionTensors>,
     pub symmetry: Option<SymmetryGroupTensors>,
     pub walls: Option<WallTensors>,

@@ -44,7 +44,7 @@ fn model(group: &SymmetryGroup, dependent: bool, diffusion: &str, kind: Kind) ->
     let scales = Scales::over(&Alone, &pairs, 4.0).unwrap();
     assert_eq!(scales.independent(), if dependent { 2 } else { 3 });
     let input = SdeInput { diffusion: diffusion.into(), ..SdeInput::default() };
-    let (networks, layout) = Networks::new(&input, scales.independent(), false).unwrap();
+    let (networks, layout) = Networks::new(&input, scales.independent(), 0).unwrap();
     let parameters = Parameters::draw(layout, 5, 0, kind, Device::Cpu);
     let states: Vec<f32> = pairs.z.iter().copied().collect();
     (Sde::new(input, scales, Arc::new(networks), parameters), Tensor::from_slice(&states).view([-1, 3]))

@@ -97,16 +97,8 @@ fn learned_drift(run: &OwnRun, pairs: &Pairs) -> Result<Vec<BinnedDrift>, StageE
 /// Predictions beside the test trajectories.
 fn compared(test: &Test, evidence: &Evidence, labels: &Labels, metrics: &Metrics) -> Vec<Section> {
     let groups = test.titles(labels);
-    let condition = |condition: &f64| match &labels.condition {
-        Some(label) if label.unit == "1" => format!("{} {condition}", label.name),
-        Some(label) => format!("{condition} {}", label.unit),
-        None => String::new(),
-    };
-    let names = Names {
-        times: vec![(1.0, labels.time_unit.clone()); groups.len()],
-        conditions: test.conditions.iter().map(condition).collect(),
-        groups,
-    };
+    let names =
+        Names { times: vec![(1.0, labels.time_unit.clone()); groups.len()], conditions: test.texts(labels), groups };
     let warnings = scores::warnings(metrics).into_iter().map(Block::Warning);
     let result = warnings.fold(Section::new("Result"), Section::with).with(Block::Highlights(highlights(metrics)));
     let mut sections = vec![result];

@@ -110,9 +110,10 @@ fn ensembles(run: &OwnRun, pairs: &Pairs, test: &Test) -> Result<Array4<f32>, St
     let mut ensembles: Vec<Array3<f32>> = Vec::new();
     for (index, (model, &seed)) in models(run)?.iter().zip(&run.choices.seeds).enumerate() {
         let mut parts: Vec<Array3<f32>> = Vec::new();
-        for (number, &condition) in test.conditions.iter().enumerate() {
+        for (number, condition) in test.conditions.iter().enumerate() {
             let starts = starts.slice(s![number * each..(number + 1) * each, ..]);
-            let at_condition = model.conditions().map(|_| model.at_condition(condition)).transpose()?;
+            let at_condition =
+                (!model.conditions().is_empty()).then(|| model.at_condition(&condition.0)).transpose()?;
             let model = at_condition.as_ref().unwrap_or(model);
             let item = [index as u64, (number << 32) as u64];
             let later: Vec<f64> = trajectories.times[1..].iter().map(|time| time - trajectories.times[0]).collect();
@@ -155,12 +156,14 @@ fn write(
     let (extents, meaning) = (&[seeds.len()][..], "seed of the training");
     file.declare::<u64>(Field { name: "model", axes: &["model"], extents, unit: "1", meaning })?;
     file.name_entries("component", labels.components.iter().map(|label| label.name.clone()).collect());
-    if let (Some(label), Some(conditions)) = (&labels.condition, &test.trajectories.conditions) {
-        let (extents, unit, meaning) = (&[conditions.len()][..], label.unit.as_str(), label.name.as_str());
-        let field = Field { name: "condition", axes: &["test_trajectory"], extents, unit, meaning };
-        file.declare::<f64>(field)?;
-        file.coordinate("condition");
-        file.write("condition", 0, Array1::from(conditions.clone()).view())?;
+    for (index, label) in labels.condition.iter().enumerate() {
+        let values = test.trajectories.conditions.iter().flatten().map(|condition| condition.0[index]);
+        let values = Array1::from_iter(values);
+        let name = if index == 0 { "condition".to_owned() } else { format!("condition_{}", label.name) };
+        let (extents, unit, meaning) = (&[values.len()][..], label.unit.as_str(), label.name.as_str());
+        file.declare::<f64>(Field { name: &name, axes: &["test_trajectory"], extents, unit, meaning })?;
+        file.coordinate(&name);
+        file.write(&name, 0, values.view())?;
     }
     file.write("ours", 0, ensembles.view())?;
     file.write("truth", 0, truth.view())?;

@@ -13,13 +13,15 @@ mod evolution;
 pub mod kinetics;
 pub mod memory;
 pub mod order;
+mod parameters;
 pub mod samples;
 pub mod start;
 
 pub use kinetics::VacancyKmc;
+pub use parameters::{AlloyParameters, Shares};
 
 use super::{
-    AtomsOf, Composition, Condition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, System, Upsampling,
+    AtomsOf, Composition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, StatePoint, System, Upsampling,
 };
 use crate::{
     dynamics::Law,
@@ -40,67 +42,6 @@ use std::{path::Path, sync::Arc};
 pub const BOLTZMANN: f64 = 8.617_333e-5;
 /// Attempt rate of a jump in 1 / s.
 pub const ATTEMPT_RATE: f64 = 1e13;
-
-/// Parameters of the alloy, the `[system.alloy]` table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlloyParameters {
-    /// Temperature in K, above 0, or a list for a family of systems.
-    pub temperature: Condition,
-    /// Model of the barriers: `builtin`, `balanced`, the published network (`.npz`), or a model of `tessera barriers
-    /// fit` (`.safetensors`).
-    #[serde(default = "builtin")]
-    pub barriers: String,
-    /// Shares of Nb, Mo and Ta among the atoms. Their sum is 1.
-    #[serde(default = "equimolar")]
-    pub composition: [f64; 3],
-    /// Sites per vacancy.
-    #[serde(default = "sites_per_vacancy")]
-    pub sites_per_vacancy: usize,
-    /// E_ref of the unit of time in eV, or a list with one value per temperature, because the barriers of typical jumps
-    /// are lower in a colder alloy. A model between the temperatures of a family has the unit of the linearly
-    /// interpolated E_ref.
-    #[serde(default = "reference_barrier")]
-    pub reference_barrier: Condition,
-    /// Whether a vacancy that jumps alone in its window escapes at once from the states among which it flickers. Exact
-    /// either way.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
-    pub basins: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn builtin() -> String {
-    "builtin".into()
-}
-
-fn equimolar() -> [f64; 3] {
-    [1.0 / 3.0; 3]
-}
-
-fn sites_per_vacancy() -> usize {
-    1024
-}
-
-fn reference_barrier() -> Condition {
-    1.2.into()
-}
-
-impl Default for AlloyParameters {
-    /// Equimolar, one vacancy in 1024 sites, 2000 K, the built-in barriers.
-    fn default() -> Self {
-        Self {
-            temperature: 2000.0.into(),
-            barriers: builtin(),
-            composition: equimolar(),
-            sites_per_vacancy: sites_per_vacancy(),
-            reference_barrier: reference_barrier(),
-            basins: true,
-        }
-    }
-}
 
 /// The alloy: its parameters and its model of barriers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -168,7 +109,7 @@ impl Alloy {
     /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites. The largest remainders are rounded up.
     pub fn counts(&self, sites: usize) -> [usize; 4] {
         let vacancies = (sites as f64 / self.parameters.sites_per_vacancy as f64).round().max(1.0) as usize;
-        let wanted = self.parameters.composition.map(|share| share * (sites - vacancies) as f64);
+        let wanted = self.parameters.composition.value().map(|share| share * (sites - vacancies) as f64);
         let mut atoms = wanted.map(|count| (count + 1e-6) as usize);
         while atoms.iter().sum::<usize>() + vacancies < sites {
             let lacking = |species: &usize| wanted[*species] - atoms[*species] as f64;
@@ -178,10 +119,9 @@ impl Alloy {
         [vacancies, atoms[0], atoms[1], atoms[2]]
     }
 
-    /// Atoms of each species per site.
-    fn densities(&self) -> [f64; 3] {
-        let occupied = 1.0 - 1.0 / self.parameters.sites_per_vacancy as f64;
-        self.parameters.composition.map(|share| share * occupied)
+    /// Atoms per site.
+    fn occupied(&self) -> f64 {
+        1.0 - 1.0 / self.parameters.sites_per_vacancy as f64
     }
 
     /// A configuration with the composition of the parameters (see [`start`]).
@@ -240,7 +180,6 @@ impl System for Alloy {
     const CHANNELS: usize = 3;
     const STATES: &'static [(&'static str, [u8; 3])] = &environment::STATES;
     const ATOMS: Option<AtomsOf<Self>> = Some(configuration::ATOMS);
-    const CONDITION: ConditionAxis = ConditionAxis { name: "temperature", unit: "K" };
 
     fn shape(side: usize) -> Shape {
         bcc::shape(side)
@@ -263,19 +202,19 @@ impl System for Alloy {
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
         let ends = PairCounts::ends(window, &Steps::new(window, &NEIGHBOURS), region);
         let sites = window.sites_of(region).count() as f64;
-        let densities = self.densities();
-        let share = |(&pair, ends): (&[usize; 2], i64)| {
+        let (third, random) = (self.occupied() / 3.0, order::of_random_alloy(self.parameters.composition.value()));
+        let share = |((pair, ends), random): ((&[usize; 2], i64), f64)| {
             let weight = if pair[0] == pair[1] { 1.0 } else { 0.5 };
-            weight * ends as f64 / densities[pair[0]] - sites * order::RANDOM
+            weight * ends as f64 / third - sites * random
         };
-        PAIRS.iter().zip(ends.0).map(share).collect()
+        PAIRS.iter().zip(ends.0).zip(random).map(share).collect()
     }
 
     /// Of the jumps of all vacancies in the box that may jump.
     const GENERATOR: Option<GeneratorOf<Self>> = Some(|alloy, window, _| {
         let mut generator = Generator::none(PAIRS.len());
         for (rate, pairs) in VacancyKmc::forgetful().jumps(alloy, window) {
-            generator.add(rate, &pairs.neighbours(alloy.densities()));
+            generator.add(rate, &pairs.neighbours([alloy.occupied() / 3.0; 3]));
         }
         generator
     });
@@ -318,37 +257,12 @@ impl System for Alloy {
     }
 
     fn check(&self, starts: &[f64]) -> Result<(), String> {
-        let AlloyParameters { temperature, composition, sites_per_vacancy, reference_barrier, .. } = &self.parameters;
         if let Some(start) = starts.iter().find(|start| !(0.0..=1.0).contains(*start)) {
             return Err(format!("truth.starts holds {start}; a start is a degree of B2 order between 0 and 1"));
         }
-        let bad = temperature.all().iter().find(|value| !(**value > 0.0 && value.is_finite()));
-        if temperature.all().is_empty() || bad.is_some() {
-            let found = bad.map_or("an empty list".into(), f64::to_string);
-            return Err(format!("system.alloy.temperature is {found}; it must be above 0 K"));
-        }
-        let whole = (composition.iter().sum::<f64>() - 1.0).abs() < 1e-6;
-        if !whole || !composition.iter().all(|share| *share > 0.0) {
-            return Err(format!(
-                "system.alloy.composition is {composition:?}; it must be three shares above 0 with the sum 1"
-            ));
-        }
-        if *sites_per_vacancy < 2 {
-            return Err(format!("system.alloy.sites_per_vacancy is {sites_per_vacancy}; it must be at least 2"));
-        }
-        let barriers = reference_barrier.all();
-        if let Some(barrier) = barriers.iter().find(|barrier| !barrier.is_finite()) {
-            return Err(format!("system.alloy.reference_barrier is {barrier}; it must be a finite number"));
-        }
-        if barriers.len() != 1 && barriers.len() != temperature.all().len() {
-            return Err(format!(
-                "system.alloy.reference_barrier lists {} numbers, but system.alloy.temperature lists {}; give one per \
-                 temperature, or one number for all",
-                barriers.len(),
-                temperature.all().len()
-            ));
-        }
-        samples::check_barriers(self)
+        self.parameters.check()?;
+        (0..self.parameters.composition.0.len())
+            .try_for_each(|member| samples::check_barriers(&self.at_condition(member)))
     }
 
     /// The vacancies jump at the largest rate of random environments: those that are fast jump back and forth.
@@ -367,15 +281,16 @@ impl System for Alloy {
         (!barriers::SHIPPED.contains(&name)).then_some(Path::new(name))
     }
 
-    fn conditions(&self) -> &[f64] {
-        self.parameters.temperature.all()
+    fn conditions(&self) -> Vec<StatePoint> {
+        self.parameters.state_points()
+    }
+
+    fn condition_axes(&self) -> Vec<ConditionAxis> {
+        self.parameters.condition_axes()
     }
 
     fn at_conditions(&self, indices: &[usize]) -> Self {
-        let temperature = self.parameters.temperature.at_conditions(indices);
-        let reference_barrier = self.parameters.reference_barrier.at_conditions(indices);
-        let parameters = AlloyParameters { temperature, reference_barrier, ..self.parameters.clone() };
-        Self::with_barriers(parameters, self.barriers.clone())
+        Self::with_barriers(self.parameters.at_conditions(indices), self.barriers.clone())
     }
 }
 

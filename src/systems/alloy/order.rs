@@ -1,8 +1,9 @@
 //! Short-range order: numbers of nearest-neighbour pairs by species, counted in full or updated after every jump.
 //!
-//! delta_ij = n_ij - 8/3, where n_ij is the mean number of nearest neighbours of type j of an atom of type i, without
-//! vacancies (arXiv 2511.12842, section D.5). The Warren-Cowley parameter is alpha_ij = 1 - n_ij / (8 c_j), where c_j
-//! is the fraction of type j.
+//! delta_ij = 3 c_i (n_ij - 8 c_j), where n_ij is the mean number of nearest neighbours of type j of an atom of type i,
+//! without vacancies, and c_j the fraction of type j. It is 0 in random alloys, equal for i and j exchanged, and its
+//! sum over j is 0 but for vacancies: one linear dependence at all compositions. In the equimolar alloy it is n_ij - 8/3
+//! (arXiv 2511.12842, section D.5). The Warren-Cowley parameter is alpha_ij = 1 - n_ij / (8 c_j).
 
 use crate::{
     lattice::{Region, Shape, Window, bcc::Steps},
@@ -11,8 +12,10 @@ use crate::{
 
 /// The pairs of species, in the order of all lists: Nb-Nb, Nb-Mo, Nb-Ta, Mo-Mo, Mo-Ta, Ta-Ta.
 pub const PAIRS: [[usize; 2]; 6] = [[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]];
-/// n_ij of a random equimolar alloy.
-pub(super) const RANDOM: f64 = 8.0 / 3.0;
+/// What is subtracted from 3 c_i n_ij of every pair, for these fractions: its value in a random alloy.
+pub(super) fn of_random_alloy(fractions: [f64; 3]) -> [f64; 6] {
+    PAIRS.map(|[first, second]| 24.0 * fractions[first] * fractions[second])
+}
 
 /// Numbers of unordered nearest-neighbour pairs of each kind, or changes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,9 +64,9 @@ impl PairCounts {
         })
     }
 
-    /// The six delta_ij.
+    /// The six n_ij - 8/3 of an equimolar alloy with these numbers of atoms (Nb, Mo, Ta).
     pub fn short_range_order(&self, atoms: [f64; 3]) -> [f64; 6] {
-        self.neighbours(atoms).map(|neighbours| neighbours - RANDOM)
+        self.neighbours(atoms).map(|neighbours| neighbours - 8.0 / 3.0)
     }
 }
 

@@ -62,7 +62,7 @@ const LARGEST: f32 = 100.0;
 /// Barriers in random environments with the composition of an alloy, in eV.
 pub fn random_barriers(alloy: &Alloy) -> Vec<f32> {
     let mut rng = stream(0, Purpose::Environments, [u64::MAX, 0]);
-    let [nb, mo, _] = alloy.parameters().composition;
+    let [nb, mo, _] = alloy.parameters().composition.value();
     let mut atom = || match rng.random::<f64>() {
         share if share < nb => 1,
         share if share < nb + mo => 2,
@@ -130,7 +130,11 @@ fn environments_of(model: &Arc<dyn Barriers>, kind: Kind, rng: &mut Rng) -> Resu
         _ => rng.random(),
     };
     let temperature = 1.0 / rng.random_range(1.0 / 3000.0..1.0 / 500.0);
-    let parameters = AlloyParameters { temperature: temperature.into(), composition, ..AlloyParameters::default() };
+    let parameters = AlloyParameters {
+        temperature: temperature.into(),
+        composition: composition.into(),
+        ..AlloyParameters::default()
+    };
     let alloy = Alloy::with_barriers(parameters, model.clone());
     let lattice = relabelled(alloy.configuration(bcc::shape(CELLS), order, rng), rng);
     let mut window = Window::closed(lattice.shape, super::environment::REACH);
