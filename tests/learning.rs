@@ -129,20 +129,24 @@ fn least_squares_on_the_last_layer_find_a_drift_that_noise_hides() {
         (found - Tensor::from_slice(&expected).view([-1, 2])).square().mean(Kind::Double).sqrt().double_value(&[])
     };
     let input = |refit| TrainInput { epochs: 1, batch: 500, learning_rate: 1e-4, refit, ..Default::default() };
-    let fitted = |size: usize, refit: bool| -> Vec<Sde> {
-        on_ranks(size, |ranks| {
-            let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
-            let run = TrainingContext::new(1, ranks, Device::Cpu);
-            fit(&pairs.rows(&own), 10.0, &SdeInput::default(), &input(refit), &run, &mut |_| ()).unwrap().0
-        })
-    };
-    let (plain, one, three) = (&fitted(1, false)[0], &fitted(1, true)[0], fitted(3, true));
-    let (before, after) = (error(plain), error(one));
-    // Some forty parameters for each component, each with the error of a mean over all pairs.
-    let expected = (40.0 * 10.0 * 0.3 / (300_000.0 * 0.125_f64)).sqrt();
-    assert!(after < 0.6 * before && after < 1.5 * expected, "{before} before, {after} after, {expected} expected");
-    assert!(three.iter().all(|rank| rank.weights() == three[0].weights()), "ranks hold different models");
-    assert!((error(&three[0]) - after).abs() < 0.1 * after, "{} on three ranks", error(&three[0]));
+    for drift in ["mlp", "onsager"] {
+        let model = SdeInput { drift: drift.into(), ..SdeInput::default() };
+        let fitted = |size: usize, refit: bool| -> Vec<Sde> {
+            on_ranks(size, |ranks| {
+                let own: Vec<usize> = ranks.share(pairs.dt.len()).collect();
+                let run = TrainingContext::new(1, ranks, Device::Cpu);
+                fit(&pairs.rows(&own), 10.0, &model, &input(refit), &run, &mut |_| ()).unwrap().0
+            })
+        };
+        let (plain, one, three) = (&fitted(1, false)[0], &fitted(1, true)[0], fitted(3, true));
+        let (before, after) = (error(plain), error(one));
+        // Some forty parameters for each component, each with the error of a mean over all pairs.
+        let expected = (40.0 * 10.0 * 0.3 / (300_000.0 * 0.125_f64)).sqrt();
+        println!("{drift}: {before} before, {after} after, {expected} expected");
+        assert!(after < 0.6 * before && after < 1.5 * expected, "{drift}: {before} before, {after} after, {expected}");
+        assert!(three.iter().all(|rank| rank.weights() == three[0].weights()), "ranks hold different models");
+        assert!((error(&three[0]) - after).abs() < 0.1 * after, "{drift}: {} on three ranks", error(&three[0]));
+    }
 }
 
 #[test]

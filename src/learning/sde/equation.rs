@@ -102,7 +102,7 @@ impl Networks {
             let position = reversible.position();
             return Some((position, [1, parameters.leaves()[position].size()[0]]));
         }
-        let &layer = self.drift.as_mlp()?.layers().last()?;
+        let layer = self.drift.last_layer()?;
         let [outputs, inputs] = <[i64; 2]>::try_from(parameters.leaves()[layer].size()).expect("weights are a matrix");
         Some((layer, [outputs, inputs + 1]))
     }

@@ -24,7 +24,7 @@ const PRIOR: f64 = 100.0;
 const CHUNK: usize = 1_024;
 
 /// Refits the last layer of the drift to `rows` of the packed pairs (see [`crate::learning::sde::Scales::pack`]). A
-/// drift that is not a perceptron does not change. Collective: every rank passes its own rows and gets the same
+/// drift without one does not change. Collective: every rank passes its own rows and gets the same
 /// weights.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub(super) type Weights<'a> = &'a dyn Fn(&[usize]) -> Tensor;
 
 /// The changes `[count, outputs, inputs + 1]` of the last layer that solve the normal equations, with the gradient of
 /// each pair counted `weights` `[rows, count]` times on their right. Weights of 1 lead to the minimum. `None` for a
-/// drift that is not a perceptron. Collective.
+/// drift without a last layer. Collective.
 ///
 /// # Errors
 /// When the tensor library refuses an operation.
@@ -95,8 +95,7 @@ fn add(
     let weights = parameters.leaves();
     let (drift, factor) = networks.forward(weights, &states, condition.as_ref());
     let features = networks.features(weights, condition.as_ref());
-    let network = networks.drift.as_mlp().expect("only a perceptron is refitted");
-    let hidden = network.hidden(weights, &beside(&states, features.as_ref())).to_kind(Kind::Double);
+    let hidden = networks.drift.hidden(weights, &beside(&states, features.as_ref())).to_kind(Kind::Double);
     let inputs = Tensor::cat(&[&hidden * &time, time.to_kind(Kind::Double)], 1);
     // Columns of the inverse of L. Their products give the inverse covariance.
     let unit = |component: i64| {

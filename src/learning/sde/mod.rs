@@ -84,9 +84,23 @@ pub trait Drift: Send + Sync {
     fn forward(&self, weights: &[Tensor], states: &Tensor, features: Option<&Tensor>) -> Tensor;
 
     /// The drift as a perceptron over states [beside] features, if it is one. Its gradient then has a faster
-    /// implementation on processors, and its last layer can be refitted by least squares.
+    /// implementation on processors.
     fn as_mlp(&self) -> Option<&Mlp> {
         None
+    }
+
+    /// The layer that adds an affine map of [`Drift::hidden`] to the drift, as the position of its weights, if there is
+    /// one. It can be refitted by least squares.
+    fn last_layer(&self) -> Option<usize> {
+        self.as_mlp()?.layers().last().copied()
+    }
+
+    /// The inputs `[samples, hidden]` of the [last layer](Drift::last_layer), at states [beside] features.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    fn hidden(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
+        self.as_mlp().expect("the drift has a last layer").hidden(weights, inputs)
     }
 
     /// Takes the units of the equation. Most drifts do not need them.

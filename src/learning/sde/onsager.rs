@@ -111,6 +111,15 @@ impl Drift for OnsagerDrift {
         let flow = (parts.dissipation + parts.rotation).matmul(&parts.slope.unsqueeze(-1)).squeeze_dim(-1);
         parts.force - flow
     }
+
+    /// That of f.
+    fn last_layer(&self) -> Option<usize> {
+        Some(self.force)
+    }
+
+    fn hidden(&self, weights: &[Tensor], inputs: &Tensor) -> Tensor {
+        self.features(weights, inputs)
+    }
 }
 
 /// relu(x)^2 - relu(x - 1/2)^2: smooth near 0, linear far from it.

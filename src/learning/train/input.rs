@@ -39,8 +39,8 @@ pub struct TrainInput {
     /// is small against the noise: the loss then improves too slowly for a plateau to be detected.
     #[serde(skip_serializing_if = "is_one")]
     pub decay: f64,
-    /// Whether to refit the last layer of an mlp drift by least squares over all training pairs after the last epoch.
-    /// The refit is discarded if it raises the validation loss. Other drifts are not refitted.
+    /// Whether to refit the last layer of the drift, of an OnsagerNet that of f, by least squares over all training pairs
+    /// after the last epoch. The refit is discarded if it raises the validation loss.
     #[serde(skip_serializing_if = "is_false")]
     pub refit: bool,
     /// Steps in which mean and covariance of an increment are advanced over its time; 0 for one Euler step with the drift
