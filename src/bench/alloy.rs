@@ -16,11 +16,11 @@ use crate::{
 };
 use std::{hint::black_box, sync::Arc, time::Instant};
 
-/// Random states that flickering vacancies start from.
-const STATES: u64 = 40;
+/// Vacancies in the random states that flickering starts from, of each size.
+const FLICKERING: u64 = 40;
 
 /// Vacancy jumps a second at 2000 K, one vacancy in 1024 sites, with the built-in barriers and, when `weights` names
-/// it, the published network; with environments remembered and without. Then, at low temperatures, the time that lone
+/// it, the published network; with environments remembered and without. Then, at low temperatures, the time that
 /// vacancies live through in a second of the processor's, with jumps one by one and with escapes from basins.
 ///
 /// # Errors
@@ -42,13 +42,14 @@ pub fn alloy(weights: Option<&str>) -> Result<Vec<Measurement>, BarrierError> {
             all.extend(jumps_a_second(name, &alloy, &start, *jumps));
         }
     }
-    for (temperature, reference_barrier, time) in [(800.0, 1.9, 50.0), (500.0, 1.6, 50.0), (300.0, 1.25, 20_000.0)] {
+    for (temperature, reference_barrier, time) in [(800.0, 1.9, 50.0), (500.0, 1.6, 50.0), (300.0, 1.25, 200_000.0)] {
         for (name, model, _) in &models {
             for basins in [false, true] {
                 let (temperature, reference_barrier) = (temperature.into(), reference_barrier.into());
                 let parameters =
                     AlloyParameters { temperature, reference_barrier, basins, ..AlloyParameters::default() };
-                all.push(time_a_second(name, &Alloy::with_barriers(parameters, model.clone()), time));
+                let alloy = Alloy::with_barriers(parameters, model.clone());
+                all.extend([8, 16].map(|cells| time_a_second(name, &alloy, cells, time)));
             }
         }
     }
@@ -68,20 +69,22 @@ fn evaluations(name: &str, model: &Arc<dyn Barriers>) -> Measurement {
     Measurement::new(format!("alloy, barriers alone, {name}"), environments.len() as f64 / seconds, "environments/s")
 }
 
-/// Units of time a second of a vacancy in 1,024 sites, over random states.
-fn time_a_second(name: &str, alloy: &Alloy, time: f64) -> Measurement {
+/// Units of time a second of a vacancy among others, one in 1,024 sites, over random states.
+fn time_a_second(name: &str, alloy: &Alloy, cells: usize, time: f64) -> Measurement {
+    let sites = bcc::shape(cells).sites();
+    let vacancies = alloy.counts(sites)[0] as u64;
     let (mut kernel, begun) = (VacancyKmc::default(), Instant::now());
-    for item in 0..STATES {
+    for item in 0..FLICKERING / vacancies {
         let mut rng = stream(1, Purpose::Bench, [item, 6]);
-        let lattice = alloy.configuration(bcc::shape(8), 0.0, &mut rng);
+        let lattice = alloy.configuration(bcc::shape(cells), 0.0, &mut rng);
         let mut window = Window::closed(lattice.shape, REACH);
         window.load(&lattice, [0; 3]);
         kernel.evolve(alloy, &mut window, Until::Time(time), &mut rng).expect("a time is always reached");
     }
-    let rate = STATES as f64 * time / begun.elapsed().as_secs_f64();
+    let rate = FLICKERING as f64 * time / begun.elapsed().as_secs_f64();
     let how = if alloy.escapes_basins() { "escapes from basins" } else { "jump by jump" };
     let kelvin = alloy.parameters().temperature.value();
-    Measurement::new(format!("alloy, 1024 sites, {name}, {kelvin} K, {how}"), rate, "units of time/s")
+    Measurement::new(format!("alloy, {sites} sites, {name}, {kelvin} K, {how}"), rate, "vacancies x units of time/s")
 }
 
 fn jumps_a_second(name: &str, alloy: &Alloy, start: &Lattice<u8>, jumps: u64) -> Vec<Measurement> {

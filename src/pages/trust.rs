@@ -87,8 +87,7 @@ fn band(observables: &[Observable], metrics: &Metrics, seeds: usize) -> Option<F
         parts.join(", ")
     );
     if values("band_data").is_none() {
-        text += " The error from the finite number of pairs is not in it: it is known for drifts by a perceptron and for \
-                 reversible ones, with train.draws above 0.";
+        text += " The error from the finite number of pairs is not in it: it needs train.draws above 0.";
     }
     if seeds == 1 {
         text += " Only one model was trained, so the scatter between trainings is not in it; list more train.seeds.";

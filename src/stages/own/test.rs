@@ -110,7 +110,7 @@ mod tests {
         labels.condition = vec![crate::learning::Label { name: "T".into(), unit: "K".into() }];
         let test = Test::of(all(&states, &conditions), &labels).unwrap();
         assert_eq!((test.conditions.clone(), test.starts, test.left_out), (vec![5.0.into(), 9.0.into()], 2, 0));
-        assert_eq!(test.titles(&labels)[2], "start 1.000, T 9 K");
+        assert_eq!(test.titles(&labels)[2], "start 1.000, 9 K");
         assert_eq!(test.trajectories.states.slice(s![.., 0, 0]).to_vec(), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
         states[[0, 2, 0]] = f64::NAN;
         let error = Test::of(all(&states, &conditions), &labels).err().unwrap().to_string();

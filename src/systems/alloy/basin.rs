@@ -1,5 +1,4 @@
-//! Evolution of a lone vacancy that flickers among a few states: it escapes from all of them at once, exactly
-//! ([`crate::dynamics::Basin`]).
+//! The states among which a vacancy flickers, as a [`crate::dynamics::Basin`].
 //!
 //! A state is the place of the vacancy and of the atoms that it has moved. Basins grow along the likeliest jumps, and are
 //! used where the mean number of jumps before the escape is worth their cost.
@@ -9,13 +8,7 @@ use super::{
     environment::{JUMPS, VACANCY},
     kinetics::Look,
 };
-use crate::{
-    dynamics::{Basin, Elapsed, EvolveError, drawn},
-    lattice::Window,
-    rng::Rng,
-};
-use rand::Rng as _;
-use rand_distr::Exp1;
+use crate::{dynamics::Basin, lattice::Window};
 use rustc_hash::FxHashMap;
 
 /// Sizes of basins, one after the other while they are worth it.
@@ -24,10 +17,6 @@ const SIZES: [usize; 5] = [3, 8, 16, 32, 64];
 const ENOUGH: usize = 16;
 /// Jumps before the escape, for each state, that make a basin worth it.
 const WORTH: f64 = 20.0;
-/// Jumps to remembered environments, less three times those to others, after which a basin is looked for.
-const FLICKERS: i32 = 24;
-/// The same count after a search in vain.
-const DISCOURAGED: i32 = -1000;
 /// Jumps after which a vacancy has left a basin for good.
 const LOST: usize = 6;
 
@@ -137,20 +126,20 @@ impl Surroundings {
 }
 
 /// A vacancy in a basin, or not far from it.
-struct Trapped {
+pub(super) struct Trapped {
     around: Surroundings,
-    basin: Basin,
+    pub basin: Basin,
     /// The state that the vacancy is in, or left the basin from.
-    at: usize,
+    pub at: usize,
     /// Its jumps since then.
     path: Vec<usize>,
 }
 
 impl Trapped {
     /// The basin around a vacancy; `None` where none is worth it.
-    fn find(kernel: &VacancyKmc, law: &Alloy, window: &mut Window<u8>) -> Option<Self> {
+    pub fn find(kernel: &VacancyKmc, law: &Alloy, window: &mut Window<u8>, vacancy: usize) -> Option<Self> {
         let mut around = Surroundings::default();
-        around.node(Node { site: kernel.lone(), differences: Vec::new(), likelihood: 1.0 });
+        around.node(Node { site: kernel.site(vacancy), differences: Vec::new(), likelihood: 1.0 });
         let mut found = None;
         for size in SIZES {
             while let Some(next) = around.next().filter(|_| around.states.len() < size) {
@@ -168,17 +157,37 @@ impl Trapped {
         Some(Self { around, basin, at: 0, path: Vec::new() })
     }
 
+    /// Number of states.
+    pub fn count(&self) -> usize {
+        self.around.states.len()
+    }
+
+    /// The sites of the vacancy in its states.
+    pub fn sites(&self) -> impl Iterator<Item = usize> {
+        self.around.states.iter().map(|state| self.around.nodes[state.node].site)
+    }
+
+    /// Whether the vacancy is in the basin.
+    pub fn is_inside(&self) -> bool {
+        self.path.is_empty()
+    }
+
+    /// The rates out of the basin from a state, by jump.
+    pub fn ways_out(&self, state: usize) -> [f64; JUMPS] {
+        self.around.ways_out(state)
+    }
+
     /// Moves the vacancy to another state.
-    fn go_to(&mut self, kernel: &mut VacancyKmc, window: &mut Window<u8>, state: usize) {
+    pub fn go_to(&mut self, kernel: &mut VacancyKmc, window: &mut Window<u8>, vacancy: usize, state: usize) {
         let [from, to] = [self.at, state].map(|state| &self.around.nodes[self.around.states[state].node]);
         from.differences.iter().for_each(|&(site, [_, first])| window.write(site, first));
         to.differences.iter().for_each(|&(site, [species, _])| window.write(site, species));
-        kernel.place(to.site, &self.around.states[state].look);
+        kernel.place(vacancy, to.site, &self.around.states[state].look);
         self.at = state;
     }
 
-    /// Follows a jump outside, and tells whether the vacancy is still near.
-    fn is_near_after(&mut self, jump: usize) -> bool {
+    /// Follows a jump out of the basin or outside, and tells whether the vacancy is still near.
+    pub fn is_near_after(&mut self, jump: usize) -> bool {
         match self.path.last() {
             Some(&last) if jump == JUMPS - 1 - last => drop(self.path.pop()),
             _ => self.path.push(jump),
@@ -187,84 +196,17 @@ impl Trapped {
     }
 }
 
-/// Jumps until the end that are made one by one in a basin of so many states: as many as the state at the end costs,
-/// which grows as the cube of their number.
-fn few(states: usize) -> f64 {
-    64.0 + 0.025 * (states as f64).powi(3)
-}
-
-/// Evolves a window with one vacancy that jumps for a time. Jumps that a stop in a basin has cut off are counted in
-/// proportion to the time.
-///
-/// # Errors
-/// When a rate is not finite.
-pub(super) fn evolve(
-    kernel: &mut VacancyKmc,
-    law: &Alloy,
-    window: &mut Window<u8>,
-    time: f64,
-    rng: &mut Rng,
-) -> Result<Elapsed, EvolveError> {
-    let (mut elapsed, mut flickers, mut trapped) = (Elapsed::default(), 0, None::<Trapped>);
-    loop {
-        let (total, left) = (kernel.total_rate(), time - elapsed.time);
-        if !total.is_finite() {
-            return Err(EvolveError::BadRate { total });
-        }
-        if let Some(inside) = trapped.as_mut().filter(|trapped| trapped.path.is_empty()) {
-            if total * left < few(inside.around.states.len()) {
-                trapped = None;
-                continue;
-            }
-            let escape = inside.basin.escape(inside.at, rng);
-            if escape.time >= left {
-                let end = inside.basin.state_after(inside.at, left, rng);
-                inside.go_to(kernel, window, end);
-                let events = (escape.jumps as f64 * left / escape.time) as u64;
-                return Ok(Elapsed { time, events: elapsed.events + events });
-            }
-            inside.go_to(kernel, window, escape.from);
-            let jump = drawn(&inside.around.ways_out(escape.from), rng);
-            kernel.jump(law, window, 0, jump);
-            inside.path.push(jump);
-            elapsed += Elapsed { time: escape.time, events: escape.jumps };
-            continue;
-        }
-        let waiting = rng.sample::<f64, _>(Exp1) / total;
-        if total <= 0.0 || waiting >= left {
-            return Ok(Elapsed { time, ..elapsed });
-        }
-        let jump = kernel.draw(rng).1;
-        let known = kernel.jump(law, window, 0, jump);
-        elapsed += Elapsed { time: waiting, events: 1 };
-        if let Some(near) = &mut trapped {
-            if !near.is_near_after(jump) {
-                trapped = None;
-            } else if near.path.is_empty() {
-                flickers = 0;
-                continue;
-            }
-        }
-        flickers = if known { flickers + 1 } else { (flickers - 3).max(flickers.min(0)) };
-        if flickers >= FLICKERS {
-            trapped = Trapped::find(kernel, law, window);
-            flickers = if trapped.is_some() { 0 } else { DISCOURAGED };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        dynamics::{Dynamics as _, Law, Until},
-        lattice::{Region, bcc},
-        rng::{Purpose, stream},
-        systems::{
-            System as _,
-            alloy::{AlloyParameters, order::atoms},
-        },
+        dynamics::{Dynamics as _, Law, Until, drawn},
+        lattice::bcc,
+        rng::{Purpose, Rng, stream},
+        systems::alloy::AlloyParameters,
     };
+    use rand::Rng as _;
+    use rand_distr::Exp1;
 
     fn alloy(temperature: f64, reference_barrier: f64, basins: bool) -> Alloy {
         let (temperature, reference_barrier) = (temperature.into(), reference_barrier.into());
@@ -298,7 +240,7 @@ mod tests {
         let mut kernel = VacancyKmc::default();
         kernel.evolve(&law, &mut window, Until::Events(50), &mut rng).unwrap();
         let mut around = Surroundings::default();
-        around.node(Node { site: kernel.lone(), differences: Vec::new(), likelihood: 1.0 });
+        around.node(Node { site: kernel.site(0), differences: Vec::new(), likelihood: 1.0 });
         let before = window.values().to_vec();
         for _ in 0..2 + item % 11 {
             let next = around.next().unwrap();
@@ -352,41 +294,5 @@ mod tests {
         let distances = ours.iter().enumerate().map(|(rank, &time)| (rank as f64 / many - below(time)).abs());
         let distance = distances.fold(0.0, f64::max);
         assert!(distance < 1.95 * (2.0 / many).sqrt(), "{distance}");
-    }
-
-    /// Order and place of the vacancy against time at 500 K, with and without basins, over 100 trajectories each.
-    #[test]
-    fn basins_change_no_distribution() {
-        let times = [2.0, 10.0, 20.0];
-        let run = |basins: bool| {
-            let law = alloy(500.0, 1.6, basins);
-            let mut sums = vec![[0.0; 2]; 6 * times.len()];
-            for item in 0..100 {
-                let (mut window, mut rng) = random(&law, item);
-                let (mut kernel, mut now) = (VacancyKmc::default(), 0.0);
-                let (first, species) = (law.observe(&window, Region::BOX), atoms(&window));
-                for (record, time) in times.into_iter().enumerate() {
-                    kernel.evolve(&law, &mut window, Until::Time(time - now), &mut rng).unwrap();
-                    now = time;
-                    assert_eq!(atoms(&window), species, "no atom is lost");
-                    let rates = VacancyKmc::forgetful().jumps(&law, &window).into_iter().map(|(rate, _)| rate);
-                    let (fresh, kept) = (rates.sum::<f64>(), kernel.total_rate());
-                    assert!((fresh / kept - 1.0).abs() < 1e-9, "{fresh} in the window, {kept} in the kernel");
-                    for (pair, (after, before)) in law.observe(&window, Region::BOX).iter().zip(&first).enumerate() {
-                        let change = after - before;
-                        let sum = &mut sums[6 * record + pair];
-                        *sum = [sum[0] + change / 100.0, sum[1] + change * change / 100.0];
-                    }
-                }
-            }
-            sums
-        };
-        let (with, without) = (run(true), run(false));
-        for (one, other) in with.iter().zip(&without) {
-            let variance = |[mean, square]: &[f64; 2]| (square - mean * mean) / 99.0;
-            let deviation = (one[0] - other[0]) / (variance(one) + variance(other)).sqrt();
-            assert!(deviation.abs() < 4.0, "{with:?} and {without:?}");
-        }
-        assert!(with.iter().any(|sum| sum[1] > 0.0));
     }
 }

@@ -28,7 +28,7 @@ pub const SITES: usize = 112;
 pub const JUMPS: usize = NEIGHBOURS.len();
 /// Largest squared distance of a site of an environment, in units of half the lattice constant (1.62 Angstrom). It is
 /// 7.25 Angstrom.
-const SQUARED_REACH: isize = 20;
+pub(super) const SQUARED_REACH: isize = 20;
 /// Half-lattice layers of an environment on each side of the vacancy.
 pub const REACH: usize = 4;
 

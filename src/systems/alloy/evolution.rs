@@ -1,6 +1,6 @@
-//! How a window of the alloy evolves: jump by jump, or, where a lone vacancy flickers, escape by escape.
+//! How a window of the alloy evolves: jump by jump, or, where vacancies flicker, escape by escape.
 
-use super::{Alloy, VacancyKmc, basin};
+use super::{Alloy, VacancyKmc, traps};
 use crate::{
     dynamics::{Dynamics, Elapsed, EvolveError, Pending, Until, advance},
     lattice::Window,
@@ -17,8 +17,8 @@ impl Dynamics<Alloy> for VacancyKmc {
     ) -> Result<Elapsed, EvolveError> {
         self.prepare(law, window);
         match until {
-            Until::Time(time) if law.escapes_basins() && self.may_be_trapped() => {
-                basin::evolve(self, law, window, time, rng)
+            Until::Time(time) if law.escapes_basins() && self.remembers() => {
+                traps::evolve(self, law, window, time, rng)
             }
             _ => advance(&mut Evolving { kernel: self, law, window }, until, rng),
         }

@@ -155,21 +155,36 @@ impl VacancyKmc {
         self.neighbours.along(site, jump)
     }
 
-    /// The site of the first vacancy.
-    pub(super) fn lone(&self) -> usize {
-        self.vacancies[0].site
+    /// Number of vacancies that jump.
+    pub(super) fn count(&self) -> usize {
+        self.vacancies.len()
     }
 
-    /// Moves the first vacancy to a site where it sees this. The window is changed already.
-    pub(super) fn place(&mut self, site: usize, look: &Look) {
-        let Vacancy { site: before, memory } = &mut self.vacancies[0];
+    /// The site of a vacancy.
+    pub(super) fn site(&self, vacancy: usize) -> usize {
+        self.vacancies[vacancy].site
+    }
+
+    /// The sum of the rates of a vacancy.
+    pub(super) fn rate_of(&self, vacancy: usize) -> f64 {
+        self.vacancies[vacancy].memory.rates().iter().sum()
+    }
+
+    /// Lets a vacancy be drawn no more until it is [placed](Self::place).
+    pub(super) fn suspend(&mut self, vacancy: usize) {
+        self.tree.set(vacancy, 0.0);
+    }
+
+    /// Moves a vacancy to a site where it sees this. The window is changed already.
+    pub(super) fn place(&mut self, vacancy: usize, site: usize, look: &Look) {
+        let Vacancy { site: before, memory } = &mut self.vacancies[vacancy];
         self.index_of.remove(before);
-        self.index_of.insert(site, 0);
+        self.index_of.insert(site, vacancy);
         *before = site;
         if !memory.recall(&look.environment) {
             memory.learn(look.environment, look.rates);
         }
-        self.tree.set(0, look.rates.iter().sum());
+        self.tree.set(vacancy, look.rates.iter().sum());
     }
 
     /// Draws a vacancy and its jump.
@@ -178,9 +193,9 @@ impl VacancyKmc {
         (vacancy, index_at(self.vacancies[vacancy].memory.rates(), left))
     }
 
-    /// Whether a single vacancy jumps, and environments are remembered.
-    pub(super) fn may_be_trapped(&self) -> bool {
-        self.remembers && self.vacancies.len() == 1
+    /// Whether environments are remembered, so that flickering is seen.
+    pub(super) fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// The sum of all rates.

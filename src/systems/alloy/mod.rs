@@ -16,6 +16,7 @@ pub mod order;
 mod parameters;
 pub mod samples;
 pub mod start;
+mod traps;
 
 pub use kinetics::VacancyKmc;
 pub use parameters::{AlloyParameters, Shares};
@@ -101,7 +102,7 @@ impl Alloy {
         ((self.reference_barrier - f64::from(barrier)) / self.thermal_energy).exp()
     }
 
-    /// Whether a lone vacancy escapes at once from the states among which it flickers.
+    /// Whether a vacancy escapes at once from the states among which it flickers.
     pub fn escapes_basins(&self) -> bool {
         self.parameters.basins
     }

@@ -73,8 +73,8 @@ pub struct AlloyParameters {
     /// interpolated E_ref.
     #[serde(default = "reference_barrier")]
     pub reference_barrier: Condition,
-    /// Whether a vacancy that jumps alone in its window escapes at once from the states among which it flickers. Exact
-    /// either way.
+    /// Whether a vacancy with no other one near escapes at once from the states among which it flickers. Exact either
+    /// way.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub basins: bool,
 }
