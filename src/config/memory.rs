@@ -118,7 +118,7 @@ impl Input {
             _ => (convolved.2 + chain(&[features * convolved.0, hidden, components]), convolved.1),
         };
         let autoencoder = encoder + chain(&[components, hidden, 2.0 * hidden, features]);
-        let widths = features * (2.0 + HELD_OF_MAPS * maps) + 4.0 * hidden;
+        let widths = features * (2.0 + HELD_OF_MAPS * maps) + 2.0 * hidden;
         let patches = pairs * features * self.system.feature_bytes() as f64;
         // Weights, gradient, three moments and the best, and a gradient for each thread.
         let network = |weights: f64, widths: f64, batch: usize| {

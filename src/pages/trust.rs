@@ -285,7 +285,7 @@ mod tests {
         let good = found([0.9, 0.9, 0.01, 0.001], 3);
         assert_eq!(good.len(), 5);
         assert!(good.iter().all(|finding| !finding.against), "{good:?}");
-        assert!(good[0].text.contains("within 0.02") && good[0].text.contains("is known for drifts by a perceptron"));
+        assert!(good[0].text.contains("within 0.02") && good[0].text.contains("needs train.draws above 0"));
         assert!(!good[0].text.contains("Only one model"));
         let bad = found([0.5, 0.8, 0.1, 0.2], 1);
         assert!(bad[0].text.contains("Only one model"));
