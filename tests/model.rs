@@ -67,8 +67,8 @@ fn cases() -> Vec<Case> {
             conditions: 1,
             ..case("onsager of a family in a subspace", input("onsager", "full", tanh))
         },
-        Case { conditions: 3, ..case("mlp of a family with three axes", input("mlp", "full", tanh)) },
-        Case { conditions: 1, ..case("linear of a family", input("linear", "full", tanh)) },
+        Case { conditions: 1, ..case("mlp of a family", input("mlp", "full", tanh)) },
+        Case { conditions: 3, ..case("linear of a family with three axes", input("linear", "full", tanh)) },
         Case { symmetry: Some(swap), ..case("mlp with two components exchanged", input("mlp", "full", tanh)) },
         Case { symmetry: Some(flip), ..case("mlp with a sign changed", input("mlp", "full", tanh)) },
         case("reversible", SdeInput { potential_degree: 4, ..input("reversible", "full", tanh) }),
@@ -201,7 +201,7 @@ fn units_conditions_and_the_edge_of_the_data_are_named() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let error = refused(&["model", "eval", path, "--at", "0.1,8"]);
-    assert!(error.contains("several values of temperature"), "{error}");
+    assert!(error.contains("choose one with --condition (temperature [K])"), "{error}");
     let error = refused(&["model", "eval", path, "--at", "0.1", "--condition", "300"]);
     assert!(error.contains("--at has 1 numbers, but a state of this model has 2: order, closure 0"), "{error}");
     let table = ["model", "table", path, "--from=-1,0", "--to=1,10", "--points", "3,2", "--condition", "300"];
