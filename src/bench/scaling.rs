@@ -33,7 +33,7 @@ pub struct Scaling {
     /// Sweeps, or relaxations, that are measured, in five blocks
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     sweeps: u64,
-    /// Keep the sites of a rank, not those of the lattice: it grows with the ranks, in whole tiles
+    /// Keep the sites of a rank, not those of the lattice: it grows with the ranks, in whole pairs of tiles
     #[arg(long)]
     weak: bool,
     /// Threads a rank
@@ -204,10 +204,17 @@ fn rate<S: System>(system: &S, domain: &Domain<S::Site>, world: &World) -> Optio
     Some(domain.sum_over_tiles(world, (S::REACH, 1), of_tile)[0])
 }
 
-fn measured<S: System>(choices: &Scaling, case: Case<S>, world: &World) -> Result<ScalingPoint, ScalingError> {
+/// The side at which each of so many ranks has the sites of one alone, in pairs of tiles: an odd number of them would need
+/// a third colour along each axis.
+fn grown<S: System>(case: &Case<S>, ranks: usize) -> usize {
     let axes = S::shape(case.side).used().len() as f64;
-    let grown = case.side as f64 * (world.size() as f64).powf(axes.recip());
-    let side = if choices.weak { (grown / case.tile as f64).round() as usize * case.tile } else { case.side };
+    let pair = (2 * case.tile) as f64;
+    let pairs = (case.side as f64 * (ranks as f64).powf(axes.recip()) / pair).round().max(1.0);
+    if ranks > 1 { (pairs * pair) as usize } else { case.side }
+}
+
+fn measured<S: System>(choices: &Scaling, case: Case<S>, world: &World) -> Result<ScalingPoint, ScalingError> {
+    let side = if choices.weak { grown::<S>(&case, world.size()) } else { case.side };
     let case = Case { side, ..case };
     let system = &case.system;
     S::Dynamics::check(system, Until::Time(case.quantum))?;
