@@ -12,9 +12,10 @@ pub struct ConditionAxis {
     pub unit: &'static str,
 }
 
-/// The values of a condition: a number in an input, or a list for a family. A valid input has at least one value.
+/// The values of a condition: one in an input, a number or a composition, or a list for a family. A valid input has at
+/// least one value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Condition(pub Vec<f64>);
+pub struct Condition<T = f64>(pub Vec<T>);
 
 impl Condition {
     /// The first value; NaN for an empty list.
@@ -22,32 +23,34 @@ impl Condition {
         self.0.first().copied().unwrap_or(f64::NAN)
     }
 
-    /// All values.
-    pub fn all(&self) -> &[f64] {
-        &self.0
-    }
-
     /// A function of every value.
     pub fn map(&self, function: impl FnMut(f64) -> f64) -> Self {
         Self(self.0.iter().copied().map(function).collect())
+    }
+}
+
+impl<T: Copy> Condition<T> {
+    /// All values.
+    pub fn all(&self) -> &[T] {
+        &self.0
     }
 
     /// The values of some members of a family. A single value is that of every member.
     pub fn at_conditions(&self, indices: &[usize]) -> Self {
         match &self.0[..] {
-            [_] => self.clone(),
+            &[value] => value.into(),
             values => Self(indices.iter().map(|&index| values[index]).collect()),
         }
     }
 }
 
-impl From<f64> for Condition {
-    fn from(value: f64) -> Self {
+impl<T> From<T> for Condition<T> {
+    fn from(value: T) -> Self {
         Self(vec![value])
     }
 }
 
-impl Serialize for Condition {
+impl<T: Serialize> Serialize for Condition<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0[..] {
             [value] => value.serialize(serializer),
@@ -56,13 +59,16 @@ impl Serialize for Condition {
     }
 }
 
-impl<'de> Deserialize<'de> for Condition {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Condition<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a number or a list of numbers")]
-        enum Written {
-            One(f64),
-            Several(Vec<f64>),
+        #[serde(
+            untagged,
+            expecting = "expected a number or a list of numbers, for compositions a triple or a list of triples"
+        )]
+        enum Written<T> {
+            One(T),
+            Several(Vec<T>),
         }
         Ok(Self(match Written::deserialize(deserializer)? {
             Written::One(value) => vec![value],

@@ -177,8 +177,8 @@ impl Scales {
     }
 
     /// A tensor on `device` with one row per pair: coordinates of the state (r), whitened increment (r), sqrt(dt / mean
-    /// dt), the condition along each axis in [0, 1] if there is one, and the whitened quiet increment (r) if there are compensators. It
-    /// is built block by block, to avoid a second copy on the host. Collective.
+    /// dt), the condition along each axis in [0, 1] if there is one, and the whitened quiet increment (r) if there are
+    /// compensators. It is built block by block, to avoid a second copy on the host. Collective.
     ///
     /// # Errors
     /// When the tensor library refuses an operation.

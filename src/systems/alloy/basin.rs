@@ -196,13 +196,22 @@ impl Trapped {
     }
 }
 
+/// A random state of 1,024 sites, and the stream that it was drawn from.
+#[cfg(test)]
+pub(super) fn random(law: &Alloy, item: u64) -> (Window<u8>, crate::rng::Rng) {
+    use crate::{dynamics::Law, lattice::bcc, rng};
+    let mut rng = rng::stream(9, rng::Purpose::Bench, [item, 1]);
+    let lattice = law.configuration(bcc::shape(8), 0.0, &mut rng);
+    let mut window = Alloy::closed_window(lattice.shape);
+    window.load(&lattice, [0; 3]);
+    (window, rng)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        dynamics::{Dynamics as _, Law, Until, drawn},
-        lattice::bcc,
-        rng::{Purpose, Rng, stream},
+        dynamics::{Dynamics as _, Until, drawn},
         systems::alloy::AlloyParameters,
     };
     use rand::Rng as _;
@@ -212,15 +221,6 @@ mod tests {
         let (temperature, reference_barrier) = (temperature.into(), reference_barrier.into());
         let parameters = AlloyParameters { temperature, reference_barrier, basins, ..AlloyParameters::default() };
         Alloy::try_from(parameters).unwrap()
-    }
-
-    /// A random state of 1,024 sites with one vacancy.
-    fn random(law: &Alloy, item: u64) -> (Window<u8>, Rng) {
-        let mut rng = stream(9, Purpose::Bench, [item, 1]);
-        let lattice = law.configuration(bcc::shape(8), 0.0, &mut rng);
-        let mut window = Alloy::closed_window(lattice.shape);
-        window.load(&lattice, [0; 3]);
-        (window, rng)
     }
 
     /// 0.999 quantile of chi-squared with many degrees of freedom (Wilson and Hilferty, 1931).

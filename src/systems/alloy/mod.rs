@@ -19,7 +19,7 @@ pub mod start;
 mod traps;
 
 pub use kinetics::VacancyKmc;
-pub use parameters::{AlloyParameters, Shares};
+pub use parameters::AlloyParameters;
 
 use super::{
     AtomsOf, Composition, ConditionAxis, Generator, GeneratorOf, MovingPart, Observable, StatePoint, System, Upsampling,
@@ -110,7 +110,7 @@ impl Alloy {
     /// Numbers of vacancies, Nb, Mo and Ta in a box of `sites` sites. The largest remainders are rounded up.
     pub fn counts(&self, sites: usize) -> [usize; 4] {
         let vacancies = (sites as f64 / self.parameters.sites_per_vacancy as f64).round().max(1.0) as usize;
-        let wanted = self.parameters.composition.value().map(|share| share * (sites - vacancies) as f64);
+        let wanted = self.parameters.shares().map(|share| share * (sites - vacancies) as f64);
         let mut atoms = wanted.map(|count| (count + 1e-6) as usize);
         while atoms.iter().sum::<usize>() + vacancies < sites {
             let lacking = |species: &usize| wanted[*species] - atoms[*species] as f64;
@@ -203,7 +203,7 @@ impl System for Alloy {
     fn observe(&self, window: &Window<u8>, region: Region) -> Vec<f64> {
         let ends = PairCounts::ends(window, &Steps::new(window, &NEIGHBOURS), region);
         let sites = window.sites_of(region).count() as f64;
-        let (third, random) = (self.occupied() / 3.0, order::of_random_alloy(self.parameters.composition.value()));
+        let (third, random) = (self.occupied() / 3.0, order::of_random_alloy(self.parameters.shares()));
         let share = |((pair, ends), random): ((&[usize; 2], i64), f64)| {
             let weight = if pair[0] == pair[1] { 1.0 } else { 0.5 };
             weight * ends as f64 / third - sites * random
@@ -262,7 +262,7 @@ impl System for Alloy {
             return Err(format!("truth.starts holds {start}; a start is a degree of B2 order between 0 and 1"));
         }
         self.parameters.check()?;
-        (0..self.parameters.composition.0.len())
+        (0..self.parameters.composition.all().len())
             .try_for_each(|member| samples::check_barriers(&self.at_condition(member)))
     }
 

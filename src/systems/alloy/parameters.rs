@@ -1,56 +1,7 @@
 //! The parameters of the alloy, and the family that lists of temperatures and compositions make.
 
 use crate::systems::{Condition, ConditionAxis, StatePoint};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// Compositions: the shares of Nb, Mo and Ta among the atoms, whose sum is 1. Three numbers in an input, or a list of
-/// such for a family.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shares(pub Vec<[f64; 3]>);
-
-impl Shares {
-    /// The first composition; NaN for an empty list.
-    pub fn value(&self) -> [f64; 3] {
-        self.0.first().copied().unwrap_or([f64::NAN; 3])
-    }
-}
-
-impl From<[f64; 3]> for Shares {
-    fn from(shares: [f64; 3]) -> Self {
-        Self(vec![shares])
-    }
-}
-
-impl Default for Shares {
-    /// Equimolar.
-    fn default() -> Self {
-        [1.0 / 3.0; 3].into()
-    }
-}
-
-impl Serialize for Shares {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0[..] {
-            [one] => one.serialize(serializer),
-            all => all.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Shares {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected the shares of Nb, Mo and Ta, or a list of such triples")]
-        enum Written {
-            One([f64; 3]),
-            Several(Vec<[f64; 3]>),
-        }
-        Ok(Self(match Written::deserialize(deserializer)? {
-            Written::One(shares) => vec![shares],
-            Written::Several(all) => all,
-        }))
-    }
-}
+use serde::{Deserialize, Serialize};
 
 /// Parameters of the alloy, the `[system.alloy]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,9 +13,10 @@ pub struct AlloyParameters {
     /// fit` (`.safetensors`).
     #[serde(default = "builtin")]
     pub barriers: String,
-    /// Shares of Nb, Mo and Ta among the atoms, or a list of them for a family, at every temperature.
-    #[serde(default)]
-    pub composition: Shares,
+    /// Shares of Nb, Mo and Ta among the atoms, whose sum is 1, or a list of such triples for a family, each at every
+    /// temperature.
+    #[serde(default = "equimolar")]
+    pub composition: Condition<[f64; 3]>,
     /// Sites per vacancy.
     #[serde(default = "sites_per_vacancy")]
     pub sites_per_vacancy: usize,
@@ -81,6 +33,10 @@ pub struct AlloyParameters {
 
 fn yes() -> bool {
     true
+}
+
+fn equimolar() -> Condition<[f64; 3]> {
+    [1.0 / 3.0; 3].into()
 }
 
 fn builtin() -> String {
@@ -101,7 +57,7 @@ impl Default for AlloyParameters {
         Self {
             temperature: 2000.0.into(),
             barriers: builtin(),
-            composition: Shares::default(),
+            composition: equimolar(),
             sites_per_vacancy: sites_per_vacancy(),
             reference_barrier: reference_barrier(),
             basins: true,
@@ -110,10 +66,15 @@ impl Default for AlloyParameters {
 }
 
 impl AlloyParameters {
+    /// The first composition; NaN for an empty list.
+    pub fn shares(&self) -> [f64; 3] {
+        self.composition.all().first().copied().unwrap_or([f64::NAN; 3])
+    }
+
     /// Temperature and, for several compositions, the shares of Nb, Mo and Ta: every composition at every temperature,
     /// the first temperature first.
     pub fn state_points(&self) -> Vec<StatePoint> {
-        let compositions = &self.composition.0;
+        let compositions = self.composition.all();
         let shares = |shares: &[f64; 3]| if compositions.len() > 1 { shares.to_vec() } else { Vec::new() };
         let at = |&temperature: &f64| {
             compositions.iter().map(move |own| StatePoint([vec![temperature], shares(own)].concat()))
@@ -124,13 +85,13 @@ impl AlloyParameters {
     /// What the state points differ in.
     pub fn condition_axes(&self) -> Vec<ConditionAxis> {
         let shares = ["Nb", "Mo", "Ta"].map(|name| ConditionAxis { name, unit: "1" });
-        let shares = if self.composition.0.len() > 1 { &shares[..] } else { &[] };
+        let shares = if self.composition.all().len() > 1 { &shares[..] } else { &[] };
         [&[ConditionAxis { name: "temperature", unit: "K" }], shares].concat()
     }
 
     /// The parameters of the members of the family with these indices, which make a grid of their own.
     pub fn at_conditions(&self, indices: &[usize]) -> Self {
-        let each = self.composition.0.len();
+        let each = self.composition.all().len();
         let distinct = |part: fn(usize, usize) -> usize| {
             let mut found: Vec<usize> = indices.iter().map(|&index| part(index, each)).collect();
             found.sort_unstable();
@@ -142,7 +103,7 @@ impl AlloyParameters {
         Self {
             temperature: self.temperature.at_conditions(&temperatures),
             reference_barrier: self.reference_barrier.at_conditions(&temperatures),
-            composition: Shares(compositions.into_iter().map(|index| self.composition.0[index]).collect()),
+            composition: self.composition.at_conditions(&compositions),
             ..self.clone()
         }
     }
@@ -161,8 +122,8 @@ impl AlloyParameters {
         let valid = |shares: &[f64; 3]| {
             (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6 && shares.iter().all(|share| *share > 0.0)
         };
-        let wrong = composition.0.iter().find(|shares| !valid(shares));
-        if composition.0.is_empty() || wrong.is_some() {
+        let wrong = composition.all().iter().find(|shares| !valid(shares));
+        if composition.all().is_empty() || wrong.is_some() {
             let found = wrong.map_or("an empty list".into(), |shares| format!("{shares:?}"));
             return Err(format!("system.alloy.composition is {found}; it must be three shares above 0 with the sum 1"));
         }

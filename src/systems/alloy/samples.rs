@@ -62,7 +62,7 @@ const LARGEST: f32 = 100.0;
 /// Barriers in random environments with the composition of an alloy, in eV.
 pub fn random_barriers(alloy: &Alloy) -> Vec<f32> {
     let mut rng = stream(0, Purpose::Environments, [u64::MAX, 0]);
-    let [nb, mo, _] = alloy.parameters().composition.value();
+    let [nb, mo, _] = alloy.parameters().shares();
     let mut atom = || match rng.random::<f64>() {
         share if share < nb => 1,
         share if share < nb + mo => 2,

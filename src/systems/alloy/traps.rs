@@ -45,7 +45,10 @@ pub(super) fn evolve(
             return Ok(Elapsed { time, events });
         }
         let vacancy = match escaping {
-            Some((_, vacancy)) => traps.escape((kernel, law, window), (vacancy, now), rng),
+            Some((_, vacancy)) => {
+                traps.escape((kernel, law, window), (vacancy, now), rng);
+                vacancy
+            }
             None => traps.jump((kernel, law, window), now, rng),
         };
         traps.enter((kernel, law, window), (vacancy, now), rng);
@@ -54,7 +57,7 @@ pub(super) fn evolve(
 
 /// The basin of a vacancy.
 struct Trap {
-    basin: Trapped,
+    trapped: Trapped,
     reach: Reach,
     /// Since when the vacancy is inside, and how it will escape; `None` outside.
     pending: Option<(f64, Escape)>,
@@ -135,17 +138,16 @@ impl Traps {
         (kernel, law, window): (&mut VacancyKmc, &Alloy, &mut Window<u8>),
         (vacancy, now): (usize, f64),
         rng: &mut Rng,
-    ) -> usize {
-        let Trap { basin, pending, saved, .. } = self.trap(vacancy);
+    ) {
+        let Trap { trapped, pending, saved, .. } = self.trap(vacancy);
         let (_, escape) = pending.take().expect("the vacancy is inside");
-        basin.go_to(kernel, window, vacancy, escape.from);
-        let jump = drawn(&basin.ways_out(escape.from), rng);
-        basin.is_near_after(jump);
+        trapped.go_to(kernel, window, vacancy, escape.from);
+        let jump = drawn(&trapped.ways_out(escape.from), rng);
+        trapped.is_near_after(jump);
         *saved += escape.jumps;
         self.events += escape.jumps;
         self.make_way((kernel, window), (vacancy, jump, now), rng);
         kernel.jump(law, window, vacancy, jump);
-        vacancy
     }
 
     /// Makes a jump of a vacancy that is not inside a basin, and tells which has jumped.
@@ -161,7 +163,7 @@ impl Traps {
         self.events += 1;
         let flickers = self.flickers[vacancy];
         self.flickers[vacancy] = if known { flickers + 1 } else { (flickers - 3).max(flickers.min(0)) };
-        if self.of[vacancy].is_some() && !self.trap(vacancy).basin.is_near_after(jump) {
+        if self.of[vacancy].is_some() && !self.trap(vacancy).trapped.is_near_after(jump) {
             self.forget(vacancy);
         }
         vacancy
@@ -185,7 +187,7 @@ impl Traps {
                 #[cfg(test)]
                 tests::INTERRUPTED.fetch_add(u64::from(trap.pending.is_some()), std::sync::atomic::Ordering::Relaxed);
                 let jumps = trap.stop((kernel, window), (vacancy, now), rng);
-                let cost = few(trap.basin.count());
+                let cost = few(trap.trapped.count());
                 let paid = (trap.saved + jumps) as f64 > cost;
                 self.events += jumps;
                 self.forget(vacancy);
@@ -212,11 +214,11 @@ impl Traps {
             }
         }
         let left = self.end - now;
-        let Some(trap) = self.of[vacancy].as_mut().filter(|trap| trap.basin.is_inside()) else { return };
-        if kernel.rate_of(vacancy) * left < few(trap.basin.count()) {
+        let Some(trap) = self.of[vacancy].as_mut().filter(|trap| trap.trapped.is_inside()) else { return };
+        if kernel.rate_of(vacancy) * left < few(trap.trapped.count()) {
             return self.forget(vacancy);
         }
-        trap.pending = Some((now, trap.basin.basin.escape(trap.basin.at, rng)));
+        trap.pending = Some((now, trap.trapped.basin.escape(trap.trapped.at, rng)));
         kernel.suspend(vacancy);
     }
 
@@ -232,9 +234,9 @@ impl Traps {
         if !alone(window, &Reach::new(window, std::iter::once(kernel.site(vacancy)))) {
             return None;
         }
-        let basin = Trapped::find(kernel, law, window, vacancy)?;
-        let reach = Reach::new(window, basin.sites());
-        alone(window, &reach).then_some(Trap { basin, reach, pending: None, saved: 0 })
+        let trapped = Trapped::find(kernel, law, window, vacancy)?;
+        let reach = Reach::new(window, trapped.sites());
+        alone(window, &reach).then_some(Trap { trapped, reach, pending: None, saved: 0 })
     }
 
     /// Draws the states of the vacancies that are inside at the end; the number of their jumps.
@@ -255,8 +257,8 @@ impl Trap {
         rng: &mut Rng,
     ) -> u64 {
         let Some((since, escape)) = self.pending.take() else { return 0 };
-        let state = self.basin.basin.state_after(self.basin.at, now - since, rng);
-        self.basin.go_to(kernel, window, vacancy, state);
+        let state = self.trapped.basin.state_after(self.trapped.at, now - since, rng);
+        self.trapped.go_to(kernel, window, vacancy, state);
         (escape.jumps as f64 * (now - since) / escape.time) as u64
     }
 }
@@ -288,12 +290,11 @@ fn square(window: &Window<u8>, one: [isize; 3], other: [isize; 3]) -> isize {
 mod tests {
     use super::*;
     use crate::{
-        dynamics::{Dynamics as _, Law, Until},
+        dynamics::{Dynamics as _, Until},
         lattice::Region,
-        rng::{Purpose, stream},
         systems::{
             System as _,
-            alloy::{AlloyParameters, order::atoms},
+            alloy::{AlloyParameters, basin::random, order::atoms},
         },
     };
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -310,19 +311,11 @@ mod tests {
         Alloy::try_from(parameters).unwrap()
     }
 
-    fn random(law: &Alloy, item: u64) -> (Window<u8>, Rng) {
-        let mut rng = stream(9, Purpose::Bench, [item, 1]);
-        let lattice = law.configuration(bcc::shape(8), 0.0, &mut rng);
-        let mut window = Alloy::closed_window(lattice.shape);
-        window.load(&lattice, [0; 3]);
-        (window, rng)
-    }
-
     /// Order against time, with and without basins, over many trajectories each, of one vacancy, and of four that come
     /// near each other.
     #[test]
     fn basins_change_no_distribution() {
-        for (vacancies, trajectories) in [(1, 100), (4, 300)] {
+        for (vacancies, trajectories) in [(1, 400), (4, 300)] {
             distributions_agree(vacancies, trajectories);
             let interrupted = INTERRUPTED.load(Relaxed);
             println!("{vacancies} vacancies: {interrupted} escapes cut short");
@@ -330,38 +323,38 @@ mod tests {
         }
     }
 
+    /// Means of the changes of the order, of the logarithm of the sum of the rates, and of that of the number of jumps.
     fn distributions_agree(vacancies: usize, trajectories: u64) {
-        let many = trajectories as f64;
         let times = [2.0, 10.0, 20.0];
-        let run = |basins: bool| {
+        let run = |basins: bool, item: u64| {
             let law = alloy(vacancies, basins);
-            let mut sums = vec![[0.0; 2]; 6 * times.len()];
-            for item in 0..trajectories {
-                let (mut window, mut rng) = random(&law, item);
-                let (mut kernel, mut now) = (VacancyKmc::default(), 0.0);
-                let (first, species) = (law.observe(&window, Region::BOX), atoms(&window));
-                for (record, time) in times.into_iter().enumerate() {
-                    kernel.evolve(&law, &mut window, Until::Time(time - now), &mut rng).unwrap();
-                    now = time;
-                    assert_eq!(atoms(&window), species, "no atom is lost");
-                    let rates = VacancyKmc::forgetful().jumps(&law, &window).into_iter().map(|(rate, _)| rate);
-                    let (fresh, kept) = (rates.sum::<f64>(), kernel.total_rate());
-                    assert!((fresh / kept - 1.0).abs() < 1e-9, "{fresh} in the window, {kept} in the kernel");
-                    for (pair, (after, before)) in law.observe(&window, Region::BOX).iter().zip(&first).enumerate() {
-                        let change = after - before;
-                        let sum = &mut sums[6 * record + pair];
-                        *sum = [sum[0] + change / many, sum[1] + change * change / many];
-                    }
-                }
+            let (mut window, mut rng) = random(&law, item);
+            let (mut kernel, mut now) = (VacancyKmc::default(), 0.0);
+            let (first, species) = (law.observe(&window, Region::BOX), atoms(&window));
+            let mut found = Vec::new();
+            for time in times {
+                let jumps = kernel.evolve(&law, &mut window, Until::Time(time - now), &mut rng).unwrap().events;
+                now = time;
+                assert_eq!(atoms(&window), species, "no atom is lost");
+                let rates = VacancyKmc::forgetful().jumps(&law, &window).into_iter().map(|(rate, _)| rate);
+                let (fresh, kept) = (rates.sum::<f64>(), kernel.total_rate());
+                assert!((fresh / kept - 1.0).abs() < 1e-9, "{fresh} in the window, {kept} in the kernel");
+                found
+                    .extend(law.observe(&window, Region::BOX).iter().zip(&first).map(|(after, before)| after - before));
+                found.extend([fresh.ln(), (jumps as f64).ln_1p()]);
             }
-            sums
+            found
         };
-        let (with, without) = (run(true), run(false));
-        for (one, other) in with.iter().zip(&without) {
-            let variance = |[mean, square]: &[f64; 2]| (square - mean * mean) / (many - 1.0);
-            let deviation = (one[0] - other[0]) / (variance(one) + variance(other)).sqrt();
-            assert!(deviation.abs() < 4.0, "{with:?} and {without:?}");
+        let mut sums = vec![[0.0; 2]; 8 * times.len()];
+        for item in 0..trajectories {
+            let (with, without) = (run(true, item), run(false, item));
+            for (sum, (one, other)) in sums.iter_mut().zip(with.iter().zip(without)) {
+                *sum = [sum[0] + one - other, sum[1] + (one - other).powi(2)];
+            }
         }
-        assert!(with.iter().any(|sum| sum[1] > 0.0));
+        for (index, [sum, squares]) in sums.into_iter().enumerate() {
+            let error = (squares - sum * sum / trajectories as f64).sqrt();
+            assert!(sum.abs() < 4.0 * error, "observable {index}: {} errors, {vacancies} vacancies", sum / error);
+        }
     }
 }
