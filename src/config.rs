@@ -127,14 +127,17 @@ pub struct SimulateInput {
     /// it.
     #[serde(default = "single")]
     pub group: usize,
-    /// Snapshots a trajectory, but for those of `times`.
-    pub snapshots: usize,
-    /// Time between snapshots.
+    /// Records a trajectory at whole intervals; `snapshots` of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<usize>,
+    /// Which records keep the microscopic state, as for the direct simulation. Without `records` a number: that of both.
+    pub snapshots: Snapshots,
+    /// Time between records.
     pub interval: f64,
-    /// More snapshots, at times that grow by one factor: early ones.
+    /// More records, at times that grow by one factor: early ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<GeometricTimes>,
-    /// Time of the first snapshot; 0 when absent. Later than that, fast relaxation from the random start is left out.
+    /// Time of the first record; 0 when absent. Later than that, fast relaxation from the random start is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<f64>,
 }

@@ -73,7 +73,8 @@ fn arguments<'a>(stage: &'a str, input: &'a str, out: &'a str, ranks: usize) -> 
 fn an_exact_trajectory_resumes_from_its_last_record() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
-    std::fs::write(&input, INPUT.replace("interval = 2.0", "interval = 100.0").replace("tile = 16", "")).unwrap();
+    std::fs::write(&input, INPUT.replace("interval = 2.0", "interval = 100.0").replace("tile = 16", "snapshots = 40"))
+        .unwrap();
     let (input, reference) = (input.to_str().unwrap(), folder.path().join("reference"));
     let out = folder.path().join("run");
     let run = ["truth", input, "--threads", "1", "--checkpoint-seconds", "0", "--out"];

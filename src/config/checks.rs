@@ -1,6 +1,6 @@
 //! Physical checks of an input, before anything is allocated. Each failure says the fact and what to do.
 
-use super::{ConfigError, GeometricTimes, Input, Kernel, Relax, UpsampleKind};
+use super::{ConfigError, GeometricTimes, Input, Kernel, Relax, Snapshots, UpsampleKind};
 use crate::{dynamics::Until, lattice::Boundary, sampling::Surroundings, systems::StatePoint};
 
 impl Input {
@@ -118,7 +118,7 @@ impl Input {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
             ("simulate.group", self.simulate.group),
-            ("simulate.snapshots", self.simulate.snapshots),
+            ("simulate.records", self.simulate.records.unwrap_or(1)),
             ("upsample.pool", self.upsample.pool),
             ("evolve.patches", self.evolve.patches),
             ("truth.starts", self.truth.starts.len()),
@@ -131,6 +131,19 @@ impl Input {
                 return Err(format!("{name} is 0; it must be at least 1"));
             }
         }
+        match (self.simulate.records, self.simulate.snapshots) {
+            (_, Snapshots::None) => {
+                return Err(
+                    "simulate.snapshots is \"none\", but large snapshots are made from states; write a number".into()
+                );
+            }
+            (None, Snapshots::All) => {
+                return Err(
+                    "simulate.snapshots is \"all\", but of how many records is not said; write simulate.records".into(),
+                );
+            }
+            _ => (),
+        }
         if self.evaluate.discrepancy && self.truth.trajectories < 2 {
             return Err(
                 "evaluate.discrepancy compares two halves of the truth; set truth.trajectories to at least 2".into()
@@ -138,13 +151,16 @@ impl Input {
         }
         let most = u128::from(u32::MAX);
         let wide = |count: usize| count as u128;
-        let snapshots = wide(self.simulate.trajectories) * wide(self.small_records()) + wide(self.upsample.shuffled);
+        let snapshots = wide(self.simulate.trajectories) * wide(self.small_snapshots()) + wide(self.upsample.shuffled);
         let pairs = snapshots * wide(self.patches_drawn());
         let records = wide(self.truth_groups()) * wide(self.truth.trajectories) * wide(self.truth_schedule().records());
         let (simulate, upsample, truth, predict) = (&self.simulate, &self.upsample, &self.truth, &self.predict);
         let of_pairs = format!(
-            "simulate.trajectories = {}, simulate.snapshots = {}, upsample.shuffled = {}, evolve.patches = {}",
-            simulate.trajectories, simulate.snapshots, upsample.shuffled, self.evolve.patches
+            "simulate.trajectories = {}, snapshots of each = {}, upsample.shuffled = {}, evolve.patches = {}",
+            simulate.trajectories,
+            self.small_snapshots(),
+            upsample.shuffled,
+            self.evolve.patches
         );
         let of_truth = format!(
             "truth.trajectories = {}, truth.records = {}, predict.replicas = {}",

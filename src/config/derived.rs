@@ -82,13 +82,16 @@ impl Input {
         let step = self.system.synchronous_step();
         let sweep = self.truth.tile.map(|_| self.sweeps_per_record(step).1);
         Schedule::new(regular.chain(early(self.truth.times, sweep.or(step))))
+            .keeping(|records| self.truth.snapshots.of(records))
     }
 
     /// When each trajectory of the small system is recorded.
     pub fn small_schedule(&self) -> Schedule {
-        let SimulateInput { first, snapshots, interval, times, .. } = self.simulate;
-        let regular = (0..snapshots).map(|record| first.unwrap_or(0.0) + record as f64 * interval);
-        Schedule::new(regular.chain(early(times, self.system.synchronous_step())))
+        let SimulateInput { first, records, snapshots, interval, times, .. } = self.simulate;
+        let count = records.or(snapshots.number()).unwrap_or(0);
+        let regular = (0..count).map(|record| first.unwrap_or(0.0) + record as f64 * interval);
+        let schedule = Schedule::new(regular.chain(early(times, self.system.synchronous_step())));
+        if records.is_some() { schedule.keeping(|records| snapshots.of(records)) } else { schedule }
     }
 
     /// Indices of its records at whole intervals.
@@ -114,12 +117,12 @@ impl Input {
 
     /// Large snapshots: one for each small one, and the shuffled ones.
     pub fn large_snapshots(&self) -> usize {
-        self.simulate.trajectories * self.small_records() + self.upsample.shuffled
+        self.simulate.trajectories * self.small_snapshots() + self.upsample.shuffled
     }
 
     /// Snapshots of each trajectory of the small system.
-    pub fn small_records(&self) -> usize {
-        self.small_schedule().times.len()
+    pub fn small_snapshots(&self) -> usize {
+        self.small_schedule().kept.len()
     }
 
     /// How many times longer the large system is than the simulated small one, if that is under the law of equal

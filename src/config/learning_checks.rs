@@ -33,10 +33,10 @@ impl Input {
         let reason = match (self.system.dynamic_scaling(), scaled) {
             (None, _) => "the dynamic exponent of the system is not known",
             (_, false) => "the small system is not at equal scaling variables; set upsample.kind = \"compatible\"",
-            _ if self.simulate.snapshots < 3 => {
-                "it needs at least three snapshots of a trajectory; raise simulate.snapshots"
+            _ if self.small_schedule().records() < 3 => {
+                "it needs at least three records of a trajectory; raise simulate.records, or simulate.snapshots without it"
             }
-            _ if self.simulate.times.is_some() => "it needs snapshots at whole intervals; leave out simulate.times",
+            _ if self.simulate.times.is_some() => "it needs records at whole intervals; leave out simulate.times",
             _ => return Ok(()),
         };
         Err(format!("train.clock is set, but {reason}; or leave it out"))

@@ -27,7 +27,8 @@ impl Input {
     pub(super) fn check_bounds(&self) -> Result<(), String> {
         let count = |times: Option<super::GeometricTimes>| times.map_or(0, |times| times.count);
         for (name, count, most) in [
-            ("simulate.snapshots", self.simulate.snapshots, MOST_RECORDS),
+            ("simulate.records", self.simulate.records.unwrap_or(0), MOST_RECORDS),
+            ("simulate.snapshots", self.simulate.snapshots.number().unwrap_or(0), MOST_RECORDS),
             ("simulate.times.count", count(self.simulate.times), MOST_RECORDS),
             ("truth.records", self.truth.records, MOST_RECORDS),
             ("truth.times.count", count(self.truth.times), MOST_RECORDS),
@@ -101,7 +102,8 @@ impl Input {
                     let what = match name {
                         "upsample.relax" if aged => "upsample.relax.age",
                         "simulate.interval" => {
-                            "simulate.snapshots, simulate.interval, simulate.first or simulate.times.last"
+                            "simulate.records, simulate.snapshots, simulate.interval, simulate.first or \
+                             simulate.times.last"
                         }
                         "truth.interval" => "truth.records or truth.interval",
                         name => name,

@@ -65,19 +65,19 @@ impl Input {
             let blocks = (BLOCK / (item * at_once)).clamp(1.0, 4096.0).max(threads as f64);
             item * items.min(at_once * blocks)
         };
-        let (trajectories, records) = (self.simulate.trajectories as f64, self.small_records() as f64);
+        let (trajectories, snapshots_each) = (self.simulate.trajectories as f64, self.small_snapshots() as f64);
         let at_once =
             if self.small_in_lanes() { (self.small_lanes() * self.simulate.group) as f64 * conditions } else { 1.0 };
-        let simulate = 2.0 * held(trajectories, records * small, at_once);
+        let simulate = 2.0 * held(trajectories, snapshots_each * small, at_once);
         let snapshots = self.large_snapshots() as f64;
         let relaxed = self.upsample.relax.until(1.0).is_some_and(|until| self.in_lanes(self.large_shape(), until));
-        let words = if matches!(self.upsample.relax, Relax::Age(_)) { records } else { 1.0 };
+        let words = if matches!(self.upsample.relax, Relax::Age(_)) { snapshots_each } else { 1.0 };
         let upsample = held(snapshots, large, if relaxed { 4.0 * LANES as f64 * conditions * words } else { 1.0 });
         let evolved = self.in_lanes(self.large_shape(), self.evolve.until);
         let pairs = self.bytes_of_evolved() as f64;
         let evolve = held(snapshots, pairs, if evolved { LANES as f64 * conditions } else { 1.0 });
         let starts = if self.truth_in_lanes() { self.truth.starts.len() as f64 } else { 1.0 };
-        let item = self.truth_schedule().records() as f64 * truth * starts;
+        let item = self.truth_schedule().kept.len() as f64 * truth * starts;
         // Trajectories in lanes are written one by one.
         let recorded = held(self.truth_trajectories() as f64 / starts, item, 1.0);
         let copied = if self.truth_in_lanes() { item / starts } else { recorded };
@@ -93,7 +93,7 @@ impl Input {
             ("simulate", simulate, "simulate.snapshots, lattice.small, simulate.trajectories"),
             ("upsample", 2.0 * upsample + small * upsample / large, "lattice.large, simulate.snapshots"),
             ("evolve", evolve, "lattice.large, evolve.patches"),
-            ("truth", shared, "truth.records, truth.side, truth.starts"),
+            ("truth", shared, "truth.snapshots, truth.records, truth.side, truth.starts"),
         ]
     }
 

@@ -21,6 +21,11 @@ impl Snapshots {
         *self == Self::All
     }
 
+    /// The number, if it is one.
+    pub fn number(self) -> Option<usize> {
+        if let Self::Some(count) = self { Some(count) } else { None }
+    }
+
     /// Indices of the records with a state, ascending, among so many.
     pub fn of(self, records: usize) -> Vec<usize> {
         let kept = match self {

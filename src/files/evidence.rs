@@ -83,7 +83,7 @@ pub fn pairs(context: &Context) -> Result<PairsEvidence, StageError> {
     let pairs = LatentFile::open(context)?.pairs(context, ModelKind::Ours, 0..input.pairs())?;
     let increment = pairs.increment.mapv(f64::from);
     let pairs = pairs.without_deviations(&Alone)?;
-    let (times, drawn) = (input.small_schedule().times, input.patches_drawn());
+    let (times, drawn) = (input.small_schedule().times_kept(), input.patches_drawn());
     let upsampled = input.simulate.trajectories * times.len();
     let age = |pair: usize| match pair / drawn {
         snapshot if snapshot < upsampled => times[snapshot % times.len()],

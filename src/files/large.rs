@@ -1,6 +1,6 @@
 //! `large.h5`: snapshots of the large system, D.
 //!
-//! First those that were upsampled from `small.h5`, trajectory after trajectory, record after record, then the shuffled
+//! First those that were upsampled from `small.h5`, trajectory after trajectory, snapshot after snapshot, then the shuffled
 //! ones. `trajectory` holds where each snapshot comes from.
 
 use crate::{
@@ -75,9 +75,9 @@ impl LargeFile<'_, Reader> {
 
 /// The trajectory that a large snapshot comes from; each shuffled one counts as a trajectory of its own.
 pub fn trajectory_of(input: &Input, snapshot: usize) -> usize {
-    let (trajectories, records) = (input.simulate.trajectories, input.small_records());
-    match snapshot.checked_sub(trajectories * records) {
-        None => snapshot / records,
+    let (trajectories, each) = (input.simulate.trajectories, input.small_snapshots());
+    match snapshot.checked_sub(trajectories * each) {
+        None => snapshot / each,
         Some(shuffled) => trajectories + shuffled,
     }
 }

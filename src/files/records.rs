@@ -134,13 +134,14 @@ impl<'c, K: Recorded> RecordsFile<'c, K, Writer<'c>> {
     /// When HDF5 refuses.
     pub fn write<T: H5Type + Pod>(&self, first: usize, block: &[Trajectory<T>]) -> Result<(), StageError> {
         let items = [&[block.len()], &K::extents(self.input)[1..]].concat();
-        let sites = K::shape(self.input).sites();
-        let state = |trajectory: &Trajectory<T>, record: usize| trajectory.sites[record * sites..][..sites].to_vec();
-        let states = block.iter().flat_map(|trajectory| self.kept.iter().map(move |&record| state(trajectory, record)));
         if !self.kept.is_empty() {
             let of_items = [&items[..1], &items[1..].iter().map(|_| self.kept.len()).collect::<Vec<_>>()].concat();
             let extents = [&of_items[..], &K::shape(self.input).used()].concat();
-            self.file.write(SNAPSHOTS, first, shaped(&extents, &joined(states)))?;
+            self.file.write(
+                SNAPSHOTS,
+                first,
+                shaped(&extents, &joined(block.iter().map(|trajectory| &trajectory.sites))),
+            )?;
         }
         let observables = joined(block.iter().map(|trajectory| &trajectory.observables));
         let extents = [&items[..], &[observables.len() / items.iter().product::<usize>()]].concat();

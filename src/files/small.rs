@@ -20,7 +20,11 @@ impl Recorded for Small {
     const FILE: &'static str = "small.h5";
 
     fn extents(input: &Input) -> Vec<usize> {
-        vec![input.simulate.trajectories, input.small_records()]
+        vec![input.simulate.trajectories, input.small_schedule().records()]
+    }
+
+    fn kept(input: &Input) -> Vec<usize> {
+        input.small_schedule().kept
     }
 
     fn shape(input: &Input) -> Shape {

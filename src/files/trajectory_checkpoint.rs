@@ -1,8 +1,8 @@
 //! Checkpoints of exact trajectories: the beginning of each, kept between its records, so that a stop or a kill loses
 //! little.
 //!
-//! One file a trajectory, `<index>.checkpoint`. The state is the place in the random stream (two words), the number of
-//! observables, the observables, and the sites.
+//! One file a trajectory, `<index>.checkpoint`. The state is the place in the random stream (two words), the numbers of
+//! observables and of bytes of the last state, the observables, the last state, and the states that are kept.
 
 use crate::{
     rng::Rng,
@@ -28,7 +28,7 @@ pub struct TrajectoryCheckpoints<'a> {
 impl TrajectoryCheckpoints<'_> {
     fn file(&self, trajectory: usize) -> CheckpointFile {
         let path = self.folder.join(format!("{trajectory}.checkpoint"));
-        CheckpointFile::new(path, format!("{} trajectory {trajectory}", self.identity))
+        CheckpointFile::new(path, format!("{} trajectory {trajectory} and its last state", self.identity))
     }
 
     /// What is kept of a trajectory, with the generator set to where it was then; nothing when there is no usable file.
@@ -56,8 +56,10 @@ impl TrajectoryCheckpoints<'_> {
             return Ok(());
         }
         let position = rng.get_word_pos();
-        let words = [(position >> 64) as u64, position as u64, so_far.observables.len() as u64];
-        let state = [cast_slice(&words), cast_slice(&so_far.observables), cast_slice(&so_far.sites)];
+        let Trajectory { sites, observables, last: last_state } = so_far;
+        let lengths = [observables.len() as u64, size_of_val(&last_state[..]) as u64];
+        let words = [(position >> 64) as u64, position as u64, lengths[0], lengths[1]];
+        let state = [cast_slice(&words), cast_slice(observables), cast_slice(last_state), cast_slice(sites)];
         self.file(trajectory).write(&state)?;
         *last = Instant::now();
         if stop { Err(StageError::Stopped) } else { Ok(()) }
@@ -66,9 +68,11 @@ impl TrajectoryCheckpoints<'_> {
 
 /// A trajectory and the place in its random stream.
 fn parse<T: Pod>(bytes: &[u8]) -> Option<(Trajectory<T>, u128)> {
-    let (words, rest) = bytes.split_at_checked(3 * size_of::<u64>())?;
-    let [high, low, count]: [u64; 3] = pod_collect_to_vec(words).try_into().ok()?;
-    let (observables, sites) = rest.split_at_checked(count as usize * size_of::<f64>())?;
-    let trajectory = Trajectory { sites: pod_collect_to_vec(sites), observables: pod_collect_to_vec(observables) };
+    let (words, rest) = bytes.split_at_checked(4 * size_of::<u64>())?;
+    let [high, low, count, state]: [u64; 4] = pod_collect_to_vec(words).try_into().ok()?;
+    let (observables, rest) = rest.split_at_checked(count as usize * size_of::<f64>())?;
+    let (last, sites) = rest.split_at_checked(state as usize)?;
+    let observables = pod_collect_to_vec(observables);
+    let trajectory = Trajectory { sites: pod_collect_to_vec(sites), observables, last: pod_collect_to_vec(last) };
     Some((trajectory, u128::from(high) << 64 | u128::from(low)))
 }

@@ -30,7 +30,7 @@ impl Recorded for Truth {
     }
 
     fn kept(input: &Input) -> Vec<usize> {
-        input.truth.snapshots.of(input.truth_schedule().records())
+        input.truth_schedule().kept
     }
 
     fn shape(input: &Input) -> Shape {

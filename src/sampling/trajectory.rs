@@ -8,13 +8,15 @@ use crate::{
     systems::System,
 };
 
-/// Snapshots of one trajectory and the observables of each.
+/// What is recorded of one trajectory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trajectory<T> {
-    /// Sites, snapshot after snapshot.
+    /// Sites of the records that keep their state, one after another.
     pub sites: Vec<T>,
-    /// Observables per site, snapshot after snapshot.
+    /// Observables per site, record after record.
     pub observables: Vec<f64>,
+    /// Sites at the last record so far of a trajectory under way.
+    pub last: Vec<T>,
 }
 
 /// When trajectories are recorded.
@@ -22,20 +24,38 @@ pub struct Trajectory<T> {
 pub struct Schedule {
     /// Time of each record, ascending.
     pub times: Vec<f64>,
+    /// Indices of the records that keep their state, ascending.
+    pub kept: Vec<usize>,
 }
 
 impl Schedule {
-    /// Records at these times, in any order, those that are equal but for rounding once.
+    /// Records at these times, in any order, those that are equal but for rounding once. All keep their state.
     pub fn new(times: impl IntoIterator<Item = f64>) -> Self {
         let mut times: Vec<f64> = times.into_iter().collect();
         times.sort_by(f64::total_cmp);
         times.dedup_by(|later, earlier| *later - *earlier <= 1e-9 * later.abs());
-        Self { times }
+        let kept = (0..times.len()).collect();
+        Self { times, kept }
+    }
+
+    /// With the states of some records alone, of how many there are.
+    pub fn keeping(self, kept: impl FnOnce(usize) -> Vec<usize>) -> Self {
+        Self { kept: kept(self.records()), ..self }
     }
 
     /// Records a trajectory.
     pub fn records(&self) -> usize {
         self.times.len()
+    }
+
+    /// Time of each record that keeps its state.
+    pub fn times_kept(&self) -> Vec<f64> {
+        self.kept.iter().map(|&record| self.times[record]).collect()
+    }
+
+    /// Whether a record keeps its state.
+    fn keeps(&self, record: usize) -> bool {
+        self.kept.binary_search(&record).is_ok()
     }
 
     /// The time from the record before, or from the start, to each record.
@@ -60,20 +80,24 @@ impl Schedule {
     ) -> Result<Trajectory<S::Site>, E> {
         let shape = start.shape;
         let mut trajectory = begun;
-        let done = trajectory.sites.len() / shape.sites();
-        let last = trajectory.sites[done.saturating_sub(1) * shape.sites()..].to_vec();
-        let from = if done > 0 { Lattice::from_sites(shape, last) } else { start };
+        let done = trajectory.observables.len() / S::OBSERVABLES.len();
+        let from = if done > 0 { Lattice::from_sites(shape, trajectory.last.clone()) } else { start };
         let mut window = S::closed_window(shape);
         window.load(&from, [0; 3]);
-        trajectory.sites.reserve_exact((self.records() - done) * shape.sites());
-        for span in self.spans().skip(done) {
+        trajectory.sites.reserve_exact(self.kept.len() * shape.sites() - trajectory.sites.len());
+        for (record, span) in self.spans().enumerate().skip(done) {
             if span > 0.0 {
                 dynamics.evolve(system, &mut window, Until::Time(span), rng)?;
             }
-            trajectory.sites.extend(window.values_of(Region::BOX));
+            trajectory.last.clear();
+            trajectory.last.extend(window.values_of(Region::BOX));
+            if self.keeps(record) {
+                trajectory.sites.extend_from_slice(&trajectory.last);
+            }
             trajectory.observables.extend(intensive(system, &window));
             seen(&trajectory, rng)?;
         }
+        trajectory.last = Vec::new();
         Ok(trajectory)
     }
 }
@@ -98,12 +122,14 @@ impl Schedule {
         let (mut window, mut one) = (InLanes::<S, W>::closed_window(shape), S::closed_window(shape));
         window.load(&law.pack(shape, &lanes), [0; 3]);
         let mut kernel = Lanes::default();
-        for span in self.spans() {
+        for (record, span) in self.spans().enumerate() {
             kernel.evolve(law, &mut window, Until::Time(span), rng)?;
             let sites = law.unpack(&window.cut(Region::BOX), starts.len());
             for (trajectory, sites) in trajectories.iter_mut().zip(sites.chunks_exact(shape.sites())) {
                 one.load(&Lattice::from_sites(shape, sites.to_vec()), [0; 3]);
-                trajectory.sites.extend_from_slice(sites);
+                if self.keeps(record) {
+                    trajectory.sites.extend_from_slice(sites);
+                }
                 trajectory.observables.extend(intensive(system, &one));
             }
             seen(&trajectories);

@@ -4,6 +4,7 @@ use crate::{
     config::{Input, Relax},
     dynamics::Until,
     lattice::Shape,
+    sampling::Schedule,
     workflow::{Stage, machine},
 };
 use std::fmt::Write as _;
@@ -64,7 +65,6 @@ fn data(input: &Input) -> Lines {
     let schedule = input.small_schedule();
     let small_work =
         (simulate.trajectories * input.small_shape().sites()) as f64 * schedule.times.last().copied().unwrap_or(0.0);
-    let records = input.truth_schedule().records();
     let truth_work = (trajectories * input.truth_shape().sites()) as f64 * input.truth_duration();
     let relax = match (input.upsample.relax, input.upsample.relax.until(1.0)) {
         (Relax::Age(fraction), _) => format!("each overlapping patch relaxes for {fraction} of the snapshot's age"),
@@ -74,19 +74,24 @@ fn data(input: &Input) -> Lines {
     vec![
         (
             "simulate",
-            format!(
-                "{} trajectories x {} snapshots, {small_work:.3e} site-times",
-                simulate.trajectories,
-                schedule.records()
-            ),
+            format!("{} trajectories x {}, {small_work:.3e} site-times", simulate.trajectories, recorded(&schedule)),
         ),
         (
             "upsample",
             format!("{} snapshots, of which {} shuffled; {relax}", input.large_snapshots(), input.upsample.shuffled),
         ),
         ("evolve", format!("{} pairs, {} each", input.pairs(), span(input.evolve.until))),
-        ("truth", format!("{trajectories} trajectories x {records} records, {truth_work:.3e} site-times")),
+        (
+            "truth",
+            format!("{trajectories} trajectories x {}, {truth_work:.3e} site-times", recorded(&input.truth_schedule())),
+        ),
     ]
+}
+
+/// How much is recorded of a trajectory.
+fn recorded(schedule: &Schedule) -> String {
+    let (records, kept) = (schedule.records(), schedule.kept.len());
+    if kept == records { format!("{records} snapshots") } else { format!("{records} records, {kept} with their state") }
 }
 
 fn learning(input: &Input) -> Lines {
@@ -105,15 +110,13 @@ fn bytes(stage: Stage, input: &Input) -> Option<f64> {
     let shapes = [input.small_shape(), input.patch_shape(), input.large_shape(), input.truth_shape()];
     let [small, patch, large, truth] = shapes.map(|shape| input.system.bytes_in_files(shape));
     let trajectories = input.truth_trajectories();
+    let recorded = |schedule: &Schedule, state: usize| schedule.kept.len() * state + schedule.records() * 16;
     let bytes = match stage {
-        Stage::Simulate => input.simulate.trajectories * input.small_records() * (small + 16),
+        Stage::Simulate => input.simulate.trajectories * recorded(&input.small_schedule(), small),
         Stage::Upsample => input.large_snapshots() * (large + 20),
         Stage::Evolve => input.pairs() * (if input.closes() { 2 * patch } else { 0 } + 96),
         Stage::Closure => input.pairs() * 12 * (2 + input.closure.components()),
-        Stage::Truth => {
-            let records = input.truth_schedule().records();
-            trajectories * (input.truth.snapshots.of(records).len() * truth + records * 16)
-        }
+        Stage::Truth => trajectories * recorded(&input.truth_schedule(), truth),
         _ => return None,
     };
     Some(bytes as f64)

@@ -152,22 +152,22 @@ fn snapshots<S: System<Site: H5Type, Feature: Feature>>(context: &Context, syste
     let factors = input.upsampling_factors().unwrap_or_default();
     let mut relax = LocalRelax::new(system, input.relax_shape(), None);
     let mut section = Section::new("From small to large");
-    let (records, how) = (input.small_records(), upsampling(input, system));
-    let last = records - 1;
-    for (name, record) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {
+    let (per_trajectory, how) = (input.small_snapshots(), upsampling(input, system));
+    let last = per_trajectory - 1;
+    for (name, nth) in [("Soon after the start", 1.min(last)), ("Near equilibrium", last)] {
         let state = |member: usize| {
-            let first = (member * records + record) * shape.sites();
+            let first = (member * per_trajectory + nth) * shape.sites();
             Lattice::from_sites(shape, sites[first..first + shape.sites()].to_vec())
         };
         let pool: Vec<_> = (0..members).map(state).collect();
         let mut images = vec![image::<S>("small system", &pool[0])?];
         let mut failed = None;
-        relax.lasting(input.upsample.relax.until(input.small_schedule().times[record]));
+        relax.lasting(input.upsample.relax.until(input.small_schedule().times_kept()[nth]));
         upsampled(
             (system, &*how),
             &mut relax,
             &factors,
-            (input.seed, record as u64),
+            (input.seed, nth as u64),
             pool,
             |step, lattice| match image::<S>(step, lattice) {
                 Ok(drawn) => images.push(drawn),

@@ -39,7 +39,8 @@ impl Rollouts {
         let share = 100.0 * excess;
         let text = format!("predict: our drift is averaged over {share:.0} % of the variance of the small system");
         say(context, &text)?;
-        let (latent, times, drawn) = (LatentFile::open(context)?, input.small_schedule().times, input.patches_drawn());
+        let (latent, times, drawn) =
+            (LatentFile::open(context)?, input.small_schedule().times_kept(), input.patches_drawn());
         let late = times.partition_point(|time| *time < 0.5 * times[times.len() - 1]);
         let mut states = vec![Vec::new(); input.system.conditions().len()];
         for trajectory in 0..input.simulate.trajectories {

@@ -38,7 +38,7 @@ pub fn simulate<S: System<Site: H5Type>>(context: &Context, system: &S) -> Resul
         stage: Stage::Simulate,
         unit: "trajectories",
         items: input.simulate.trajectories,
-        item_bytes: schedule.records() * shape.sites() * size_of::<S::Site>(),
+        item_bytes: (schedule.kept.len() + 1) * shape.sites() * size_of::<S::Site>(),
         at_once: lanes.map_or(1, |lanes| lanes * group * input.conditions_in_data().len()),
     }
     .run(

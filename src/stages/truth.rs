@@ -68,7 +68,7 @@ fn by_words_of_starts<S: System<Site: H5Type>>(
         stage: Stage::Truth,
         unit: "words of trajectories",
         items: input.truth_words(),
-        item_bytes: starts * schedule.records() * input.truth_shape().sites() * size_of::<S::Site>(),
+        item_bytes: starts * (schedule.kept.len() + 1) * input.truth_shape().sites() * size_of::<S::Site>(),
         at_once: 1,
     }
     .run(
@@ -116,7 +116,7 @@ fn exact<S: System<Site: H5Type>>(context: &Context, system: &S, file: &TruthFil
         stage: Stage::Truth,
         unit: "trajectories",
         items: input.truth_trajectories(),
-        item_bytes: schedule.records() * input.truth_shape().sites() * size_of::<S::Site>(),
+        item_bytes: (schedule.kept.len() + 1) * input.truth_shape().sites() * size_of::<S::Site>(),
         at_once: 1,
     }
     .run(

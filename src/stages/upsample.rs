@@ -64,10 +64,10 @@ fn by_threads<S: System<Site: H5Type>>(
     let laws: Vec<_> = family.iter().map(|member| InLanes::<S, WIDTH>::new(member).filter(|_| lanes)).collect();
     let factors = input.upsampling_factors().unwrap_or_default();
     // Snapshots of a word relax for one time.
-    let (aged, records) = (matches!(input.upsample.relax, Relax::Age(_)), input.small_records());
+    let (aged, per_trajectory) = (matches!(input.upsample.relax, Relax::Age(_)), input.small_snapshots());
     let key = |snapshot| {
-        let record = if aged { snapshot % records } else { 0 };
-        input.word_of(large::trajectory_of(input, snapshot)) * records + record
+        let nth = if aged { snapshot % per_trajectory } else { 0 };
+        input.word_of(large::trajectory_of(input, snapshot)) * per_trajectory + nth
     };
     ItemsOverThreads {
         stage: Stage::Upsample,
@@ -92,7 +92,7 @@ fn by_threads<S: System<Site: H5Type>>(
                 let trajectory = |(&snapshot, lattice): (&usize, Lattice<S::Site>)| {
                     let observables = mean_over_patches(system, &lattice, input.relax_shape());
                     check_finite::<S>(Stage::Upsample, &observables, |_| place(input, snapshot))?;
-                    Ok(Trajectory { sites: lattice.sites, observables })
+                    Ok(Trajectory { sites: lattice.sites, observables, last: Vec::new() })
                 };
                 word.iter().zip(lattices).map(trajectory).collect()
             })
@@ -104,15 +104,15 @@ fn by_threads<S: System<Site: H5Type>>(
 /// Elements of the words in which snapshots relax: after LocalRelax, lanes are independent even in long words.
 const WIDTH: usize = 4;
 
-/// Snapshots that one thread relaxes at once: those of all records of some trajectories, where words hold one age.
+/// Snapshots that one thread relaxes at once: those of whole trajectories, where words hold one age.
 fn at_once(input: &Input, aged: bool) -> usize {
     let (lanes, conditions) = (64 * WIDTH, input.conditions_in_data().len());
     if !aged {
         return lanes * conditions;
     }
-    let records = input.small_records();
-    let bytes = records * conditions * input.large_shape().sites();
-    records * conditions * (BLOCK_BYTES / bytes).clamp(1, lanes)
+    let per_trajectory = input.small_snapshots();
+    let bytes = per_trajectory * conditions * input.large_shape().sites();
+    per_trajectory * conditions * (BLOCK_BYTES / bytes).clamp(1, lanes)
 }
 
 /// Bytes of snapshots that a thread relaxes at once.
@@ -168,10 +168,11 @@ impl<'a, S: System<Site: H5Type>> Relaxations<'a, S> {
 
 /// Where a snapshot comes from, for errors.
 fn place(input: &Input, snapshot: usize) -> String {
-    let (trajectory, record) = (large::trajectory_of(input, snapshot), snapshot % input.small_records());
+    let (trajectory, schedule) = (large::trajectory_of(input, snapshot), input.small_schedule());
     match trajectory < input.simulate.trajectories {
         true => {
-            let time = input.small_schedule().times[record];
+            let record = schedule.kept[snapshot % schedule.kept.len()];
+            let time = schedule.times[record];
             format!("snapshot {snapshot} of large.h5 (trajectory {trajectory}, record {record}, time {time})")
         }
         false => format!("snapshot {snapshot} of large.h5 (shuffled)"),
@@ -180,7 +181,7 @@ fn place(input: &Input, snapshot: usize) -> String {
 
 /// How long LocalRelax of a snapshot lasts.
 fn relax_until(input: &Input, snapshot: usize) -> Option<Until> {
-    input.upsample.relax.until(input.small_schedule().times[snapshot % input.small_records()])
+    input.upsample.relax.until(input.small_schedule().times_kept()[snapshot % input.small_snapshots()])
 }
 
 /// Each snapshot on a team of ranks.
@@ -273,9 +274,9 @@ struct Pools<S: System> {
 impl<S: System<Site: H5Type>> Pools<S> {
     /// Those that these large snapshots are upsampled from, whole groups; none for shuffled ones.
     fn read(input: &Input, small: &SmallFile<Reader>, snapshots: Range<usize>) -> Result<Self, StageError> {
-        let (records, group) = (input.small_records(), input.simulate.group);
-        let first = snapshots.start / records / group * group;
-        let end = snapshots.end.div_ceil(records).next_multiple_of(group).min(input.simulate.trajectories);
+        let (per_trajectory, group) = (input.small_snapshots(), input.simulate.group);
+        let first = snapshots.start / per_trajectory / group * group;
+        let end = snapshots.end.div_ceil(per_trajectory).next_multiple_of(group).min(input.simulate.trajectories);
         let sites = if first < end { raw(small.snapshots(first..end)?) } else { Vec::new() };
         Ok(Self { first, sites })
     }
@@ -283,25 +284,25 @@ impl<S: System<Site: H5Type>> Pools<S> {
     /// The small snapshot that a large one is upsampled from, then those that its kind of upsampling takes too: of the
     /// other trajectories of its group at the same time, or of its own at times near to it. Nothing for a shuffled one.
     fn pool(&self, input: &Input, snapshot: usize) -> Vec<Lattice<S::Site>> {
-        let (records, group, shape) = (input.small_records(), input.simulate.group, input.small_shape());
-        let (trajectory, record) = (snapshot / records, snapshot % records);
+        let (per_trajectory, group, shape) = (input.small_snapshots(), input.simulate.group, input.small_shape());
+        let (trajectory, nth) = (snapshot / per_trajectory, snapshot % per_trajectory);
         if trajectory >= input.simulate.trajectories {
             return Vec::new();
         }
         let all: Vec<(usize, usize)> = match input.upsample.kind {
             UpsampleKind::Tiles => {
                 let first = trajectory / group * group;
-                (first..first + group).map(|member| (member, record)).collect()
+                (first..first + group).map(|member| (member, nth)).collect()
             }
             _ => {
-                let count = input.upsample.pool.min(records);
-                let earliest = record.saturating_sub(count / 2).min(records - count);
-                (earliest..earliest + count).map(|record| (trajectory, record)).collect()
+                let count = input.upsample.pool.min(per_trajectory);
+                let earliest = nth.saturating_sub(count / 2).min(per_trajectory - count);
+                (earliest..earliest + count).map(|nth| (trajectory, nth)).collect()
             }
         };
-        let own = (trajectory, record);
-        let cut = |(trajectory, record)| {
-            let first = ((trajectory - self.first) * records + record) * shape.sites();
+        let own = (trajectory, nth);
+        let cut = |(trajectory, nth)| {
+            let first = ((trajectory - self.first) * per_trajectory + nth) * shape.sites();
             Lattice::from_sites(shape, self.sites[first..first + shape.sites()].to_vec())
         };
         std::iter::once(own).chain(all.into_iter().filter(|other| *other != own)).map(cut).collect()

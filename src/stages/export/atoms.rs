@@ -21,8 +21,8 @@ pub(super) fn write<T: H5Type + Pod, K: Recorded>(
     frame: impl Fn(&mut dyn Write, &Frame<T>) -> io::Result<()>,
 ) -> Result<(), StageError> {
     let mut out = create(path)?;
-    for &index in &frames.indices {
-        frame(&mut out, &frames.read(index)?).map_err(unwritten(path))?;
+    for &(index, place) in &frames.indices {
+        frame(&mut out, &frames.read(index, place)?).map_err(unwritten(path))?;
     }
     out.flush().map_err(unwritten(path))
 }

@@ -22,8 +22,8 @@ pub(super) fn write<S: System<Site: H5Type, Feature: Feature>, K: Recorded>(
         time_unit.replace("--", "-")
     );
     let mut offset = 0;
-    for &index in &frames.indices {
-        let frame = frames.read::<S::Site>(index)?;
+    for &(index, place) in &frames.indices {
+        let frame = frames.read::<S::Site>(index, place)?;
         let time = frame.time.unwrap_or(index as f64);
         let _ = writeln!(
             text,

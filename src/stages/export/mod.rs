@@ -77,7 +77,8 @@ struct Frames<'f, K> {
     file: &'f RecordsFile<'f, K, Reader>,
     /// Trajectory of a file of trajectories.
     trajectory: Option<usize>,
-    indices: Vec<usize>,
+    /// Indices of records or snapshots, each with its place among the states of the file.
+    indices: Vec<(usize, usize)>,
     times: Option<Vec<f64>>,
     shape: Shape,
 }
@@ -142,12 +143,18 @@ impl<'f, K: Recorded> Frames<'f, K> {
             return Err(refused(&format!("{} holds frames 0 to {}, not {first} to {last}", K::FILE, count - 1)));
         }
         let times = trajectory.map(|_| file.times()).transpose()?.map(|times| times.to_vec());
-        let indices = (first..=last).step_by(choice.every.max(1)).collect();
+        let held = if trajectory.is_some() { K::kept(context.input) } else { (0..count).collect() };
+        let places = held.iter().enumerate().map(|(place, &index)| (index, place));
+        let within = places.filter(|(index, _)| (first..=last).contains(index));
+        let indices: Vec<_> = within.step_by(choice.every.max(1)).collect();
+        if indices.is_empty() {
+            return Err(refused(&format!("{} keeps no state of these frames; it does of {held:?}", K::FILE)));
+        }
         Ok(Self { file, trajectory, indices, times, shape: K::shape(context.input) })
     }
 
-    fn read<T: H5Type + bytemuck::Pod>(&self, index: usize) -> Result<Frame<T>, StageError> {
-        let entry = self.trajectory.map_or(vec![index], |trajectory| vec![trajectory, index]);
+    fn read<T: H5Type + bytemuck::Pod>(&self, index: usize, place: usize) -> Result<Frame<T>, StageError> {
+        let entry = self.trajectory.map_or(vec![place], |trajectory| vec![trajectory, place]);
         let lattice = Lattice::from_sites(self.shape, self.file.state(&entry)?);
         Ok(Frame { index, time: self.times.as_ref().map(|times| times[index]), lattice })
     }
