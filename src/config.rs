@@ -17,7 +17,7 @@ mod upsampling;
 pub use fit::{FitInput, FitPredictInput};
 pub use memory::Memory;
 pub use overrides::{Point, load, load_as};
-pub use snapshots::Snapshots;
+pub use snapshots::{GeometricTimes, Snapshots};
 pub use unseen::Unseen;
 pub use upsampling::Reason;
 
@@ -140,25 +140,6 @@ pub struct SimulateInput {
     /// Time of the first record; 0 when absent. Later than that, fast relaxation from the random start is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<f64>,
-}
-
-/// Times that grow by one factor, rounded to whole steps where all sites move at once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GeometricTimes {
-    /// The first.
-    pub first: f64,
-    /// The last.
-    pub last: f64,
-    /// How many, at least 2.
-    pub count: usize,
-}
-
-impl GeometricTimes {
-    fn times(&self) -> impl Iterator<Item = f64> {
-        let Self { first, last, count } = *self;
-        (0..count).map(move |index| first * (last / first).powf(index as f64 / (count - 1) as f64))
-    }
 }
 
 /// Hierarchical upsampling.

@@ -85,7 +85,7 @@ fn a_scaling_array_collects_measurements_and_the_report_shows_them() {
     let text = std::fs::read_to_string(&file).unwrap();
     let points: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(points.iter().map(|point| point["ranks"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 1, 2, 2]);
-    assert_eq!(points[3]["side"], 192, "weak scaling keeps the sites of a rank, in whole pairs of tiles");
+    assert_eq!(points[3]["sites"], 2 * 128 * 128, "weak scaling keeps the block of a rank");
     assert!(points.iter().all(|point| point["events"].as_f64().unwrap() > 100.0));
     // The block of 64 x 128 of each of two ranks: two edges, of one byte a site and their corners.
     let bytes = points[2]["bytes"].as_f64().unwrap();

@@ -5,7 +5,7 @@ use crate::{
     config::{self, ConfigError, Input, Kernel},
     dynamics::{Dynamics, Elapsed, EvolveError, Until},
     evaluation::scaling::{Network, ScalingPoint},
-    lattice::{Cover, Region},
+    lattice::{Cover, Region, Shape},
     parallel::{Decomposition, DecompositionError, Domain, Message, Plan, Ranks, Sweeps, Workers, World},
     registry::Registry,
     rng::{Purpose, stream},
@@ -33,7 +33,7 @@ pub struct Scaling {
     /// Sweeps, or relaxations, that are measured, in five blocks
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     sweeps: u64,
-    /// Keep the sites of a rank, not those of the lattice: it grows with the ranks, in whole pairs of tiles
+    /// Keep the block of a rank, not the lattice: it grows along its shortest axis, one after the other
     #[arg(long)]
     weak: bool,
     /// Threads a rank
@@ -153,8 +153,8 @@ enum Shared<S: System> {
 
 impl<S: System> Shared<S> {
     /// The lattice of a case, drawn tile by tile, shared over all ranks.
-    fn new(case: &Case<S>, work: Work, world: &World) -> Result<Self, ScalingError> {
-        let (system, shape, tile) = (&case.system, S::shape(case.side), S::shape(case.tile));
+    fn new(case: &Case<S>, shape: Shape, work: Work, world: &World) -> Result<Self, ScalingError> {
+        let (system, tile) = (&case.system, S::shape(case.tile));
         let decomposition = Decomposition::new(shape, tile, world.size())?.bounded(S::BOUNDARY);
         let of_part = |part| stream(1, Purpose::Bench, [case.side as u64, part]);
         let (composition, tiling) =
@@ -204,24 +204,32 @@ fn rate<S: System>(system: &S, domain: &Domain<S::Site>, world: &World) -> Optio
     Some(domain.sum_over_tiles(world, (S::REACH, 1), of_tile)[0])
 }
 
-/// The side at which each of so many ranks has the sites of one alone, in pairs of tiles: an odd number of them would need
-/// a third colour along each axis.
-fn grown<S: System>(case: &Case<S>, ranks: usize) -> usize {
-    let axes = S::shape(case.side).used().len() as f64;
-    let pair = (2 * case.tile) as f64;
-    let pairs = (case.side as f64 * (ranks as f64).powf(axes.recip()) / pair).round().max(1.0);
-    if ranks > 1 { (pairs * pair) as usize } else { case.side }
+/// The lattice of so many ranks, each with a block as large as `part`: prime factor by prime factor, the largest first, its
+/// shortest axis grows.
+fn grown(part: Shape, ranks: usize) -> Shape {
+    let (mut shape, mut rest, mut factors) = (part, ranks, Vec::new());
+    for factor in 2..=ranks {
+        while rest.is_multiple_of(factor) {
+            factors.push(factor);
+            rest /= factor;
+        }
+    }
+    let first = 3 - part.used().len();
+    for factor in factors.into_iter().rev() {
+        let shortest = (first..3).min_by_key(|&axis| shape.0[axis]).expect("a shape has an axis");
+        shape.0[shortest] *= factor;
+    }
+    shape
 }
 
 fn measured<S: System>(choices: &Scaling, case: Case<S>, world: &World) -> Result<ScalingPoint, ScalingError> {
-    let side = if choices.weak { grown::<S>(&case, world.size()) } else { case.side };
-    let case = Case { side, ..case };
+    let shape = grown(S::shape(case.side), if choices.weak { world.size() } else { 1 });
     let system = &case.system;
     S::Dynamics::check(system, Until::Time(case.quantum))?;
     let network = network(world);
     let idle = peak_memory();
     let begin = Instant::now();
-    let mut shared = Shared::new(&case, choices.work, world)?;
+    let mut shared = Shared::new(&case, shape, choices.work, world)?;
     let start = begin.elapsed().as_secs_f64();
     let mut numbers = 0..;
     let mut advance = |shared: &mut Shared<S>, count: u64| -> Result<u64, EvolveError> {
@@ -251,11 +259,11 @@ fn measured<S: System>(choices: &Scaling, case: Case<S>, world: &World) -> Resul
     let [messages, bytes, waited] = [messages, bytes, waited].map(|value| most(value) / done);
     let mean = seconds.iter().sum::<f64>() / BLOCKS as f64;
     let variance = seconds.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (BLOCKS * (BLOCKS - 1)) as f64;
-    let sites = S::shape(side).sites();
+    let sites = shape.sites();
     Ok(ScalingPoint {
         system: if choices.work == Work::Relax { format!("{} (LocalRelax)", case.name) } else { case.name },
         sites,
-        side,
+        side: case.side,
         tile: case.tile,
         quantum: case.quantum,
         ranks: world.size(),

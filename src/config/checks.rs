@@ -14,6 +14,7 @@ impl Input {
             .and_then(|()| self.check_bounds())
             .and_then(|()| self.check_sides())
             .and_then(|()| self.check_sizes())
+            .and_then(|()| self.check_small_snapshots())
             .and_then(|()| self.check_counts())
             .and_then(|()| self.check_conditions())
             .and_then(|()| self.check_times())
@@ -114,6 +115,19 @@ impl Input {
         }
     }
 
+    /// Whether it is clear which records of the small trajectories keep their state.
+    fn check_small_snapshots(&self) -> Result<(), String> {
+        match (self.simulate.records, self.simulate.snapshots) {
+            (_, Snapshots::None) => {
+                Err("simulate.snapshots is \"none\", but large snapshots are made from states; write a number".into())
+            }
+            (None, Snapshots::All) => {
+                Err("simulate.snapshots is \"all\", but not of how many records; write simulate.records".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_counts(&self) -> Result<(), String> {
         for (name, count) in [
             ("simulate.trajectories", self.simulate.trajectories),
@@ -130,19 +144,6 @@ impl Input {
             if count == 0 {
                 return Err(format!("{name} is 0; it must be at least 1"));
             }
-        }
-        match (self.simulate.records, self.simulate.snapshots) {
-            (_, Snapshots::None) => {
-                return Err(
-                    "simulate.snapshots is \"none\", but large snapshots are made from states; write a number".into()
-                );
-            }
-            (None, Snapshots::All) => {
-                return Err(
-                    "simulate.snapshots is \"all\", but of how many records is not said; write simulate.records".into(),
-                );
-            }
-            _ => (),
         }
         if self.evaluate.discrepancy && self.truth.trajectories < 2 {
             return Err(

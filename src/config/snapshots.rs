@@ -1,4 +1,4 @@
-//! Which records of a trajectory keep the microscopic state.
+//! When a trajectory is recorded besides whole intervals, and which records keep the microscopic state.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,25 @@ impl From<Snapshots> for toml::Value {
             Snapshots::None => "none".into(),
             Snapshots::Some(count) => (count as i64).into(),
         }
+    }
+}
+
+/// Times that grow by one factor, rounded to whole steps where all sites move at once.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeometricTimes {
+    /// The first.
+    pub first: f64,
+    /// The last.
+    pub last: f64,
+    /// How many, at least 2.
+    pub count: usize,
+}
+
+impl GeometricTimes {
+    pub(super) fn times(&self) -> impl Iterator<Item = f64> {
+        let Self { first, last, count } = *self;
+        (0..count).map(move |index| first * (last / first).powf(index as f64 / (count - 1) as f64))
     }
 }
 

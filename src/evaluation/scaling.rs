@@ -14,7 +14,7 @@ pub struct ScalingPoint {
     pub system: String,
     /// Sites of the lattice.
     pub sites: usize,
-    /// Side of the lattice, in units of the system.
+    /// Side of the lattice, or of the block of a rank if these are kept, in units of the system.
     pub side: usize,
     /// Side of a tile.
     pub tile: usize,

@@ -12,7 +12,7 @@ const FABRIC: Network = Network { latency: 3e-6, bandwidth: 5e8 };
 
 /// The page of all measurements of a study, in any order. Repeats are averaged.
 pub fn page(mut points: Vec<ScalingPoint>) -> Report {
-    points.sort_by_key(|point| (point.system.clone(), point.side, point.tile, point.ranks * point.threads));
+    points.sort_by_key(|point| (point.system.clone(), point.sites, point.tile, point.ranks * point.threads));
     let runs = points.len();
     page_of(&averaged(points), runs)
 }
@@ -20,7 +20,7 @@ pub fn page(mut points: Vec<ScalingPoint>) -> Report {
 /// Averages repeats of one measurement. Several repeats have the standard error between them.
 fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
     let key = |point: &ScalingPoint| {
-        let lattice = (point.system.clone(), point.side, point.tile, point.quantum.to_bits());
+        let lattice = (point.system.clone(), point.sites, point.tile, point.quantum.to_bits());
         (lattice, point.ranks, point.threads)
     };
     let mut groups: Vec<Vec<ScalingPoint>> = Vec::new();
@@ -45,13 +45,13 @@ fn averaged(points: Vec<ScalingPoint>) -> Vec<ScalingPoint> {
 /// The measurement on one core with the lattice, tile and quantum of a point.
 fn reference<'a>(points: &'a [ScalingPoint], point: &ScalingPoint) -> Option<&'a ScalingPoint> {
     points.iter().find(|other| {
-        (other.ranks, other.threads, other.side, other.tile) == (1, 1, point.side, point.tile)
+        (other.ranks, other.threads, other.sites, other.tile) == (1, 1, point.sites, point.tile)
             && (other.quantum, &other.system) == (point.quantum, &point.system)
     })
 }
 
 /// The columns of a measurement.
-fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 17] {
+fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cell); 18] {
     let sites = point.sites as f64;
     let one = reference(points, point);
     let model = one.zip(point.network).map_or(Cell::Empty, |(one, network)| {
@@ -61,6 +61,7 @@ fn columns(points: &[ScalingPoint], point: &ScalingPoint) -> [(&'static str, Cel
     [
         ("system", Cell::Text(point.system.clone())),
         ("side", Cell::Number(point.side as f64)),
+        ("sites", Cell::Number(sites)),
         ("tile", Cell::Number(point.tile as f64)),
         ("quantum", Cell::Number(point.quantum)),
         ("ranks", Cell::Number(point.ranks as f64)),
@@ -114,7 +115,7 @@ fn core_axis(points: &[ScalingPoint]) -> Axis {
 /// two measurements have one.
 fn weak(points: &[ScalingPoint]) -> Option<Figure> {
     let cores = |point: &ScalingPoint| point.ranks * point.threads;
-    let share = |point: &ScalingPoint| (point.side * point.side / cores(point), point.tile, point.quantum.to_bits());
+    let share = |point: &ScalingPoint| (point.sites / cores(point), point.tile, point.quantum.to_bits());
     let mut shares: Vec<_> = points.iter().map(share).collect();
     shares.sort_unstable();
     shares.dedup();
@@ -139,7 +140,7 @@ fn weak(points: &[ScalingPoint]) -> Option<Figure> {
 }
 
 fn measured(points: &[ScalingPoint]) -> Option<Figure> {
-    let of = |point: &ScalingPoint| (point.system.clone(), point.side, point.tile);
+    let of = |point: &ScalingPoint| (point.system.clone(), point.sites, point.tile);
     let mut lattices: Vec<_> = points.iter().map(of).collect();
     lattices.dedup();
     let most = points.iter().map(|point| point.ranks * point.threads).max().filter(|&most| most > 1)? as f64;
@@ -162,8 +163,8 @@ fn measured(points: &[ScalingPoint]) -> Option<Figure> {
         let (x, y): (Vec<f64>, Vec<f64>) = curve.into_iter().unzip();
         let colour = [Colour::Ours, Colour::Baseline][index % 2];
         if !x.is_empty() {
-            let (system, side, tile) = lattice;
-            figure = figure.with(Series::line(format!("{system}, side {side}, tiles of {tile}"), colour, &x, &y));
+            let (system, sites, tile) = lattice;
+            figure = figure.with(Series::line(format!("{system}, {sites} sites, tiles of {tile}"), colour, &x, &y));
         }
     }
     Some(figure.described("Speed-up of one lattice on more cores.", "points near the ideal line."))

@@ -6,6 +6,7 @@
 mod alone;
 mod decomposition;
 mod domain;
+mod order;
 mod plan;
 mod sweeps;
 mod workers;

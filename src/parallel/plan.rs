@@ -5,10 +5,10 @@
 //! messages hold only values. A rank looks only at windows near its own sites: its plan, and the time to make it, go with
 //! its block, not with the lattice.
 //!
-//! The windows of a group are dealt to words of a fixed number of lanes in their order in the cover, whatever their
-//! owners. A rank evolves a word for the lanes that it owns.
+//! The windows of a group are dealt to words of a fixed number of lanes, whatever their owners. A rank evolves a word for
+//! the lanes that it owns.
 
-use super::Decomposition;
+use super::{Decomposition, order::Order};
 use crate::lattice::{Boundary, Cover, Group as Windows, Shape};
 
 /// A part of a written box for one rank.
@@ -34,7 +34,7 @@ impl Part {
 /// A window that this rank evolves.
 #[derive(Clone, Debug)]
 pub(super) struct Own {
-    /// Index of the first window of its word, on whatever rank; keys the random stream.
+    /// Index of one window for each word, the same on all ranks; keys the random stream.
     pub word: u64,
     /// First site in the local lattice of this rank.
     home: [i32; 3],
@@ -299,10 +299,12 @@ fn group(
         let is_awaited = word.iter().any(|(_, remote)| !remote.is_empty());
         if is_awaited { awaited.append(word) } else { interior.append(word) }
     };
+    let order = Order::new(windows.counts, lanes);
+    let mut placed: Vec<(usize, [&Near; 3])> =
+        product(&along).map(|near| (order.place(near.map(|near| near.position)), near)).collect();
+    placed.sort_unstable_by_key(|(place, _)| *place);
     let mut last = 0;
-    for [z, y, x] in product(&along) {
-        let near = [z, y, x];
-        let place = windows.counts.wrapped_index(near.map(|near| near.position as isize));
+    for (place, near) in placed {
         if place / lanes != last {
             deal(&mut word);
             last = place / lanes;

@@ -10,7 +10,8 @@ use bytemuck::Pod;
 use rayon::prelude::*;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
 
-/// Elements of a word: one for groups of at most 64 windows, eight for more.
+/// Elements of a word: one for groups of at most 128 windows, eight for more. A wide word takes about as long as two
+/// narrow ones, and these ranks can share.
 const NARROW: usize = 1;
 const WIDE: usize = 8;
 
@@ -41,7 +42,7 @@ impl<L: Law, D: Dynamics<L> + Default + Send> Workers<L, D> {
 
     /// Memory for groups of `count` windows in the lanes of words, if the law has lanes.
     pub(super) fn in_lanes(law: &L, window: Shape, count: usize) -> Option<Self> {
-        let memory = if count <= Word::<NARROW>::LANES {
+        let memory = if count <= 2 * Word::<NARROW>::LANES {
             Memory::Narrow(WordMemory::on_threads(law, window)?)
         } else {
             Memory::Wide(WordMemory::on_threads(law, window)?)
