@@ -15,16 +15,17 @@ fn main() {
     let seeds = if seeds.is_empty() { vec![1] } else { seeds };
     for seed in seeds {
         if all || wanted("metastable") {
-            for (step, moments) in [(0.05, 2), (0.1, 2), (0.2, 4)] {
-                for moment_steps in [0, moments] {
-                    let name = format!("metastable, h = {step}, {moment_steps} steps, seed {seed}");
-                    row(&name, &metastable(step), &networks(true), &training(moment_steps, 60), seed);
+            for (step, moments) in [(0.05, 1), (0.1, 1), (0.2, 2)] {
+                for (fine, moment_steps) in [(10, 0), (10, moments), (100, moments)] {
+                    let name =
+                        format!("metastable, h = {step}, {fine} Euler steps, {moment_steps} of ours, seed {seed}");
+                    row(&name, &metastable(step, fine), &networks(true), &training(moment_steps, 60), seed);
                 }
             }
         }
         if all || wanted("lorenz") {
             for moment_steps in [0, 1] {
-                let name = format!("Lorenz, {moment_steps} steps, seed {seed}");
+                let name = format!("Lorenz, {moment_steps} steps of ours, seed {seed}");
                 let train = TrainInput { batch: 2048, ..training(moment_steps, 6) };
                 row(&name, &lorenz(10_000), &networks(false), &train, seed);
             }

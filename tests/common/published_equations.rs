@@ -8,7 +8,7 @@ use rand::Rng as _;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 use tessera::{
-    learning::{Pairs, Sde, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
+    learning::{Activation, Pairs, Sde, SdeInput, SdeModel, TrainInput, TrainingContext, fit},
     parallel::Alone,
     rng::{Purpose, stream},
 };
@@ -27,8 +27,9 @@ pub struct Published<const D: usize> {
     pub pairs: usize,
 }
 
-/// The metastable system in two dimensions: 40 000 pairs over a time of 1, Sigma = diag(1/50, 1/5).
-pub fn metastable(step: f64) -> Published<2> {
+/// The metastable system in two dimensions: 40 000 pairs over a time of 1, Sigma = diag(1/50, 1/5). Of each pair the
+/// published data take ten Euler steps.
+pub fn metastable(step: f64, fine: usize) -> Published<2> {
     let pairs = (1.0 / step).round() as usize;
     Published {
         drift: |[x, y]| {
@@ -39,7 +40,7 @@ pub fn metastable(step: f64) -> Published<2> {
         low: [-2.0, -3.0],
         high: [2.0, 3.0],
         step,
-        fine: 10,
+        fine,
         trajectories: 40_000 / pairs,
         pairs,
     }
@@ -128,10 +129,15 @@ impl<const D: usize> Published<D> {
     }
 }
 
-/// Networks for a constant Sigma, or one of the state.
+/// Networks for a constant Sigma, or one of the state. The drift grows towards the edges of the box, where tanh is flat.
 pub fn networks(constant: bool) -> SdeInput {
     let diffusion = if constant { "constant" } else { "full" };
-    SdeInput { diffusion: diffusion.into(), diffusion_hidden: vec![48, 48], ..SdeInput::default() }
+    SdeInput {
+        diffusion: diffusion.into(),
+        diffusion_hidden: vec![48, 48],
+        activation: Activation::Silu,
+        ..SdeInput::default()
+    }
 }
 
 /// A training with so many steps of the moments.
@@ -139,9 +145,11 @@ pub fn training(moment_steps: usize, epochs: usize) -> TrainInput {
     TrainInput {
         epochs,
         batch: 512,
-        learning_rate: 4e-3,
+        learning_rate: 0.01,
         decay: 0.01_f64.powf(1.0 / epochs as f64),
         moment_steps,
+        validation_fraction: 0.0,
+        weight_decay: 0.0,
         ..TrainInput::default()
     }
 }
