@@ -174,14 +174,14 @@ fn double_well_by_onsager() {
 }
 
 /// A drift that changes within the time of a pair: with one Euler step it is off by 29 %, as published (arXiv 2402.14475,
-/// 40 000 pairs of h = 0.1), with the moments of the whole step by less than a quarter of that after a short training.
+/// 40 000 pairs of h = 0.1), with the moments of the whole step by less than a fifth of that after a short training.
 #[test]
 fn moments_of_long_steps_recover_a_drift_that_one_euler_step_misses() {
     let error =
         |moment_steps: usize| metastable(0.1, 100).learned(&networks(true), &training(moment_steps, 12), 1).0[0];
     let (euler, moments) = (error(0), error(1));
     println!("relative error of the drift: {euler:.4} with one Euler step, {moments:.4} with moments");
-    assert!(euler > 0.25 && moments < 0.1, "{euler} and {moments}");
+    assert!(euler > 0.25 && moments < 0.2 * euler, "{euler} and {moments}");
 }
 
 /// A family of processes dz = rate (centre - z) dt + sigma dB whose numbers depend on a temperature.
