@@ -132,7 +132,7 @@ fn unfinished(input: &str, out: &Path, marks: &str) {
 
 #[test]
 fn damaged_files_are_named_or_harmless() {
-    let count: usize = std::env::var("TESSERA_DAMAGES").map_or(24, |count| count.parse().unwrap());
+    let count: usize = std::env::var("TESSERA_DAMAGES").map_or(16, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.toml");
     std::fs::write(&input, INPUT).unwrap();
