@@ -23,6 +23,8 @@ pub struct Basin {
     shifted: Vec<f64>,
     /// By state.
     eliminations: Vec<Elimination>,
+    /// Mean number of jumps until the escape from each state.
+    expected_jumps: Vec<f64>,
 }
 
 /// What the elimination of a state does to the chain of those before it.
@@ -70,8 +72,9 @@ impl Basin {
             let found = Elimination::of(state, count, &mut chain, &mut leaving)?;
             eliminations[state] = found;
         }
-        let basin = Self { totals, largest, out, shifted, eliminations };
-        (0..count).all(|start| basin.expected_jumps(start) < MOST_JUMPS).then_some(basin)
+        let mut basin = Self { totals, largest, out, shifted, eliminations, expected_jumps: Vec::new() };
+        basin.expected_jumps = (0..count).map(|start| basin.visits(start).into_iter().sum()).collect();
+        basin.expected_jumps.iter().all(|&jumps| jumps < MOST_JUMPS).then_some(basin)
     }
 
     /// Mean number of visits of each state before the escape from a start.
@@ -93,7 +96,7 @@ impl Basin {
 
     /// Mean number of jumps until the escape from a start.
     pub fn expected_jumps(&self, start: usize) -> f64 {
-        self.visits(start).into_iter().sum()
+        self.expected_jumps[start]
     }
 
     /// Draws an escape from a start.

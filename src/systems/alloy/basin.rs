@@ -12,11 +12,11 @@ use crate::{dynamics::Basin, lattice::Window};
 use rustc_hash::FxHashMap;
 
 /// Sizes of basins, one after the other while they are worth it.
-const SIZES: [usize; 5] = [3, 8, 16, 32, 64];
+const SIZES: [usize; 8] = [3, 5, 8, 12, 16, 24, 32, 64];
 /// States up to which a search goes on though they are not worth it.
-const ENOUGH: usize = 16;
+const ENOUGH: usize = 8;
 /// Jumps before the escape, for each state, that make a basin worth it.
-const WORTH: f64 = 20.0;
+const WORTH: f64 = 10.0;
 /// Jumps after which a vacancy has left a basin for good.
 const LOST: usize = 6;
 
@@ -136,12 +136,18 @@ pub(super) struct Trapped {
 }
 
 impl Trapped {
-    /// The basin around a vacancy; `None` where none is worth it.
-    pub fn find(kernel: &VacancyKmc, law: &Alloy, window: &mut Window<u8>, vacancy: usize) -> Option<Self> {
+    /// The basin of at most so many states around a vacancy; `None` where none is worth it.
+    pub fn find(
+        kernel: &VacancyKmc,
+        law: &Alloy,
+        window: &mut Window<u8>,
+        vacancy: usize,
+        most: usize,
+    ) -> Option<Self> {
         let mut around = Surroundings::default();
         around.node(Node { site: kernel.site(vacancy), differences: Vec::new(), likelihood: 1.0 });
         let mut found = None;
-        for size in SIZES {
+        for size in SIZES.into_iter().filter(|&size| size <= most) {
             while let Some(next) = around.next().filter(|_| around.states.len() < size) {
                 around.expand(kernel, law, window, next);
             }
@@ -186,9 +192,13 @@ impl Trapped {
         self.at = state;
     }
 
-    /// Follows a jump out of the basin or outside, and tells whether the vacancy is still near.
+    /// Follows a jump, and tells whether the vacancy is still near.
     pub fn is_near_after(&mut self, jump: usize) -> bool {
         match self.path.last() {
+            None if self.around.ways_out(self.at)[jump] == 0.0 => {
+                let State { to, .. } = &self.around.states[self.at];
+                self.at = self.around.state_of[to[jump]].expect("the jump stays in the basin");
+            }
             Some(&last) if jump == JUMPS - 1 - last => drop(self.path.pop()),
             _ => self.path.push(jump),
         }

@@ -31,6 +31,8 @@ pub struct VacancyKmc {
     tree: SumTree,
     /// Other vacancies with the last jump within their reach.
     reached: Vec<usize>,
+    /// The vacancy that made the last jump, and the jump that undoes it; `None` when the window has changed since.
+    last: Option<(usize, usize)>,
     remembers: bool,
     /// Numbers of environments looked up since the start, and of those found in memory.
     looked_up: [u64; 2],
@@ -58,6 +60,7 @@ impl VacancyKmc {
             index_of: FxHashMap::default(),
             tree: SumTree::default(),
             reached: Vec::new(),
+            last: None,
             remembers: false,
             looked_up: [0; 2],
         }
@@ -99,6 +102,7 @@ impl VacancyKmc {
         let alone = law.alone.map(|coordinate| window.site_at(coordinate));
         let empty = window.sites_of(Region::BOX).filter(|&site| window.values()[site] == VACANCY);
         let empty = empty.filter(|&site| alone.is_none_or(|alone| site == alone));
+        self.last = None;
         self.vacancies.clear();
         self.vacancies.extend(empty.map(|site| Vacancy { site, memory: Memory::default() }));
         self.index_of.clear();
@@ -114,6 +118,16 @@ impl VacancyKmc {
         let known = self.look(law, window, vacancy);
         self.tree.set(vacancy, self.vacancies[vacancy].memory.rates().iter().sum());
         known
+    }
+
+    /// Gives a vacancy that has undone the last jump of all its environment and rates before that jump; true, because it
+    /// remembered them.
+    fn go_back(&mut self, vacancy: usize) -> bool {
+        let memory = &mut self.vacancies[vacancy].memory;
+        memory.go_back();
+        self.tree.set(vacancy, memory.rates().iter().sum());
+        self.looked_up = self.looked_up.map(|number| number + 1);
+        true
     }
 
     /// Finds the rates of a vacancy, and tells whether it remembered its environment.
@@ -181,6 +195,7 @@ impl VacancyKmc {
         self.index_of.remove(before);
         self.index_of.insert(site, vacancy);
         *before = site;
+        self.last = None;
         if !memory.recall(&look.environment) {
             memory.learn(look.environment, look.rates);
         }
@@ -216,7 +231,9 @@ impl VacancyKmc {
         self.index_of.insert(to, vacancy);
         self.vacancies[vacancy].site = to;
 
-        let known = self.refresh(law, window, vacancy);
+        let undone = self.remembers && self.last == Some((vacancy, jump));
+        self.last = Some((vacancy, JUMPS - 1 - jump));
+        let known = if undone { self.go_back(vacancy) } else { self.refresh(law, window, vacancy) };
         let reached = *self.vacancies[vacancy].memory.environment();
         self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {

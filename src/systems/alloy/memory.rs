@@ -42,6 +42,11 @@ impl Memory {
         found.is_some()
     }
 
+    /// Makes the environment before the present one the present one.
+    pub fn go_back(&mut self) {
+        self.0.swap(0, 1);
+    }
+
     /// Makes a new environment with its rates the present one. It replaces the least recently used one.
     pub fn learn(&mut self, environment: Packed, rates: [f64; JUMPS]) {
         self.0.rotate_right(1);

@@ -14,6 +14,7 @@ pub mod kinetics;
 pub mod memory;
 pub mod order;
 mod parameters;
+mod reach;
 pub mod samples;
 pub mod start;
 mod traps;

@@ -1,24 +1,36 @@
 //! Evolution of vacancies that flicker among a few states: each escapes from all of them at once, exactly.
 //!
 //! While no other vacancy comes near, what a vacancy does in its basin depends on nothing else. Its escape is drawn when
-//! it enters, and its place until then is not needed. Before another vacancy jumps to where it would see a site of the
-//! basin, the state at that time is drawn, given that there was no escape, and the vacancy jumps on one by one.
+//! it comes to a state from which jumps would take longer, and its place until then is not needed. Before another vacancy
+//! jumps to where it would see a site of the basin, the state at that time is drawn, given that there was no escape, and
+//! the vacancy jumps on one by one.
 
-use super::{Alloy, VacancyKmc, basin::Trapped, environment::SQUARED_REACH};
+use super::{
+    Alloy, VacancyKmc,
+    basin::Trapped,
+    reach::{Reach, point},
+};
 use crate::{
     dynamics::{Elapsed, Escape, EvolveError, drawn},
-    lattice::{Window, bcc},
+    lattice::Window,
     rng::Rng,
 };
 use rand::Rng as _;
 use rand_distr::Exp1;
 
-/// Jumps to remembered environments, less three times those to others, after which a basin is looked for.
-const FLICKERS: i32 = 100;
-/// Jumps that a search in vain costs.
-const SEARCH: i32 = 1000;
+/// Most states of the first basin that is looked for. Small ones are found and left at little cost.
+const SMALL: usize = 8;
+/// By how much more a basin may have each time that its vacancy flickers beside it.
+const GROWTH: usize = 4;
+/// Jumps to remembered environments, less three times those to others, for each state that a basin may have, after which
+/// it is looked for.
+const FLICKERS: usize = 12;
+/// Jumps that a search takes as long as, for each state.
+const SEARCH: usize = 50;
 /// Most doublings of the wait after failures.
-const DOUBLINGS: u32 = 12;
+const DOUBLINGS: u32 = 8;
+/// No targets.
+const NOWHERE: [usize; 2] = [usize::MAX; 2];
 
 /// Evolves a window for a time. Jumps that a stop in a basin has cut off are counted in proportion to the time.
 ///
@@ -63,29 +75,8 @@ struct Trap {
     pending: Option<(f64, Escape)>,
     /// Jumps that were not made one by one.
     saved: u64,
-}
-
-/// The places that a vacancy may be at.
-struct Reach {
-    /// As half-lattice points.
-    points: Vec<[isize; 3]>,
-    /// The largest squared distance from the first of them that may be seen from one.
-    farthest: isize,
-}
-
-impl Reach {
-    fn new(window: &Window<u8>, sites: impl Iterator<Item = usize>) -> Self {
-        let points: Vec<_> = sites.map(|site| point(window, site)).collect();
-        let radius = points.iter().map(|&other| square(window, points[0], other)).max().unwrap_or(0) as f64;
-        let farthest = (radius.sqrt() + (SQUARED_REACH as f64).sqrt()).powi(2).ceil() as isize;
-        Self { points, farthest }
-    }
-
-    /// Whether a vacancy at one of the places would see this one.
-    fn sees(&self, window: &Window<u8>, place: [isize; 3]) -> bool {
-        square(window, self.points[0], place) <= self.farthest
-            && self.points.iter().any(|&point| square(window, point, place) <= SQUARED_REACH)
-    }
+    /// Most states that it may have.
+    most: usize,
 }
 
 /// The basins of all vacancies.
@@ -98,13 +89,17 @@ struct Traps {
     flickers: Vec<i32>,
     /// Searches in vain, and basins that did not pay, one after the other.
     failures: Vec<u32>,
+    /// The last two targets of each vacancy that no basin would see; none after a new basin.
+    clear: Vec<[usize; 2]>,
     events: u64,
 }
 
 impl Traps {
     fn new(vacancies: usize, end: f64) -> Self {
         let of = (0..vacancies).map(|_| None).collect();
-        Self { end, of, with: Vec::new(), flickers: vec![0; vacancies], failures: vec![0; vacancies], events: 0 }
+        let (flickers, failures) = (vec![0; vacancies], vec![0; vacancies]);
+        let clear = vec![NOWHERE; vacancies];
+        Self { end, of, with: Vec::new(), flickers, failures, clear, events: 0 }
     }
 
     fn trap(&mut self, vacancy: usize) -> &mut Trap {
@@ -126,9 +121,21 @@ impl Traps {
         self.flickers[vacancy] = 0;
     }
 
+    /// Gives a basin up. Where it has cost more jumps than it has saved, no other one is looked for in a while.
+    fn give_up(&mut self, vacancy: usize, stop: usize) {
+        let Trap { trapped, saved, .. } = self.trap(vacancy);
+        let cost = SEARCH * trapped.count() + stop;
+        let paid = *saved > cost as u64;
+        self.forget(vacancy);
+        match paid {
+            true => self.failures[vacancy] = 0,
+            false => self.discourage(vacancy, cost),
+        }
+    }
+
     /// Lets a vacancy jump on for as long as a failure has cost, and twice as long after each one.
-    fn discourage(&mut self, vacancy: usize, cost: i32) {
-        self.flickers[vacancy] = -(cost << self.failures[vacancy].min(DOUBLINGS));
+    fn discourage(&mut self, vacancy: usize, cost: usize) {
+        self.flickers[vacancy] = -((cost as i32) << self.failures[vacancy].min(DOUBLINGS));
         self.failures[vacancy] += 1;
     }
 
@@ -164,7 +171,7 @@ impl Traps {
         let flickers = self.flickers[vacancy];
         self.flickers[vacancy] = if known { flickers + 1 } else { (flickers - 3).max(flickers.min(0)) };
         if self.of[vacancy].is_some() && !self.trap(vacancy).trapped.is_near_after(jump) {
-            self.forget(vacancy);
+            self.give_up(vacancy, 0);
         }
         vacancy
     }
@@ -176,10 +183,12 @@ impl Traps {
         (moving, jump, now): (usize, usize, f64),
         rng: &mut Rng,
     ) {
-        if self.with.iter().all(|&vacancy| vacancy == moving) {
+        let target = kernel.target(kernel.site(moving), jump);
+        if self.with.iter().all(|&vacancy| vacancy == moving) || self.clear[moving].contains(&target) {
             return;
         }
-        let point = point(window, kernel.target(kernel.site(moving), jump));
+        self.clear[moving] = [target, self.clear[moving][0]];
+        let point = point(window, target);
         for place in (0..self.with.len()).rev() {
             let vacancy = self.with[place];
             let trap = self.trap(vacancy);
@@ -187,43 +196,59 @@ impl Traps {
                 #[cfg(test)]
                 tests::INTERRUPTED.fetch_add(u64::from(trap.pending.is_some()), std::sync::atomic::Ordering::Relaxed);
                 let jumps = trap.stop((kernel, window), (vacancy, now), rng);
-                let cost = few(trap.trapped.count());
-                let paid = (trap.saved + jumps) as f64 > cost;
+                trap.saved += jumps;
+                let stop = few(trap.trapped.count());
                 self.events += jumps;
-                self.forget(vacancy);
-                match paid {
-                    true => self.failures[vacancy] = 0,
-                    false => self.discourage(vacancy, cost as i32),
-                }
+                self.give_up(vacancy, stop as usize);
             }
         }
     }
 
-    /// Draws the escape of a vacancy that has come to stand in a basin, after a search for one where it flickers.
+    /// Draws the escape of a vacancy that has come to stand in a basin, where jumps would take longer, after a search for
+    /// one where it flickers outside.
     fn enter(
         &mut self,
         (kernel, law, window): (&mut VacancyKmc, &Alloy, &mut Window<u8>),
         (vacancy, now): (usize, f64),
         rng: &mut Rng,
     ) {
-        if self.of[vacancy].is_none() && self.flickers[vacancy] >= FLICKERS {
-            self.of[vacancy] = self.found((kernel, law, window), vacancy);
-            match self.of[vacancy] {
-                Some(_) => self.with.push(vacancy),
-                None => self.discourage(vacancy, SEARCH),
+        let most = self.of[vacancy].as_ref().map_or(SMALL, |trap| trap.most + GROWTH);
+        let jumps_left = kernel.rate_of(vacancy) * (self.end - now);
+        if self.of[vacancy].as_ref().is_some_and(|trap| trap.trapped.is_inside()) {
+            self.flickers[vacancy] = 0;
+        } else if self.flickers[vacancy] >= (FLICKERS * most) as i32 && jumps_left > few(most) {
+            if self.of[vacancy].is_some() {
+                self.give_up(vacancy, 0);
+            }
+            if self.flickers[vacancy] >= 0 {
+                self.of[vacancy] = self.found((kernel, law, window), vacancy, most);
+                match self.of[vacancy] {
+                    Some(_) => {
+                        self.with.push(vacancy);
+                        self.clear.fill(NOWHERE);
+                    }
+                    None => self.discourage(vacancy, SEARCH * SMALL),
+                }
             }
         }
-        let left = self.end - now;
         let Some(trap) = self.of[vacancy].as_mut().filter(|trap| trap.trapped.is_inside()) else { return };
-        if kernel.rate_of(vacancy) * left < few(trap.trapped.count()) {
+        if jumps_left < few(trap.trapped.count()) {
             return self.forget(vacancy);
+        }
+        if trap.trapped.basin.expected_jumps(trap.trapped.at) < escape_cost(trap.trapped.count()) {
+            return;
         }
         trap.pending = Some((now, trap.trapped.basin.escape(trap.trapped.at, rng)));
         kernel.suspend(vacancy);
     }
 
     /// The basin around a vacancy, if it is worth it and no other vacancy is near.
-    fn found(&self, (kernel, law, window): (&VacancyKmc, &Alloy, &mut Window<u8>), vacancy: usize) -> Option<Trap> {
+    fn found(
+        &self,
+        (kernel, law, window): (&VacancyKmc, &Alloy, &mut Window<u8>),
+        vacancy: usize,
+        most: usize,
+    ) -> Option<Trap> {
         let alone = |window: &Window<u8>, reach: &Reach| {
             (0..kernel.count()).filter(|&other| other != vacancy).all(|other| {
                 let here = std::iter::once(point(window, kernel.site(other)));
@@ -234,9 +259,9 @@ impl Traps {
         if !alone(window, &Reach::new(window, std::iter::once(kernel.site(vacancy)))) {
             return None;
         }
-        let trapped = Trapped::find(kernel, law, window, vacancy)?;
+        let trapped = Trapped::find(kernel, law, window, vacancy, most)?;
         let reach = Reach::new(window, trapped.sites());
-        alone(window, &reach).then_some(Trap { trapped, reach, pending: None, saved: 0 })
+        alone(window, &reach).then_some(Trap { trapped, reach, pending: None, saved: 0, most })
     }
 
     /// Draws the states of the vacancies that are inside at the end; the number of their jumps.
@@ -263,27 +288,15 @@ impl Trap {
     }
 }
 
+/// Jumps that take as long as an escape from so many states.
+fn escape_cost(states: usize) -> f64 {
+    25.0 + 5.0 * states as f64
+}
+
 /// Jumps until the end that are made one by one in a basin of so many states: as many as the state at the end costs,
 /// which grows as the cube of their number, and the search.
 fn few(states: usize) -> f64 {
-    64.0 * states as f64 + 0.025 * (states as f64).powi(3)
-}
-
-/// The half-lattice point of a site.
-fn point(window: &Window<u8>, site: usize) -> [isize; 3] {
-    let [plane, row, _] = window.strides();
-    bcc::point(window.coordinate([0; 3], [site / plane, site % plane / row, site % row]))
-}
-
-/// The squared distance of two points, in a closed window the shortest one across its faces.
-fn square(window: &Window<u8>, one: [isize; 3], other: [isize; 3]) -> isize {
-    let [layers, rows, columns] = window.shape().0.map(|extent| extent as isize);
-    let extents = [layers, 2 * rows, 2 * columns];
-    let apart = |axis: usize| {
-        let straight = (one[axis] - other[axis]).abs();
-        if window.is_closed() { straight.min(extents[axis] - straight) } else { straight }
-    };
-    (0..3).map(|axis| apart(axis).pow(2)).sum()
+    160.0 * states as f64 + 0.4 * (states as f64).powi(3)
 }
 
 #[cfg(test)]
