@@ -31,7 +31,8 @@ pub struct VacancyKmc {
     tree: SumTree,
     /// Other vacancies with the last jump within their reach.
     reached: Vec<usize>,
-    /// The vacancy that made the last jump, and the jump that undoes it; `None` when the window has changed since.
+    /// The vacancy that made the last jump, and the jump that undoes it; `None` when the window has changed since, or when
+    /// both environments are equal, which are remembered as one.
     last: Option<(usize, usize)>,
     remembers: bool,
     /// Numbers of environments looked up since the start, and of those found in memory.
@@ -232,9 +233,9 @@ impl VacancyKmc {
         self.vacancies[vacancy].site = to;
 
         let undone = self.remembers && self.last == Some((vacancy, jump));
-        self.last = Some((vacancy, JUMPS - 1 - jump));
         let known = if undone { self.go_back(vacancy) } else { self.refresh(law, window, vacancy) };
         let reached = *self.vacancies[vacancy].memory.environment();
+        self.last = (left != reached).then_some((vacancy, JUMPS - 1 - jump));
         self.reached.clear();
         for (site, environment) in [(from, left), (to, reached)] {
             for position in environment.vacancies() {
