@@ -566,6 +566,31 @@ fn increments_of_all_vacancies_add_up_to_the_change_of_the_lattice() {
     assert!(increments.iter().any(|sum| sum.abs() > 1e-3));
 }
 
+/// Windows have their vacancies at their centres, wherever those lie in the lattice.
+#[test]
+fn domains_in_a_window_as_large_as_the_lattice_are_those_of_the_lattice() {
+    let alloy = alloy(Constant(0.3), 1000.0, 128);
+    let shape = bcc::shape(8);
+    let lattice = alloy.draw(shape, Some(0.5), &mut rng(24));
+    let mut partial =
+        PartialEvolution::new(&alloy, shape, shape, Surroundings::Ghost, Until::Events(300)).with_library(true);
+    let parts = alloy.moving_parts(&lattice, shape);
+    let before = partial.of_whole(&lattice.sites).library.unwrap();
+    assert!(before.iter().all(|&mean| mean > 0.01), "{before:?}");
+    for (number, part) in (0..).zip(&parts) {
+        let pair = partial.evolve_part(&lattice, part, &mut rng(70 + number)).unwrap();
+        let change = pair.library.unwrap();
+        let mut after = lattice.clone();
+        after.paste(part.origin, shape, &pair.after);
+        let after = partial.of_whole(&after.sites).library.unwrap();
+        for (index, (before, after)) in before.iter().zip(&after).enumerate() {
+            assert!((change.before[index] - before).abs() < 1e-12, "{change:?}, {before}");
+            let found = change.increment[index] / parts.len() as f64;
+            assert!((found - (after - before)).abs() < 1e-12, "{found}, {before}, {after}");
+        }
+    }
+}
+
 #[test]
 fn a_vacancy_that_jumps_alone_leaves_the_others_where_they_are() {
     let alloy = alloy(Constant(0.3), 1000.0, 64);

@@ -6,7 +6,7 @@
 //! (arXiv 2511.12842, section D.5). The Warren-Cowley parameter is alpha_ij = 1 - n_ij / (8 c_j).
 
 use crate::{
-    lattice::{Region, Shape, Window, bcc::Steps},
+    lattice::{Region, Window, bcc::Steps},
     systems::alloy::environment::{SPECIES, VACANCY},
 };
 
@@ -76,17 +76,19 @@ impl std::ops::AddAssign for PairCounts {
     }
 }
 
-/// Edges, in cells, of the cubes in which [`domains`] looks for B2 order.
+/// Edges, in cells, of the cubes in which [`domains`] looks for B2 order; each is twice the one before, the first twice 1.
 pub const CUBES: [usize; 3] = [2, 4, 8];
 
 /// Mean square degree of B2 order of Mo and Ta in cubes of each size of [`CUBES`], times the sites of the box. The degree
 /// is half of eta_Mo - eta_Ta, with eta_i = c_i(A) - c_i(B), the share of atoms of species i on the two sublattices
-/// of the cube; its square does not tell the two kinds of domains apart. 0 for cubes that do not tile the box.
+/// of the cube; its square does not tell the two kinds of domains apart. The mean is over cubes at all cells of the box,
+/// beyond whose faces they go on at the other side: it is the same for a box that is moved along a periodic lattice. 0
+/// for cubes that are larger than the box.
 pub fn domains(window: &Window<u8>) -> Vec<f64> {
     let shape = window.shape();
     let cells = [shape.0[0] / 2, shape.0[1], shape.0[2]];
     // Mo less Ta on the even sublattice, less the same on the odd one, for every cell.
-    let mut excess = vec![0_i64; cells.iter().product()];
+    let mut sums = vec![0_i64; cells.iter().product()];
     for (index, species) in window.values_of(Region::BOX).enumerate() {
         let [layer, row, column] = shape.coordinate(index);
         let sign = if layer % 2 == 0 { 1 } else { -1 };
@@ -95,22 +97,26 @@ pub fn domains(window: &Window<u8>) -> Vec<f64> {
             "Ta" => -sign,
             _ => 0,
         };
-        excess[(layer / 2 * cells[1] + row) * cells[2] + column] += value;
+        sums[(layer / 2 * cells[1] + row) * cells[2] + column] += value;
     }
     let mean_square = |&edge: &usize| {
-        if cells.iter().any(|extent| extent % edge != 0) {
+        (0..3).for_each(|axis| sums = with_next(&sums, cells, (axis, edge / 2)));
+        if cells.iter().any(|&extent| extent < edge) {
             return 0.0;
         }
-        let cubes = cells.map(|extent| extent / edge);
-        let mut sums = vec![0_i64; cubes.iter().product()];
-        for (index, &value) in excess.iter().enumerate() {
-            let cube = Shape(cells).coordinate(index).map(|cell| cell / edge);
-            sums[(cube[0] * cubes[1] + cube[1]) * cubes[2] + cube[2]] += value;
-        }
-        let degree = |sum: i64| sum as f64 / (2.0 * edge.pow(3) as f64);
-        sums.iter().map(|&sum| degree(sum).powi(2)).sum::<f64>() / sums.len() as f64 * shape.sites() as f64
+        let squares: i64 = sums.iter().map(|sum| sum * sum).sum();
+        let of_degree_one = 2.0 * edge.pow(3) as f64;
+        squares as f64 / of_degree_one.powi(2) / sums.len() as f64 * shape.sites() as f64
     };
     CUBES.iter().map(mean_square).collect()
+}
+
+/// Each value of a periodic array and the one `distance` further along an axis, added.
+fn with_next(values: &[i64], extents: [usize; 3], (axis, distance): (usize, usize)) -> Vec<i64> {
+    let stride: usize = extents[axis + 1..].iter().product();
+    let period = stride * extents[axis];
+    let next = |index: usize| index - index % period + (index % period + distance * stride) % period;
+    (0..values.len()).map(|index| values[index] + values[next(index)]).collect()
 }
 
 /// Numbers of atoms of each species in the box.
@@ -127,24 +133,39 @@ mod tests {
     use super::*;
     use crate::lattice::{Lattice, bcc};
 
-    /// Mo and Ta on the two sublattices, the other way round where `turned` says so, in 8 cells.
-    fn ordered(turned: impl Fn([usize; 3]) -> bool) -> Vec<f64> {
+    /// A box of 8 cells whose first site is `origin` of a periodic lattice of as many.
+    fn domains_from(origin: [isize; 3], species: impl Fn([usize; 3]) -> u8) -> Vec<f64> {
         let shape = bcc::shape(8);
-        let species = |index: usize| {
-            let place = shape.coordinate(index);
-            if place[0].is_multiple_of(2) == turned(place) { 3 } else { 2 }
-        };
+        let sites = (0..shape.sites()).map(|index| species(shape.coordinate(index))).collect();
         let mut window = Window::closed(shape, 4);
-        window.load(&Lattice::from_sites(shape, (0..shape.sites()).map(species).collect()), [0; 3]);
+        window.load(&Lattice::from_sites(shape, sites), origin);
         domains(&window).into_iter().map(|sum| sum / shape.sites() as f64).collect()
+    }
+
+    /// Mo and Ta on the two sublattices, the other way round where `turned` says so.
+    fn ordered(turned: impl Fn([usize; 3]) -> bool) -> Vec<f64> {
+        domains_from([0; 3], |place| if place[0].is_multiple_of(2) == turned(place) { 3 } else { 2 })
     }
 
     #[test]
     fn cubes_see_the_order_of_domains_that_are_not_smaller_than_they() {
         assert_eq!(ordered(|_| false), [1.0, 1.0, 1.0]);
         assert_eq!(ordered(|_| true), [1.0, 1.0, 1.0]);
-        assert_eq!(ordered(|[_, row, _]| row < 4), [1.0, 1.0, 0.0]);
-        assert_eq!(ordered(|[_, row, _]| row % 4 < 2), [1.0, 0.0, 0.0]);
+        // Two walls: an eighth of the cubes of edge 2 stand on either and have order 0; of those of edge 4, by how far
+        // they lie across one, the degrees are 1, 1/2, 0, 1/2.
+        assert_eq!(ordered(|[_, row, _]| row < 4), [0.75, 0.375, 0.0]);
+        assert_eq!(ordered(|[_, row, _]| row % 4 < 2), [0.5, 0.0, 0.0]);
         assert_eq!(ordered(|[_, row, column]| (row + column) % 2 == 0), [0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn domains_do_not_depend_on_where_the_box_begins() {
+        let disordered =
+            |[layer, row, column]: [usize; 3]| (1 + (layer * 7 + row * 5 + column * column * 3) % 11 % 3) as u8;
+        let first = domains_from([0; 3], disordered);
+        assert!(first.iter().all(|&mean| mean > 0.0), "{first:?}");
+        for origin in [[2, 0, 0], [0, 1, 0], [0, 0, 3], [6, 5, 7]] {
+            assert_eq!(domains_from(origin, disordered), first, "{origin:?}");
+        }
     }
 }
