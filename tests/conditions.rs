@@ -169,6 +169,8 @@ fn an_alloy_may_have_its_domains_as_closure_variables() {
     let truth = truth.dataset("truth").unwrap().read_dyn::<f32>().unwrap();
     let first = |all: &ndarray::ArrayD<f32>, index: &[usize]| all[index];
     assert_eq!(first(&states, &[0, 0, 0, 6]), first(&truth, &[0, 0, 6]), "one start, one q2");
+    let metrics = fs::read_to_string(out.join("metrics.json")).unwrap();
+    assert!(metrics.contains("closure_spread_0") && metrics.contains("closure_spread_1"), "{metrics}");
     // Eight vacancies, in copies of a state of an eighth of the sites, and steps as long as a pair.
     let log = fs::read_to_string(out.join("run.log")).unwrap();
     assert!(log.contains("our drift is averaged over 88 % of the variance of the small system"), "{log}");

@@ -15,6 +15,8 @@ const COVERED: [f64; 2] = [0.8, 0.97];
 const HELD_OUT: [f64; 2] = [0.02, 0.03];
 /// Relative error of two steps that is worth a warning, if it is more than three standard errors.
 const TWO_STEPS: f64 = 0.1;
+/// Spread of a closure variable over that in the direct simulation, or its inverse, that is worth a warning.
+const CLOSURE_SPREAD: f64 = 1.5;
 /// Share of predicted steps at the edge of the data that is worth a warning.
 const AT_WALLS: f64 = 0.01;
 
@@ -43,6 +45,7 @@ fn findings(observables: &[Observable], metrics: &Metrics, seeds: usize) -> Vec<
     found.extend(covers(observables, metrics));
     found.extend(held_out(metrics));
     found.extend(two_steps(observables, metrics));
+    found.extend(closure_spreads(metrics));
     found.extend(at_walls(metrics));
     found
 }
@@ -211,6 +214,31 @@ fn two_steps(observables: &[Observable], metrics: &Metrics) -> Vec<Finding> {
     [true, false].into_iter().filter_map(finding).collect()
 }
 
+/// Whether closure variables fluctuate in predictions as they do in the direct simulation.
+fn closure_spreads(metrics: &Metrics) -> Vec<Finding> {
+    let all: Vec<(usize, &Metric)> =
+        (0..).map_while(|index| Some((index, metrics.get(&format!("closure_spread_{index}"))?))).collect();
+    let off = |ratio: f64| !(1.0 / CLOSURE_SPREAD..=CLOSURE_SPREAD).contains(&ratio);
+    let finding = |wanted: bool| {
+        let such = all.iter().filter(|(_, ratio)| off(ratio.value) == wanted);
+        let (names, ratios): (Vec<String>, Vec<String>) =
+            such.map(|(index, ratio)| (index.to_string(), measured(ratio.value, ratio.std_error))).unzip();
+        let verdict = if wanted {
+            "The increments of the pairs contradict their states, or the function is not the same quantity in a small system \
+             as in the large one. Choose other functions."
+        } else {
+            "The pairs describe the same quantity as the direct simulation."
+        };
+        let text = format!(
+            "Closure variable{} in late predictions {} times as widely as in the direct simulation. {verdict}",
+            if names.len() > 1 { format!("s {} spread", list(&names)) } else { format!(" {} spreads", list(&names)) },
+            list(&ratios)
+        );
+        (!names.is_empty()).then_some(Finding { text, against: wanted })
+    };
+    [true, false].into_iter().filter_map(finding).collect()
+}
+
 /// How much of the prediction has no data.
 fn at_walls(metrics: &Metrics) -> Option<Finding> {
     let share = metrics.get("at_walls")?.value;
@@ -293,5 +321,17 @@ mod tests {
         assert!(bad[2].text.contains("too narrow") && bad[4].text.contains("In 20 % of their steps"));
         assert!(bad[3].text.contains("M 42.0 ± 1.0 % less far"), "{}", bad[3].text);
         assert!(found([0.9, 0.9, 0.05, 0.0], 3)[2].text.contains("not normally distributed"));
+    }
+
+    #[test]
+    fn closure_variables_that_spread_otherwise_than_in_the_truth_are_named() {
+        let mut metrics = Metrics::new();
+        for (index, ratio) in [1.1, 2.6, 0.5].into_iter().enumerate() {
+            metrics.insert(format!("closure_spread_{index}"), Metric::new(ratio, Some(0.1), 10, "1"));
+        }
+        let found = closure_spreads(&metrics);
+        assert!(found[0].against && found[0].text.contains("variables 1 and 2 spread "), "{found:?}");
+        assert!(!found[1].against && found[1].text.contains("variable 0 spreads in late predictions 1.1"), "{found:?}");
+        assert_eq!(found.len(), 2);
     }
 }

@@ -12,7 +12,7 @@ use crate::evaluation::{
     bootstrap::standard_deviation,
     trajectories::{MeanAndSpread, mean_and_spread},
 };
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView3, Axis};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::BTreeMap;
 
@@ -89,13 +89,15 @@ fn band(evidence: &Evidence, index: usize) -> Band {
 /// The error band of the predictions (`band_...`) with its parts, the share of records at which it covers the direct
 /// simulation (`band_covers_...`), coverage of held-out pairs (`held_out_...`) and the share of steps at the edge of the
 /// data (`at_walls`). By the test of Chapman and Kolmogorov, two steps of the model say of pairs of twice the length what
-/// they are: `two_steps_drift_...` is 0 and `two_steps_spread_...` is 1.
+/// they are: `two_steps_drift_...` is 0 and `two_steps_spread_...` is 1. Closure variables spread as in the direct
+/// simulation: `closure_spread_...` is 1.
 pub struct Trust;
 
 impl Score for Trust {
     fn score(&self, evidence: &Evidence, kind: ModelKind, metrics: &mut Metrics) -> Result<(), EvaluationError> {
         if kind == ModelKind::Ours {
             errors(evidence, metrics);
+            closure_spreads(evidence, metrics);
             for (component, observable) in evidence.observables.iter().enumerate() {
                 let Some(pairs) = &evidence.trust.two_steps else { break };
                 let [drift, spread] = two_steps(pairs, component);
@@ -150,6 +152,30 @@ fn ratio(above: &[f64], below: &[f64], word: &[usize]) -> Metric {
     Metric::new(value, error, above.len(), "1")
 }
 
+/// The spread of each closure variable over that in the direct simulation, each a root mean square.
+fn closure_spreads(evidence: &Evidence, metrics: &mut Metrics) {
+    let squares = |ensemble, component| late_squares(ensemble, evidence.groups(), component);
+    for (index, component) in (evidence.observables.len()..evidence.truth.len_of(Axis(2))).enumerate() {
+        let of_truth = squares(evidence.truth.view(), component);
+        if of_truth > 0.0 {
+            let ratio = |model| (squares(model, component) / of_truth).sqrt();
+            let models = evidence.of(ModelKind::Ours).outer_iter();
+            let each: Vec<_> = models.map(|model| Metric::exact(ratio(model), evidence.times.len() / 2, "1")).collect();
+            metrics.insert(Key::new(format!("closure_spread_{index}")), over_models(&each, "1"));
+        }
+    }
+}
+
+/// The squared spread of a component of `[trajectory, record, component]` within each group of trajectories, summed over
+/// groups and the second half of the records.
+fn late_squares(ensemble: ArrayView3<f64>, groups: usize, component: usize) -> f64 {
+    let of_group = |index: usize| {
+        let spread = mean_and_spread(group(ensemble, index, groups)).spread;
+        spread.column(component).iter().skip(spread.nrows() / 2).map(|spread| spread * spread).sum::<f64>()
+    };
+    (0..groups).map(of_group).sum()
+}
+
 /// Variances of a band.
 type Part = fn(&Band) -> Array2<f64>;
 
@@ -198,12 +224,28 @@ fn errors(evidence: &Evidence, metrics: &mut Metrics) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array3;
 
     #[test]
     fn few_trajectories_have_wide_intervals() {
         for (freedom, expected) in [(1.0, 6.314), (2.0, 2.920), (10.0, 1.812), (1e6, NINETY), (f64::NAN, NINETY)] {
             assert!((half_width(freedom) - expected).abs() < 1e-3, "{freedom}: {}", half_width(freedom));
         }
+    }
+
+    /// Two groups about different means, early records apart.
+    #[test]
+    fn late_spreads_are_those_within_groups() {
+        let ensemble = |spread: f64| {
+            Array3::from_shape_fn((8, 10, 2), |(trajectory, record, component)| {
+                let (group, sign) = ((trajectory / 4) as f64, if trajectory % 2 == 0 { 1.0 } else { -1.0 });
+                let spread = if record < 5 { 7.0 } else { spread };
+                100.0 * group + record as f64 + if component == 1 { sign * spread } else { 0.0 }
+            })
+        };
+        let squares = [1.0, 2.5].map(|spread| late_squares(ensemble(spread).view(), 2, 1));
+        assert!((squares[1] / squares[0] - 6.25).abs() < 1e-9, "{squares:?}");
+        assert_eq!(late_squares(ensemble(1.0).view(), 2, 0), 0.0);
     }
 
     /// Pairs that go a tenth less far than expected, with 0.8 times the variance.
