@@ -223,7 +223,8 @@ impl System for Alloy {
 
     const LIBRARY: &'static [&'static str] = &["q2", "q4", "q8"];
 
-    /// Domains in the cubes of the box, whatever the region: beyond the box nothing moves.
+    /// Domains in the cubes of the box, whatever the region: beyond the box nothing moves. In a window that is smaller than
+    /// the lattice, cubes across its faces are not those of the lattice.
     fn library(&self, window: &Window<u8>, _region: Region) -> Vec<f64> {
         order::domains(window)
     }
