@@ -225,7 +225,7 @@ fn closure_spreads(metrics: &Metrics) -> Vec<Finding> {
             such.map(|(index, ratio)| (index.to_string(), measured(ratio.value, ratio.std_error))).unzip();
         let verdict = if wanted {
             "The increments of the pairs contradict their states, or the function is not the same quantity in a small system \
-             as in the large one. Choose other functions."
+             as in the large one. Choose other closure variables, or none."
         } else {
             "The pairs describe the same quantity as the direct simulation."
         };
